@@ -1,0 +1,41 @@
+"""The tree of errors.
+
+::
+
+    BadgeStreamsError
+    ├── ConfigurationError      a setting or a catalog is wrong; one clear line, exit code 2
+    │   └── CatalogError        carries every fault with its place
+    ├── UnreadableError         a record cannot be read or judged; it goes to the dead letters
+    └── FatalError              the worker must stop; one clear line, the supervisor restarts it
+"""
+
+from collections.abc import Sequence
+
+
+class BadgeStreamsError(Exception):
+    """Anything this product raises on purpose."""
+
+
+class ConfigurationError(BadgeStreamsError):
+    """What an operator has set cannot be worked with."""
+
+
+class CatalogError(ConfigurationError):
+    """A catalog was refused. `faults` holds one line a fault, each beginning with its place."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+class UnreadableError(BadgeStreamsError):
+    """A record that can never be read: `reason` is a stable word, `detail` more, without personal data."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class FatalError(BadgeStreamsError):
+    """The worker cannot go on without breaking a promise."""

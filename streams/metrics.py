@@ -1,0 +1,81 @@
+"""Every metric, declared once, by Prometheus' naming rules. A metric that is not here does not exist."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+
+_END_TO_END = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+_CALL = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+def _counter(name: str, says: str, *labels: str) -> Counter:
+    return Counter(f"badges_{name}", says, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, says: str, *labels: str) -> Gauge:
+    return Gauge(f"badges_{name}", says, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, says: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    return Histogram(f"badges_{name}", says, labels, buckets=buckets, registry=REGISTRY)
+
+
+BUILD = Info("badges_build", "Version of the product and of Python.", registry=REGISTRY)
+
+# The stream.
+RECORDS_READ = _counter("records_read_total", "Records delivered to an agent.", "topic")
+RECORDS_DROPPED = _counter("records_dropped_total", "Records read and dropped.", "agent", "reason")
+ACTIVITIES_MATCHED = _counter("activities_matched_total", "Activities forwarded because a rule matched.")
+ACTIVITIES_JUDGED = _counter("activities_judged_total", "Activities judged against a learner's progress.")
+DECISIONS = _counter("decisions_total", "Decisions emitted.", "kind", "template")
+DECISION_LATENCY = _histogram(
+    "decision_latency_seconds", "From an activity's time to its decision's commit.", _END_TO_END
+)
+DEAD_LETTERS = _counter("dead_letters_total", "Records set aside.", "agent", "reason")
+
+# The runtime.
+LAG = _gauge("lag_records", "Records below the last stable offset not yet committed.", "topic", "partition")
+COMMITS = _counter("commits_total", "Units of work committed.", "topic", "partition")
+LAST_COMMIT = _gauge(
+    "last_commit_timestamp_seconds", "Unix time of the last committed unit.", "topic", "partition"
+)
+ABORTS = _counter("transaction_aborts_total", "Units of work aborted.", "topic")
+GAPS = _counter(
+    "retention_gaps_total", "Times that retention removed records before they were read.", "topic"
+)
+REBALANCES = _counter("rebalances_total", "Assignments received from the consumer group.")
+RECOVERY_SECONDS = _gauge(
+    "recovery_seconds", "How long the table's last recovery took.", "table", "partition"
+)
+RECOVERY_RECORDS = _counter("recovery_records_total", "Changelog records read in recoveries.", "table")
+TABLE_KEYS = _gauge("table_keys", "Keys held in a table's partition.", "table", "partition")
+
+# The catalog.
+CATALOG = _gauge("catalog_info", "1 for the catalog revision in force.", "revision")
+CATALOG_TEMPLATES = _gauge("catalog_templates", "Templates of the catalog in force.", "state")
+CATALOG_REFUSALS = _counter("catalog_refusals_total", "Catalogs refused at run time.")
+
+# The schema registry.
+REGISTRY_LATENCY = _histogram("registry_request_seconds", "Requests to the schema registry.", _CALL, "method")
+REGISTRY_ERRORS = _counter("registry_errors_total", "Failed requests to the schema registry.", "kind")
+
+# Credly.
+CREDLY_CALLS = _counter("credly_calls_total", "Calls to Credly.", "organization", "call", "outcome")
+CREDLY_LATENCY = _histogram("credly_call_seconds", "Calls to Credly.", _CALL, "organization")
+ISSUE_LATENCY = _histogram(
+    "issue_latency_seconds", "From a decision's time to Credly's acceptance.", _END_TO_END, "organization"
+)
+CREDLY_PENDING = _gauge(
+    "credly_pending", "Badges whose desired state Credly does not hold yet.", "organization"
+)
+CREDLY_OLDEST = _gauge(
+    "credly_oldest_pending_seconds", "Age of the oldest decision Credly does not hold yet.", "organization"
+)
+CREDLY_BREAKER = _gauge(
+    "credly_breaker_open", "1 while calls to the organization are held back by failures.", "organization"
+)
+CREDLY_PAUSED = _gauge("credly_paused", "1 while Credly refuses the organization's key.", "organization")
+CREDLY_KEY_EXPIRY = _gauge(
+    "credly_key_expiry_timestamp_seconds", "Unix time at which Credly's key expires.", "organization"
+)
+CREDLY_PARKED = _gauge("credly_parked", "Badges parked: their template is archived or missing.", "template")

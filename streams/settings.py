@@ -1,0 +1,102 @@
+"""Every setting, declared once. Read from the environment when asked, never at import."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from streams.errors import ConfigurationError
+
+LIFECYCLE_TOPIC = "learning-badges-lifecycle"
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+class Settings(BaseSettings):
+    """One frozen value; the environment variable of each field is `BADGES_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BADGES_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    kafka: str = Field("localhost:9092", description="Bootstrap servers of Kafka, comma-separated.")
+    registry: str = Field(
+        "http://localhost:8081", description="URL of the Confluent-compatible schema registry."
+    )
+    app_id: str = Field("badge-streams", description="Consumer group and topic prefix of the tracker.")
+    relay_id: str = Field("badge-relay", description="Consumer group and topic prefix of the relay.")
+    topic_prefix: str = Field("", description="The bus's topic prefix; empty: none, and no dash.")
+    source_topics: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Full names of the Open edX topics, comma-separated; default: the badge topic's default.",
+    )
+    badge_topic: str = Field(
+        "", description="Where badge events go; default `{prefix}-learning-badges-lifecycle`."
+    )
+    catalog: Path | None = Field(
+        None, description="The catalog file; in force while the catalog topic is empty."
+    )
+    partitions: int = Field(12, ge=1, le=10_000, description="Partitions of our own topics.")
+    replication: int = Field(3, ge=1, le=32, description="Replication factor of our own topics.")
+    source: str = Field("openedx/badge-streams/tracker", description="`ce_source` of our badge events.")
+    source_epoch: int = Field(
+        0, ge=0, description="Part of an origin; raise it after a source topic was recreated."
+    )
+    http: str = Field(
+        "",
+        description="`host:port` of metrics and health; tracker `127.0.0.1:8080`, relay `127.0.0.1:8081`; "
+        "port 0: any.",
+    )
+    instance_id: str = Field("", description="Name of this worker for static membership; empty: dynamic.")
+    stall_seconds: float = Field(120, gt=0, description="Lag without a commit for so long: not live.")
+    register_schemas: bool = Field(True, description="Register the badge events' schemas at the start.")
+    credly_in_flight: int = Field(2, ge=1, description="Calls in flight at Credly for each organization.")
+    credly_rate: float = Field(5, gt=0, description="Calls a second at Credly for each organization.")
+    log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
+    kafka_security_protocol: SecurityProtocol = Field("PLAINTEXT", description="How to talk to the brokers.")
+    kafka_sasl_mechanism: SaslMechanism = Field("PLAIN", description="SASL mechanism.")
+    kafka_username: str = Field("", description="SASL user name.")
+    kafka_password_file: Path | None = Field(None, description="File that holds the SASL password.")
+    kafka_ca_file: Path | None = Field(
+        None, description="Authorities that sign the brokers' certificates (PEM)."
+    )
+    registry_username: str = Field("", description="User name for the registry's basic authentication.")
+    registry_password_file: Path | None = Field(None, description="File that holds the registry's password.")
+
+    @field_validator("source_topics", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name for part in value.split(",") if (name := part.strip()))
+        return value
+
+    @field_validator(
+        "catalog", "kafka_password_file", "kafka_ca_file", "registry_password_file", mode="before"
+    )
+    @classmethod
+    def _empty_path_is_none(cls, value: object) -> object:
+        return value or None
+
+    @property
+    def lifecycle_topic(self) -> str:
+        """The bus's own topic for badge events, with its prefix."""
+        return f"{self.topic_prefix}-{LIFECYCLE_TOPIC}" if self.topic_prefix else LIFECYCLE_TOPIC
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment; raise `ConfigurationError`, one line a wrong one."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = (f"BADGES_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError("\n".join(lines)) from None
+
+
+def read_secret(path: Path) -> str:
+    """The secret in `path`, without the line end; raise `ConfigurationError` where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {type(error).__name__}") from None

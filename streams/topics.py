@@ -1,0 +1,91 @@
+"""Every topic, declared once: its name, its key and value, how long it keeps what it holds."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from streams.settings import Settings
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic of the product.
+
+    `retention_ms` is None where records stay until a newer one of their key; `ours` is false for the
+    topics that belong to the operator of the bus.
+    """
+
+    name: str
+    partitions: int
+    cleanup: Literal["delete", "compact"]
+    retention_ms: int | None
+    ours: bool
+    holds: str
+
+    def configs(self, max_message_bytes: int) -> dict[str, str]:
+        """What the broker is told about the topic; `max_message_bytes` bounds one record batch."""
+        configs = {"cleanup.policy": self.cleanup, "max.message.bytes": str(max_message_bytes)}
+        if self.retention_ms is not None:
+            configs["retention.ms"] = str(self.retention_ms)
+        return configs
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics of both workers under one configuration."""
+
+    sources: tuple[Topic, ...]
+    badges: Topic
+    activities: Topic
+    progress: Topic
+    dead_letters: Topic
+    catalog: Topic
+    decisions: Topic
+    issuances: Topic
+    relay_dead_letters: Topic
+
+    @property
+    def tracker(self) -> tuple[Topic, ...]:
+        """The topics that the tracker makes for itself."""
+        return (self.activities, self.progress, self.dead_letters, self.catalog)
+
+    @property
+    def relay(self) -> tuple[Topic, ...]:
+        """The topics that the relay makes for itself."""
+        return (self.decisions, self.issuances, self.relay_dead_letters)
+
+    @property
+    def all(self) -> tuple[Topic, ...]:
+        """Every topic once, in the order of an event's way."""
+        ours = (self.badges, *self.tracker, *self.relay)
+        return (*(t for t in self.sources if t.name != self.badges.name), *ours)
+
+
+def topics(settings: Settings) -> Topics:
+    """The topics that `settings` name."""
+    app, relay, n = settings.app_id, settings.relay_id, settings.partitions
+    badges = settings.badge_topic or settings.lifecycle_topic
+    sources = settings.source_topics or (settings.lifecycle_topic,)
+    bus = "framed Avro of the Open edX event bus"
+    return Topics(
+        sources=tuple(Topic(name, n, "delete", 14 * DAY_MS, False, bus) for name in sources),
+        badges=Topic(badges, n, "delete", 14 * DAY_MS, False, f"{bus}; key: badge uuid"),
+        activities=Topic(
+            f"{app}-activities", n, "delete", 7 * DAY_MS, True, "original records; key: learner id"
+        ),
+        progress=Topic(
+            f"{app}-progress-changelog", n, "compact", None, True, "progress, JSON; key: learner id"
+        ),
+        dead_letters=Topic(
+            f"{app}-dead-letters", n, "delete", 28 * DAY_MS, True, "original records and the reason"
+        ),
+        catalog=Topic(f"{app}-catalog", 1, "compact", None, True, "catalogs, gzip JSON; key: revision"),
+        decisions=Topic(f"{relay}-decisions", n, "delete", 7 * DAY_MS, True, "badge events; key: badge uuid"),
+        issuances=Topic(
+            f"{relay}-issuances-changelog", n, "compact", None, True, "issuances, JSON; key: badge uuid"
+        ),
+        relay_dead_letters=Topic(
+            f"{relay}-dead-letters", n, "delete", 28 * DAY_MS, True, "original records and the reason"
+        ),
+    )
