@@ -1,0 +1,119 @@
+"""How this product connects to Kafka: options out of settings, a patient start, the partitioner."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+from zlib import crc32
+
+import stamina
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import AuthenticationFailedError, KafkaError
+
+from streams.errors import ConfigurationError, FatalError
+from streams.settings import Settings, read_secret
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 60.0
+TRANSACTION_SECONDS = 30
+FETCH_BYTES = 4 * 1024 * 1024
+
+
+class Client(Protocol):
+    """A client of aiokafka: consumer, producer or admin."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """The arguments that every client of aiokafka takes to reach and trust the brokers."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka,
+        "security_protocol": settings.kafka_security_protocol,
+    }
+    if settings.kafka_security_protocol.endswith("SSL"):
+        options["ssl_context"] = _ssl_context(settings)
+    if settings.kafka_security_protocol.startswith("SASL"):
+        if not settings.kafka_username or settings.kafka_password_file is None:
+            raise ConfigurationError(
+                "BADGES_KAFKA_SECURITY_PROTOCOL: SASL needs BADGES_KAFKA_USERNAME and "
+                "BADGES_KAFKA_PASSWORD_FILE"
+            )
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        options["sasl_plain_username"] = settings.kafka_username
+        options["sasl_plain_password"] = read_secret(settings.kafka_password_file)
+    return options
+
+
+async def start(client: Client, settings: Settings, *, within: float = START_SECONDS) -> None:
+    """Start `client`, again and again while the brokers are away; after `within` seconds: `FatalError`."""
+    try:
+        async for attempt in stamina.retry_context(
+            on=_worth_another_try, timeout=within, attempts=None, wait_initial=0.2, wait_max=5.0
+        ):
+            with attempt:
+                await client.start()
+    except AuthenticationFailedError as error:
+        raise FatalError(f"Kafka at {settings.kafka} refuses the user name or password: {error}") from error
+    except KafkaError as error:
+        raise FatalError(f"Kafka at {settings.kafka} cannot be reached: {error}") from error
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of `key` in every topic that this product writes to, and in those of the event bus."""
+    return crc32(key) % partitions
+
+
+@asynccontextmanager
+async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A started admin client."""
+    client = AIOKafkaAdminClient(**connection(settings))
+    try:
+        await start(client, settings)
+        yield client
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def reader(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer that belongs to no group and sees only what was committed."""
+    consumer = AIOKafkaConsumer(
+        **connection(settings),
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=FETCH_BYTES,
+        **options,
+    )
+    try:
+        await start(consumer, settings)
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    """The partitions of `topic`, in order; empty where the topic does not exist."""
+    metadata = await consumer._client.fetch_all_metadata()
+    return [TopicPartition(topic, p) for p in sorted(metadata.partitions_for_topic(topic) or ())]
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=settings.kafka_ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"BADGES_KAFKA_CA_FILE: cannot be read: {error}") from None
+
+
+def _worth_another_try(error: Exception) -> bool:
+    retry = isinstance(error, KafkaError | OSError | asyncio.TimeoutError)
+    retry = retry and not isinstance(error, AuthenticationFailedError)
+    if retry:
+        log.warning("Kafka cannot be reached yet: %s", error)
+    return retry

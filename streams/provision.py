@@ -1,0 +1,52 @@
+"""Making the product's topics; workers never make any."""
+
+from collections.abc import Iterable
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from streams.errors import FatalError
+from streams.kafka import admin
+from streams.runtime import checks
+from streams.settings import Settings
+from streams.topics import Topic, Topics
+
+HEADROOM_BYTES = 64 * 1024
+BROKER_DEFAULT_BYTES = 1_048_588
+
+
+async def create(settings: Settings, names: Topics, *, everything: bool) -> list[str]:
+    """Make the topics that are missing: ours, and with `everything` the bus's too; return what was made."""
+    wanted = [topic for topic in names.all if topic.ours or everything]
+    async with admin(settings) as client:
+        largest = await _largest_source_record(client, names)
+        existing = set(await client.list_topics())
+        missing = [topic for topic in wanted if topic.name not in existing]
+        await _create(client, settings, missing, largest)
+    return [topic.name for topic in missing]
+
+
+async def _largest_source_record(client: AIOKafkaAdminClient, names: Topics) -> int:
+    configs = await checks.configs(client, [topic.name for topic in (*names.sources, names.badges)])
+    return max((int(c["max.message.bytes"]) for c in configs.values()), default=BROKER_DEFAULT_BYTES)
+
+
+async def _create(
+    client: AIOKafkaAdminClient, settings: Settings, missing: Iterable[Topic], largest: int
+) -> None:
+    new = [
+        NewTopic(
+            name=topic.name,
+            num_partitions=topic.partitions,
+            replication_factor=settings.replication,
+            topic_configs=topic.configs(largest + HEADROOM_BYTES if topic.ours else largest),
+        )
+        for topic in missing
+    ]
+    if not new:
+        return
+    response = await client.create_topics(new)
+    for error in response.topic_errors:
+        name, code, message = error[0], error[1], error[2] if len(error) > 2 else ""
+        if code and for_code(code) is not TopicAlreadyExistsError:
+            raise FatalError(f"topic {name} cannot be made: {message or for_code(code).__name__}")

@@ -1,0 +1,263 @@
+"""The app: Faust's, with Kafka Streams' promises."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import faust
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+from faust.app.base import BootStrategy as FaustBootStrategy
+
+from streams import metrics
+from streams.errors import BadgeStreamsError, FatalError
+from streams.runtime import checks, recovery
+from streams.runtime.consumer import REBALANCE_MS, Consumer, Transport
+from streams.runtime.partition import Partition
+from streams.runtime.table import Table, TableManager
+from streams.runtime.unit import Batch, Unit
+from streams.settings import Settings
+from streams.topics import Topic
+
+log = logging.getLogger(__name__)
+
+MADE_FOR = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
+DRAIN_SECONDS = REBALANCE_MS / 1000 * 0.6
+LEAVE_SECONDS = 2.0
+TAKE_AT_ONCE = 4
+
+
+class BatchSchema(faust.Schema):
+    """Passes on what the consumer delivers: batches are decoded by their unit."""
+
+    def loads_key(self, app: Any, message: Any, **options: Any) -> Any:
+        """The key of a batch: none."""
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, **options: Any) -> Any:
+        """The batch."""
+        return message.value
+
+
+class Resource(Protocol):
+    """Something that a worker opens before it reads and closes after it has stopped."""
+
+    async def start(self) -> None:
+        """Open it."""
+
+    async def stop(self) -> None:
+        """Close it."""
+
+
+class BootStrategy(FaustBootStrategy):
+    """Without Faust's own producer: units have theirs."""
+
+    enable_kafka_producer = False
+
+
+class App(faust.App):
+    """A Faust app whose agents work in transactional units.
+
+    An agent's stream yields one `Batch` for each fetched batch of a partition. Everything that a unit
+    sends and stores becomes visible together with the batch's offset, or not at all.
+    """
+
+    BootStrategy = BootStrategy
+
+    def __init__(
+        self,
+        id: str,
+        settings: Settings,
+        *,
+        needs: tuple[Topic, ...],
+        sources: frozenset[str] = frozenset(),
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            id,
+            broker=f"aiokafka://{settings.kafka}",
+            store="memory://",
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            broker_commit_interval=3600.0,
+            stream_wait_empty=False,
+            stream_buffer_maxsize=65_536,
+            worker_redirect_stdouts=False,
+            Table=Table,
+            TableManager=TableManager,
+            **options,
+        )
+        self.settings = settings
+        self.owned: dict[TopicPartition, Partition] = {}
+        self.partitions: Mapping[str, int] = {}
+        self.max_message_bytes: Mapping[str, int] = {}
+        self.resources: list[Resource] = []
+        self.joined = False
+        self.fatal: BaseException | None = None
+        self.on_fatal: Callable[[], None] = lambda: os._exit(1)
+        self.on_partition_ready: Callable[[Partition], None] | None = None
+        self._needs = needs
+        self._sources = sources
+        self._taking: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._take_slots = asyncio.Semaphore(TAKE_AT_ONCE)
+        self._generation = 0
+        self._ending: asyncio.Task[None] | None = None
+        checks.versions(MADE_FOR)
+
+    def batches(self, *names: str) -> Any:
+        """The channel of an agent: batches of these topics."""
+        return self.topic(*names, schema=BatchSchema(), acks=False)
+
+    def unit(self, batch: Batch) -> Unit:
+        """The unit of work for `batch`, to be used with `async with`."""
+        return Unit(batch.partition, batch)
+
+    def unit_of(self, partition: Partition) -> Unit:
+        """A unit without a batch: what it sends and stores commits no offset."""
+        return Unit(partition, None)
+
+    def epoch_of(self, topic: str) -> int:
+        """The epoch of a source topic; our own topics have none."""
+        return self.settings.source_epoch if topic in self._sources else 0
+
+    @property
+    def kafka_consumer(self) -> AIOKafkaConsumer:
+        """The group's client."""
+        consumer: Consumer = self.consumer
+        return consumer.kafka
+
+    def lag(self) -> dict[TopicPartition, int]:
+        """For each owned partition the records that are committed on the bus and not by this worker."""
+        consumer: Consumer = self.consumer
+        lags = {}
+        for tp, partition in self.owned.items():
+            waiting = consumer.lag(tp)
+            if waiting is not None:
+                lags[tp] = waiting + (0 if partition.delivered is None else 1)
+        return lags
+
+    def partition_ready(self, partition: Partition) -> None:
+        """Called by a partition that can take its next batch."""
+        consumer: Consumer = self.consumer
+        consumer.wake()
+
+    async def seek_into_bounds(self, partition: Partition) -> None:
+        """Where retention overtook the reader, say so and go on; where the topic is another one, stop."""
+        assert partition.committed is not None
+        begin, end = await recovery.bounds(self, partition.tp)
+        offset = recovery.within(partition.tp, partition.committed, begin, end)
+        self.kafka_consumer.seek(partition.tp, offset)
+
+    @contextmanager
+    def ends_worker(self) -> Iterator[None]:
+        """What is raised within, other than a cancellation, ends the worker."""
+        try:
+            yield
+        except Exception as error:
+            self.fail(error)
+            raise asyncio.CancelledError from error
+
+    def fail(self, error: BaseException) -> None:
+        """End the process without acknowledging anything: one clear line, the group told, exit code 1."""
+        if self.fatal is not None:
+            return
+        self.fatal = error
+        expected = isinstance(error, BadgeStreamsError)
+        log.critical(
+            "The worker stops: %s", error if expected else repr(error), exc_info=not expected and error
+        )
+        self._ending = asyncio.ensure_future(self._end())
+
+    async def on_start(self) -> None:
+        """Check the topics and open the resources before anything is read."""
+        with self.ends_worker():
+            found = await checks.topics(self.settings, self._needs)
+            self.partitions, self.max_message_bytes = found.partitions, found.max_message_bytes
+            for resource in self.resources:
+                await resource.start()
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Finish what is committing, then close the resources."""
+        await super().on_stop()
+        for resource in reversed(self.resources):
+            await resource.stop()
+
+    async def _on_agent_error(self, agent: Any, error: BaseException) -> None:
+        self.fail(error)
+
+    async def _on_partitions_revoked(self, revoked: set[Any]) -> None:
+        self.flow_control.suspend()
+        self.flow_control.clear()
+        await self._suspend()
+
+    async def _on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
+        metrics.REBALANCES.inc()
+        wanted = {TopicPartition(tp.topic, tp.partition) for tp in assigned}
+        revoked, newly_assigned = self._update_assignment(assigned)
+        await self.agents.on_rebalance(revoked, newly_assigned)
+        await self.topics.on_partitions_assigned(assigned)
+        missed = generation_id != self._generation + 1
+        self._generation = generation_id
+        gone = [self.owned.pop(tp) for tp in list(self.owned) if missed or tp not in wanted]
+        for partition in gone:
+            self.add_future(partition.release())
+        tables = {table.input_topic: table for table in self.tables.values()}
+        for tp in sorted(wanted):
+            if tp not in self.owned:
+                self.owned[tp] = Partition(self, tp, tables.get(tp.topic))
+            self._taking[tp] = asyncio.ensure_future(self._take(self.owned[tp]))
+        self.joined = True
+        self.flow_control.resume()
+
+    async def _take(self, partition: Partition) -> None:
+        with self.ends_worker():
+            async with self._take_slots:
+                await partition.keep()
+            if self.on_partition_ready is not None:
+                self.on_partition_ready(partition)
+
+    async def _suspend(self) -> None:
+        """Stop delivering, and wait for what is committing; units not yet committing are dropped."""
+        for task in self._taking.values():
+            task.cancel()
+        await asyncio.gather(*self._taking.values(), return_exceptions=True)
+        self._taking.clear()
+        for partition in self.owned.values():
+            partition.suspend()
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await asyncio.gather(*(partition.drained() for partition in self.owned.values()))
+        except TimeoutError:
+            raise FatalError(
+                f"a unit of work did not end within {DRAIN_SECONDS:.0f} s of a rebalance"
+            ) from None
+
+    async def _stop_consumer(self) -> None:
+        self.flow_control.suspend()
+        self.flow_control.clear()
+        await self._suspend()
+        await asyncio.gather(*(partition.release() for partition in self.owned.values()))
+        self.owned.clear()
+
+    async def _end(self) -> None:
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self.consumer.leave()
+        except (TimeoutError, Exception):
+            log.debug("the group was not told", exc_info=True)
+        logging.shutdown()
+        self.on_fatal()
+
+    def _create_directories(self) -> None:
+        """None: all state is in Kafka."""
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self, loop=self.loop)
+
+    def _new_producer_transport(self) -> Transport:
+        return Transport(self.conf.broker_producer, self, loop=self.loop)

@@ -1,0 +1,77 @@
+"""What must be true before a worker reads anything; each failure is one clear line."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from streams.errors import FatalError
+from streams.kafka import admin
+from streams.settings import Settings
+from streams.topics import Topic
+
+COMPACTED = "compact"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the broker says of the topics: partitions and the largest record batch, by topic."""
+
+    partitions: Mapping[str, int]
+    max_message_bytes: Mapping[str, int]
+
+
+def versions(wanted: Mapping[str, str]) -> None:
+    """Refuse other versions than those whose parts the runtime replaces."""
+    for package, exact in wanted.items():
+        if version(package) != exact:
+            raise FatalError(f"{package} {version(package)} is installed, this product needs {exact}")
+
+
+async def topics(settings: Settings, needed: Iterable[Topic]) -> Found:
+    """Look at the topics that a worker needs; raise `FatalError` where one is missing or made otherwise."""
+    wanted = {topic.name: topic for topic in needed}
+    async with admin(settings) as client:
+        partitions = await _partitions(client, wanted)
+        found = await configs(client, wanted)
+    faults = [
+        *(f"topic {name} does not exist" for name in wanted if name not in partitions),
+        *_cleanup_faults(wanted, found),
+    ]
+    if faults:
+        raise FatalError("; ".join(faults) + " (badge-streams topics --create makes ours)")
+    sizes = {name: int(config["max.message.bytes"]) for name, config in found.items()}
+    return Found(partitions, sizes)
+
+
+async def configs(client: AIOKafkaAdminClient, wanted: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The broker's configuration of each of these topics that exists."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in wanted]
+    found: dict[str, dict[str, str]] = {}
+    for response in await client.describe_configs(resources):
+        for resource in response.resources:
+            error_code, _, _, name, entries = _five(resource)
+            if not error_code:
+                found[name] = {entry[0]: entry[1] for entry in entries}
+    return found
+
+
+def _cleanup_faults(wanted: Mapping[str, Topic], configs: Mapping[str, Mapping[str, str]]) -> list[str]:
+    faults = []
+    for name, topic in wanted.items():
+        policy = configs.get(name, {}).get("cleanup.policy", topic.cleanup)
+        if topic.ours and (COMPACTED in policy) != (topic.cleanup == COMPACTED):
+            faults.append(f"topic {name} has cleanup.policy={policy}, it needs {topic.cleanup}")
+    return faults
+
+
+async def _partitions(client: AIOKafkaAdminClient, wanted: Mapping[str, Topic]) -> dict[str, int]:
+    described = await client.describe_topics(list(wanted))
+    return {t["topic"]: len(t["partitions"]) for t in described if not t["error_code"]}
+
+
+def _five(resource: Any) -> tuple[int, Any, Any, str, list[Any]]:
+    return resource[0], resource[1], resource[2], resource[3], resource[4]

@@ -1,0 +1,272 @@
+"""Faust's consumer on aiokafka in the main loop: it delivers one event a partition and batch."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.structs import ConsumerRecord, TopicPartition
+from faust.transport import conductor
+from faust.transport.consumer import Consumer as FaustConsumer
+from faust.transport.drivers.aiokafka import Transport as FaustTransport
+from faust.types import TP, ConsumerMessage
+
+from streams import metrics
+from streams.errors import FatalError
+from streams.kafka import connection, start
+from streams.runtime.unit import Batch
+
+if TYPE_CHECKING:
+    from streams.runtime.app import App
+
+log = logging.getLogger(__name__)
+
+UNIT_RECORDS = 4_000
+SESSION_MS = 8_000
+HEARTBEAT_MS = 2_000
+REBALANCE_MS = 30_000
+FETCH_WAIT_MS = 100
+PARTITION_FETCH_BYTES = 2 * 1024 * 1024
+NEVER_MS = 2**31 - 1
+
+
+class Consumer(FaustConsumer):
+    """Reads what is committed, hands each partition's next batch to its agent, commits nothing itself."""
+
+    consumer_stopped_errors = ()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._kafka: AIOKafkaConsumer | None = None
+        self._wake = asyncio.Event()
+        self._delivery: asyncio.Task[None] | None = None
+
+    @property
+    def kafka(self) -> AIOKafkaConsumer:
+        """The client; only once the consumer was started."""
+        assert self._kafka is not None
+        return self._kafka
+
+    async def on_start(self) -> None:
+        """Connect; the subscription follows from Faust's conductor."""
+        self._kafka = self._new_kafka_consumer()
+        await start(self._kafka, self.app.settings)
+        # A batch not yet taken holds back fetches for the other partitions of its broker so long.
+        self._kafka._fetcher._prefetch_backoff = 0
+
+    async def on_stop(self) -> None:
+        """Leave the group."""
+        if self._delivery is not None:
+            self._delivery.cancel()
+        if self._kafka is not None:
+            await self._kafka.stop()
+
+    async def leave(self) -> None:
+        """Tell the group at once that this worker is gone; for an end without a stop."""
+        if self._kafka is not None:
+            await self._kafka._coordinator._maybe_leave_group()
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Join the group and begin to deliver."""
+        self.kafka.subscribe(list(topics), listener=_Listener(self))
+        if self._delivery is None:
+            self._delivery = asyncio.ensure_future(self._deliver_all())
+
+    def wake(self) -> None:
+        """Look again for what can be delivered."""
+        self._wake.set()
+
+    def lag(self, tp: TopicPartition) -> int | None:
+        """Records below the last stable offset that were not delivered; None before the first fetch."""
+        assignment = self.kafka._subscription.subscription.assignment
+        state = assignment.state_value(tp) if assignment is not None else None
+        if state is None or state.lso is None or not state.has_valid_position:
+            return None
+        return max(0, int(state.lso) - int(state.position))
+
+    def assignment(self) -> set[TP]:
+        """What the group has assigned to this worker."""
+        return {TP(tp.topic, tp.partition) for tp in self._kafka.assignment()} if self._kafka else set()
+
+    async def _deliver_all(self) -> None:
+        with self.app.ends_worker(), self.kafka._subscription.fetch_context():
+            while True:
+                if not await self._deliver_once():
+                    await self._next_arrival()
+
+    async def _deliver_once(self) -> bool:
+        """Deliver to each idle partition what was fetched for it; False where there was nothing."""
+        delivered = False
+        fetched = self.kafka._fetcher._records
+        for tp in [tp for tp, partition in self.app.owned.items() if partition.idle and tp in fetched]:
+            records, position = await self._take(tp)
+            if records:
+                delivered = True
+                await self._deliver(tp, records, position)
+        return delivered
+
+    async def _take(self, tp: TopicPartition) -> tuple[list[ConsumerRecord], int]:
+        fetcher = self.kafka._fetcher
+        result = fetcher._records.get(tp)
+        assignment = self.kafka._subscription.subscription.assignment
+        state = assignment.state_value(tp) if assignment is not None else None
+        if result is None or state is None or not state.has_valid_position:
+            return [], 0
+        if not isinstance(result, FetchResult):
+            del fetcher._records[tp]
+            await self._mend(tp, result._error)
+            return [], 0
+        records = result.getall(UNIT_RECORDS)
+        if not result.has_more():
+            del fetcher._records[tp]
+            fetcher._notify(fetcher._wait_consume_future)
+        # The consumer's position, not the last offset + 1: compaction and markers leave gaps.
+        return records, int(state.position)
+
+    async def _mend(self, tp: TopicPartition, error: Exception) -> None:
+        if not isinstance(error, OffsetOutOfRangeError):
+            raise FatalError(f"{tp.topic}-{tp.partition} cannot be read: {error!r}") from error
+        partition = self.app.owned.get(tp)
+        if partition is not None:
+            await self.app.seek_into_bounds(partition)
+
+    async def _deliver(self, tp: TopicPartition, records: list[ConsumerRecord], position: int) -> None:
+        partition = self.app.owned.get(tp)
+        if partition is None or not partition.idle:
+            return
+        partition.delivered = records[0].offset
+        metrics.RECORDS_READ.labels(tp.topic).inc(len(records))
+        batch = Batch(partition, records, position)
+        await self.callback(self._to_message(TP(tp.topic, tp.partition), batch))
+
+    async def _next_arrival(self) -> None:
+        waiters = [self.kafka._fetcher._create_fetch_waiter(), asyncio.ensure_future(self._wake.wait())]
+        try:
+            done, _ = await asyncio.wait(waiters, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            for waiter in done:
+                waiter.result()
+        finally:
+            for waiter in waiters:
+                waiter.cancel()
+            self._wake.clear()
+
+    def _to_message(self, tp: TP, record: Batch) -> ConsumerMessage:
+        last = record.records[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            None,
+            None,
+            record,
+            None,
+            None,
+            None,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def _new_kafka_consumer(self) -> AIOKafkaConsumer:
+        settings = self.app.settings
+        return AIOKafkaConsumer(
+            **connection(settings),
+            client_id=self.app.conf.id,
+            group_id=self.app.conf.id,
+            group_instance_id=settings.instance_id or None,
+            partition_assignment_strategy=[RoundRobinPartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            rebalance_timeout_ms=REBALANCE_MS,
+            max_poll_interval_ms=NEVER_MS,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+        )
+
+    def _new_topicpartition(self, topic: str, partition: int) -> TP:
+        return TP(topic, partition)
+
+    # What follows belongs to Faust's own way of acknowledging and is never reached.
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        raise NotImplementedError
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
+        raise NotImplementedError
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        raise NotImplementedError
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Never reached: the partitions' owners seek."""
+        raise NotImplementedError
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Never reached: the partitions' owners seek."""
+        raise NotImplementedError
+
+    async def position(self, tp: TP) -> int | None:
+        """Where the next fetch of `tp` begins."""
+        return int(await self.kafka.position(TopicPartition(tp.topic, tp.partition)))
+
+    async def create_topic(self, *args: Any, **options: Any) -> None:
+        """Workers create no topics."""
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """The first offset of each partition."""
+        return dict(await self.kafka.beginning_offsets(partitions))
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """The offset behind the last record of each partition."""
+        return dict(await self.kafka.end_offsets(partitions))
+
+    def highwater(self, tp: TP) -> int:
+        """The offset behind the last record as of the last fetch."""
+        return int(self.kafka.highwater(TopicPartition(tp.topic, tp.partition)) or 0)
+
+    def topic_partitions(self, topic: str) -> int | None:
+        """How many partitions `topic` has."""
+        return len(self.kafka.partitions_for_topic(topic) or ()) or None
+
+    def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> int | None:
+        """Never reached: units choose the partition."""
+        raise NotImplementedError
+
+
+class _Listener(ConsumerRebalanceListener):
+    """Both callbacks return quickly: aiokafka swallows what they raise and sends no heartbeats meanwhile."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._app: App = consumer.app
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        with self._app.ends_worker():
+            self._app.on_rebalance_start()
+            await self._app._on_partitions_revoked({TP(tp.topic, tp.partition) for tp in revoked})
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        with self._app.ends_worker():
+            kafka = self._consumer.kafka
+            kafka.pause(*assigned)
+            self._app.consumer_generation_id = kafka._coordinator.generation
+            await self._app._on_partitions_assigned(
+                {TP(tp.topic, tp.partition) for tp in assigned}, kafka._coordinator.generation
+            )
+            self._app.on_rebalance_end()
+
+
+class Transport(FaustTransport):
+    """Faust's transport with this consumer."""
+
+    Consumer = Consumer
+    Conductor = conductor.Conductor

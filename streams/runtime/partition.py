@@ -1,0 +1,208 @@
+"""One assigned input partition: its producer, its part of the table, its one unit at a time."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+
+from streams import metrics
+from streams.errors import FatalError
+from streams.kafka import TRANSACTION_SECONDS, connection, start
+from streams.runtime import recovery
+from streams.runtime.patience import patient
+from streams.runtime.unit import Unit
+
+if TYPE_CHECKING:
+    from aiokafka.producer.message_accumulator import BatchBuilder
+
+    from streams.runtime.app import App
+    from streams.runtime.table import Table
+
+log = logging.getLogger(__name__)
+
+BATCH_BYTES = 400_000
+REACHED: Callable[[str], None] = lambda step: None  # noqa: E731
+"""Called with the name of each step of a commit; tests put a fault here, nothing else does."""
+
+
+class Partition:
+    """What a worker holds for a partition as long as the consumer group assigns it.
+
+    `term` counts how often the partition was taken away: what was begun in an earlier term is dropped.
+    """
+
+    def __init__(self, app: "App", tp: TopicPartition, table: "Table | None") -> None:
+        self.app = app
+        self.tp = tp
+        self.table = table
+        self.state: dict[bytes, bytes] = {}
+        self.term = 0
+        self.lock = asyncio.Lock()
+        self.suspended = asyncio.Event()
+        self.ready = False
+        self.delivered: int | None = None
+        self.committed: int | None = None
+        self.committed_at = time.monotonic()
+        self._taken = False
+        self._producer: AIOKafkaProducer | None = None
+        self._commit: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        labels = (tp.topic, str(tp.partition))
+        self._commits = metrics.COMMITS.labels(*labels)
+        self._last_commit = metrics.LAST_COMMIT.labels(*labels)
+
+    @property
+    def idle(self) -> bool:
+        """True where the next batch may be delivered."""
+        return self.ready and self.delivered is None
+
+    async def take(self) -> None:
+        """Become the owner: fence the previous one, recover the table, seek to what was committed."""
+        self._producer = self._new_producer()
+        await start(self._producer, self.app.settings)
+        keys = 0
+        if self.table is not None:
+            self.state = await recovery.read_table(self.app.settings, self.table.changelog, self.tp.partition)
+            keys = len(self.state)
+            metrics.TABLE_KEYS.labels(self.table.name, str(self.tp.partition)).set(keys)
+        self.committed = await recovery.starting_offset(self.app, self.tp, keys)
+        self._taken = True
+        self._open()
+
+    async def keep(self) -> None:
+        """Go on after a rebalance that left the partition here; start over if anybody was in between."""
+        if not self._taken or await recovery.committed_offset(self.app, self.tp) != self.committed:
+            await self.release()
+            await self.take()
+        else:
+            self._open()
+
+    def suspend(self) -> None:
+        """Deliver nothing more, and drop what is delivered and not yet committing."""
+        self.ready = False
+        self.term += 1
+        self.suspended.set()
+        self.delivered = None
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+
+    async def drained(self) -> None:
+        """Wait for the unit that is open or committing."""
+        async with self.lock:
+            pass
+
+    async def release(self) -> None:
+        """Give the partition up: close the producer, forget the table."""
+        producer, self._producer = self._producer, None
+        self._taken = False
+        self.state = {}
+        if producer is not None:
+            await producer.stop()
+
+    def run(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run `task` for as long as the partition stays assigned; its exception ends the worker."""
+
+        async def guarded() -> None:
+            with self.app.ends_worker():
+                await task()
+
+        self._tasks.append(asyncio.ensure_future(guarded()))
+
+    def new_builder(self) -> "BatchBuilder":
+        """An empty record batch of this partition's producer."""
+        assert self._producer is not None
+        return self._producer.create_batch()
+
+    def commit_soon(self, unit: Unit) -> None:
+        """Commit in the background; the partition's lock is free again afterwards."""
+        self._commit = asyncio.ensure_future(self._committing(unit))
+
+    def _open(self) -> None:
+        assert self.committed is not None
+        self.app.kafka_consumer.seek(self.tp, self.committed)
+        self.app.kafka_consumer.resume(self.tp)
+        self.suspended.clear()
+        self.committed_at = time.monotonic()
+        self.ready = True
+        log.info("%s-%d: ready at offset %d", self.tp.topic, self.tp.partition, self.committed)
+        self.app.partition_ready(self)
+
+    def _new_producer(self) -> AIOKafkaProducer:
+        return patient(
+            AIOKafkaProducer(
+                **connection(self.app.settings),
+                client_id=f"{self.app.conf.id}-{self.tp.topic}-{self.tp.partition}",
+                transactional_id=f"{self.app.conf.id}-{self.tp.topic}-{self.tp.partition}",
+                transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
+                max_batch_size=BATCH_BYTES,
+                linger_ms=0,
+            )
+        )
+
+    async def _committing(self, unit: Unit) -> None:
+        try:
+            with self.app.ends_worker():
+                await self._transaction(unit)
+        finally:
+            self.lock.release()
+
+    async def _transaction(self, unit: Unit) -> None:
+        producer = self._producer
+        assert producer is not None
+        written = unit.changelog(self.table.changelog, self.tp.partition) if self.table else {}
+        try:
+            REACHED("before begin")
+            await producer.begin_transaction()
+            sent = [
+                await producer.send_batch(builder, topic, partition=partition)
+                for (topic, partition), builders in unit.builders.items()
+                for builder in builders
+            ]
+            REACHED("after send")
+            if unit.position is not None:
+                keys = self._keys_after(written)
+                offset = OffsetAndMetadata(unit.position, recovery.metadata(self.app, self.tp, keys))
+                await producer.send_offsets_to_transaction({self.tp: offset}, self.app.conf.id)
+            REACHED("after offsets sent")
+            # A batch that failed does not fail aiokafka's transaction.
+            await asyncio.gather(*sent)
+            REACHED("before commit")
+            await producer.commit_transaction()
+            REACHED("after commit")
+        except ProducerFenced as error:
+            metrics.ABORTS.labels(self.tp.topic).inc()
+            raise FatalError(f"{self.tp.topic}-{self.tp.partition}: another worker has taken over") from error
+        except KafkaError as error:
+            metrics.ABORTS.labels(self.tp.topic).inc()
+            raise FatalError(f"{self.tp.topic}-{self.tp.partition}: commit failed: {error!r}") from error
+        self._committed(unit, written)
+
+    def _committed(self, unit: Unit, written: Mapping[bytes, bytes | None]) -> None:
+        state = self.state
+        for key, value in written.items():
+            if value is None:
+                state.pop(key, None)
+            else:
+                state[key] = value
+        if unit.position is not None:
+            self.committed = unit.position
+            if not unit.abandoned:
+                self.delivered = None
+        self.committed_at = time.monotonic()
+        self._commits.inc()
+        self._last_commit.set_to_current_time()
+        for done in unit.after_commit:
+            done()
+        self.app.partition_ready(self)
+
+    def _keys_after(self, written: Mapping[bytes, bytes | None]) -> int:
+        state = self.state
+        appeared = sum(value is not None and key not in state for key, value in written.items())
+        gone = sum(value is None and key in state for key, value in written.items())
+        return len(state) + appeared - gone

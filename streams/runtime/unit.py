@@ -1,0 +1,152 @@
+"""The unit of work: what one batch causes, in one Kafka transaction with its offset."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from aiokafka.structs import ConsumerRecord
+
+from streams.errors import FatalError, UnreadableError
+from streams.kafka import partition_of
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from aiokafka.producer.message_accumulator import BatchBuilder
+
+    from streams.runtime.partition import Partition
+
+T = TypeVar("T")
+Headers = Sequence[tuple[str, bytes]]
+
+RECORD_OVERHEAD = 128
+"""Bytes of a record batch that are neither key, value nor header (framing, lengths), at the most."""
+
+
+class AbandonedError(Exception):
+    """The unit's partition went to another worker; whoever owns it now will see the batch again."""
+
+
+class Batch:
+    """What one fetch gave of one partition; `position` is where the next fetch begins."""
+
+    __slots__ = ("partition", "position", "records", "term")
+
+    def __init__(self, partition: "Partition", records: Sequence[ConsumerRecord], position: int) -> None:
+        self.partition = partition
+        self.records = records
+        self.position = position
+        self.term = partition.term
+
+    @property
+    def topic(self) -> str:
+        """The topic that the records come from."""
+        return str(self.partition.tp.topic)
+
+
+class Unit:
+    """Collects sends and table writes; on leaving the `async with` they are committed in the background.
+
+    Nothing is sent before the body has ended, so a body may wait (for a schema, say) without holding a
+    transaction open. An exception of the body ends the worker and nothing is acknowledged.
+    """
+
+    __slots__ = ("_batch", "_partition", "_term", "after_commit", "builders", "table")
+
+    def __init__(self, partition: "Partition", batch: Batch | None) -> None:
+        self._partition = partition
+        self._batch = batch
+        self._term = batch.term if batch else partition.term
+        self.table: dict[bytes, bytes | None] = {}
+        self.builders: dict[tuple[str, int], list[BatchBuilder]] = {}
+        self.after_commit: list[Callable[[], None]] = []
+
+    @property
+    def position(self) -> int | None:
+        """The input offset that this unit commits; None for a unit without a batch."""
+        return self._batch.position if self._batch else None
+
+    @property
+    def abandoned(self) -> bool:
+        """True once another worker may own the partition."""
+        return self._term != self._partition.term
+
+    async def __aenter__(self) -> "Unit":
+        await self._partition.lock.acquire()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: "TracebackType | None"
+    ) -> bool:
+        if kind is None and not self.abandoned:
+            self._partition.commit_soon(self)
+            return False
+        self._partition.lock.release()
+        return kind is AbandonedError and self._batch is not None
+
+    def get(self, key: bytes) -> bytes | None:
+        """The table's value for `key`, with what this unit has written."""
+        if key in self.table:
+            return self.table[key]
+        return self._partition.state.get(key)
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        """Write to the table; None deletes. Several writes of a key become one changelog record."""
+        # A copy of the exact size: what orjson returns keeps its whole buffer alive.
+        self.table[key] = None if value is None else bytes(memoryview(value))
+
+    def send(
+        self,
+        topic: str,
+        *,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        partition: int | None = None,
+    ) -> None:
+        """Send a record when the unit commits, to the partition of its key unless one is given.
+
+        Raises `UnreadableError` where the record is larger than the topic takes.
+        """
+        app = self._partition.app
+        if partition is None:
+            partition = partition_of(key or b"", app.partitions[topic])
+        size = len(key or b"") + len(value or b"") + sum(len(k) + len(v or b"") + 4 for k, v in headers)
+        if size + RECORD_OVERHEAD > app.max_message_bytes[topic]:
+            raise UnreadableError("too_large", f"{size} bytes for {topic}")
+        self._append(topic, partition, key, value, list(headers))
+
+    async def wait(self, awaitable: Awaitable[T]) -> T:
+        """Await something slow; raise `AbandonedError` as soon as the partition is revoked."""
+        task = asyncio.ensure_future(awaitable)
+        revoked = asyncio.ensure_future(self._partition.suspended.wait())
+        try:
+            await asyncio.wait((task, revoked), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise AbandonedError
+            return task.result()
+        finally:
+            task.cancel()
+            revoked.cancel()
+
+    def changelog(self, topic: str, partition: int) -> Mapping[bytes, bytes | None]:
+        """Turn the table's writes into records of its changelog."""
+        for key, value in self.table.items():
+            self._append(topic, partition, key, value, [])
+        return self.table
+
+    def _append(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]],
+    ) -> None:
+        builders = self.builders.get((topic, partition))
+        if builders is None:
+            builders = self.builders[(topic, partition)] = [self._partition.new_builder()]
+        if builders[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
+            builders.append(self._partition.new_builder())
+            if builders[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
+                raise FatalError(f"a record for {topic} does not fit into an empty batch")
