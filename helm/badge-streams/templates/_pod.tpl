@@ -1,0 +1,92 @@
+{{- /* What the pods of the workers and of the topics' hook have in common. */ -}}
+
+{{- define "badge-streams.podSettings" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  seccompProfile:
+    type: RuntimeDefault
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "badge-streams.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+{{- end }}
+
+{{- define "badge-streams.image" -}}
+image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- end }}
+
+{{- define "badge-streams.env" -}}
+- name: BADGES_KAFKA
+  value: {{ .Values.kafka.bootstrap | quote }}
+- name: BADGES_KAFKA_SECURITY_PROTOCOL
+  value: {{ .Values.kafka.securityProtocol }}
+{{- if hasPrefix "SASL_" .Values.kafka.securityProtocol }}
+- name: BADGES_KAFKA_SASL_MECHANISM
+  value: {{ .Values.kafka.saslMechanism }}
+- name: BADGES_KAFKA_USERNAME
+  value: {{ required "kafka.username is needed for SASL" .Values.kafka.username | quote }}
+- name: BADGES_KAFKA_PASSWORD_FILE
+  value: /etc/badge-streams/secrets/kafka-password
+{{- end }}
+{{- if .Values.kafka.caSecret.name }}
+- name: BADGES_KAFKA_CA_FILE
+  value: /etc/badge-streams/secrets/kafka-ca.crt
+{{- end }}
+- name: BADGES_REGISTRY
+  value: {{ .Values.registry.url | quote }}
+{{- with .Values.registry.username }}
+- name: BADGES_REGISTRY_USERNAME
+  value: {{ . | quote }}
+- name: BADGES_REGISTRY_PASSWORD_FILE
+  value: /etc/badge-streams/secrets/registry-password
+{{- end }}
+{{- range $name, $value := .Values.settings }}
+- name: BADGES_{{ $name | snakecase | upper }}
+  value: {{ if kindIs "string" $value }}{{ $value | quote }}{{ else if kindIs "slice" $value }}{{ join "," $value | quote }}{{ else }}{{ toJson $value | quote }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "badge-streams.secretSources" -}}
+{{- if hasPrefix "SASL_" .Values.kafka.securityProtocol }}
+- secret:
+    name: {{ required "kafka.passwordSecret.name is needed for SASL" .Values.kafka.passwordSecret.name }}
+    items:
+      - key: {{ .Values.kafka.passwordSecret.key }}
+        path: kafka-password
+{{- end }}
+{{- with .Values.kafka.caSecret.name }}
+- secret:
+    name: {{ . }}
+    items:
+      - key: {{ $.Values.kafka.caSecret.key }}
+        path: kafka-ca.crt
+{{- end }}
+{{- if .Values.registry.username }}
+- secret:
+    name: {{ required "registry.passwordSecret.name is needed with registry.username" .Values.registry.passwordSecret.name }}
+    items:
+      - key: {{ .Values.registry.passwordSecret.key }}
+        path: registry-password
+{{- end }}
+{{- end }}
