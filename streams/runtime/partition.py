@@ -155,7 +155,7 @@ class Partition:
     async def _transaction(self, unit: Unit) -> None:
         producer = self._producer
         assert producer is not None
-        written = unit.changelog(self.table.changelog, self.tp.partition) if self.table else {}
+        written = unit.changelog(self.table.changelog, self.tp.partition) if self.table is not None else {}
         try:
             REACHED("before begin")
             await producer.begin_transaction()
