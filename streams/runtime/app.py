@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 from faust.app.base import BootStrategy as FaustBootStrategy
 
-from streams import metrics
+from streams import logs, metrics
 from streams.errors import BadgeStreamsError, FatalError
 from streams.runtime import checks, recovery
 from streams.runtime.consumer import REBALANCE_MS, Consumer, Transport
@@ -87,6 +87,7 @@ class App(faust.App):
             stream_wait_empty=False,
             stream_buffer_maxsize=65_536,
             worker_redirect_stdouts=False,
+            logging_config=logs.configuration(settings.log_format),
             Table=Table,
             TableManager=TableManager,
             **options,
@@ -135,9 +136,10 @@ class App(faust.App):
         consumer: Consumer = self.consumer
         lags = {}
         for tp, partition in self.owned.items():
-            waiting = consumer.lag(tp)
-            if waiting is not None:
-                lags[tp] = waiting + (0 if partition.delivered is None else 1)
+            lag = consumer.lag(tp, partition.delivered)
+            if lag is not None:
+                lags[tp] = lag
+                partition.seen_behind(lag > 0)
         return lags
 
     def partition_ready(self, partition: Partition) -> None:

@@ -81,13 +81,17 @@ class Consumer(FaustConsumer):
         """Look again for what can be delivered."""
         self._wake.set()
 
-    def lag(self, tp: TopicPartition) -> int | None:
-        """Records below the last stable offset that were not delivered; None before the first fetch."""
+    def lag(self, tp: TopicPartition, delivered: int | None) -> int | None:
+        """Offsets below the last stable one that are not delivered, or delivered and not committed.
+
+        `delivered` is the first offset of the batch that is being worked on. None before the first fetch.
+        """
         assignment = self.kafka._subscription.subscription.assignment
         state = assignment.state_value(tp) if assignment is not None else None
         if state is None or state.lso is None or not state.has_valid_position:
             return None
-        return max(0, int(state.lso) - int(state.position))
+        begin = int(state.position) if delivered is None else delivered
+        return max(0, int(state.lso) - begin)
 
     def assignment(self) -> set[TP]:
         """What the group has assigned to this worker."""

@@ -47,7 +47,7 @@ class Partition:
         self.ready = False
         self.delivered: int | None = None
         self.committed: int | None = None
-        self.committed_at = time.monotonic()
+        self.behind_since: float | None = None
         self._taken = False
         self._producer: AIOKafkaProducer | None = None
         self._commit: asyncio.Task[None] | None = None
@@ -60,6 +60,13 @@ class Partition:
     def idle(self) -> bool:
         """True where the next batch may be delivered."""
         return self.ready and self.delivered is None
+
+    def seen_behind(self, behind: bool) -> None:
+        """Remember since when there has been lag without a commit (`behind_since`, monotonic seconds)."""
+        if not behind:
+            self.behind_since = None
+        elif self.behind_since is None:
+            self.behind_since = time.monotonic()
 
     async def take(self) -> None:
         """Become the owner: fence the previous one, recover the table, seek to what was committed."""
@@ -128,7 +135,7 @@ class Partition:
         self.app.kafka_consumer.seek(self.tp, self.committed)
         self.app.kafka_consumer.resume(self.tp)
         self.suspended.clear()
-        self.committed_at = time.monotonic()
+        self.behind_since = None
         self.ready = True
         log.info("%s-%d: ready at offset %d", self.tp.topic, self.tp.partition, self.committed)
         self.app.partition_ready(self)
@@ -194,7 +201,7 @@ class Partition:
             self.committed = unit.position
             if not unit.abandoned:
                 self.delivered = None
-        self.committed_at = time.monotonic()
+        self.behind_since = None
         self._commits.inc()
         self._last_commit.set_to_current_time()
         for done in unit.after_commit:

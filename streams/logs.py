@@ -1,0 +1,103 @@
+"""Log lines: one event one line, for people or as JSON; what repeats becomes one line with a count."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+
+REPEAT_SECONDS = 30.0
+KEPT = 1_000
+
+# aiokafka tells of every client's every step.
+QUIET = ("aiokafka", "faust", "mode")
+
+
+def configuration(log_format: Literal["console", "json"]) -> dict[str, Any]:
+    """What `logging.config.dictConfig` takes."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"console": {"()": ConsoleFormatter}, "json": {"()": JsonFormatter}},
+        "handlers": {"stderr": {"()": CountingHandler, "formatter": log_format}},
+        "loggers": {name: {"level": "WARNING"} for name in QUIET},
+        "root": {"level": "INFO", "handlers": ["stderr"]},
+    }
+
+
+class CountingHandler(logging.StreamHandler[Any]):
+    """Writes a warning once; its repetitions within `REPEAT_SECONDS` become one line with their count.
+
+    Two records repeat each other if the same place in the code logged them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._repeated: dict[tuple[str, int, str], tuple[float, int, logging.LogRecord]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, or count it."""
+        self._tell(record.created)
+        if record.levelno < logging.WARNING:
+            super().emit(record)
+            return
+        key = (record.pathname, record.lineno, str(record.msg))
+        since, count, _ = self._repeated.get(key, (record.created, -1, record))
+        self._repeated[key] = (since, count + 1, record)
+        if count < 0:
+            super().emit(record)
+
+    def close(self) -> None:
+        """Tell what is still counted."""
+        self._tell(float("inf"))
+        super().close()
+
+    def _tell(self, now: float) -> None:
+        over = [key for key, (since, _, _) in self._repeated.items() if now - since > REPEAT_SECONDS]
+        if len(self._repeated) > KEPT:
+            over = list(self._repeated)
+        for key in over:
+            _, count, last = self._repeated.pop(key)
+            if count:
+                last.repeated = count
+                super().emit(last)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """`time level logger: message`, and what the record carries beside it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line; a traceback follows on its own lines."""
+        fields = "".join(f" {name}={value}" for name, value in _carried(record).items())
+        line = f"{_time(record)} {record.levelname} {record.name}: {_message(record)}{fields}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, whatever the message holds."""
+        line = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": _message(record),
+            **_carried(record),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+def _message(record: logging.LogRecord) -> str:
+    return record.getMessage().replace("\n", " ")
+
+
+def _carried(record: logging.LogRecord) -> dict[str, Any]:
+    names = ("ce_id", "repeated")
+    return {name: getattr(record, name) for name in names if hasattr(record, name)}
