@@ -1,0 +1,98 @@
+"""Alerts and dashboard speak of declared metrics and their labels, and of nothing else."""
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client.metrics import MetricWrapperBase
+
+from chart.chart_files import ROOT, alert_names, alerts, dashboard, dashboard_expressions
+from streams import metrics
+
+# What the PodMonitor adds to each sample, and what a histogram has.
+OUTER_LABELS = {"namespace", "release", "worker", "le"}
+EXPRESSIONS = [rule["expr"] for rule in alerts()] + dashboard_expressions()
+
+
+def declared() -> dict[str, set[str]]:
+    """The label names of each sample's name."""
+    samples: dict[str, set[str]] = {}
+    for metric in vars(metrics).values():
+        if isinstance(metric, MetricWrapperBase):
+            for family in metric.describe():
+                labels = set(metric._labelnames)
+                suffixes = {
+                    "counter": ["_total"],
+                    "info": ["_info"],
+                    "histogram": ["_bucket", "_sum", "_count"],
+                }
+                for suffix in suffixes.get(family.type, [""]):
+                    samples[family.name + suffix] = labels
+    return samples
+
+
+def metrics_in(expression: str) -> set[str]:
+    return set(re.findall(r"\bbadges_\w+", expression))
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_an_expression_uses_declared_metrics(expression: str) -> None:
+    assert metrics_in(expression)
+    assert metrics_in(expression) <= declared().keys()
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_an_expression_groups_by_labels_that_its_metrics_have(expression: str) -> None:
+    known = set.intersection(*(declared()[name] for name in metrics_in(expression))) | OUTER_LABELS
+    # An outer sum over several metrics may group by what each of them keeps.
+    grouped = {
+        name for names in re.findall(r"by \(([^)]*)\)", expression) for name in re.split(r",\s*", names)
+    }
+
+    assert grouped <= known
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_an_alert_names_labels_that_it_groups_by(rule: dict) -> None:
+    kept = set(re.search(r"by \(([^)]*)\)", rule["expr"]).group(1).split(", "))
+    named = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["description"]))
+
+    assert named <= kept
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_an_alert_says_how_urgent_it_is_and_what_it_is_about(rule: dict) -> None:
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert rule["annotations"].keys() == {"summary", "description"}
+
+
+def test_each_alert_has_a_name_of_its_own() -> None:
+    assert len(alert_names()) == len(alerts()) + 2
+
+
+def test_each_alert_has_a_case_in_which_it_fires() -> None:
+    cases = (Path(__file__).parent / "alerts.yaml").read_text()
+
+    assert {name for name in alert_names() if f"docs/operate.md#{name.lower()}" not in cases} == set()
+
+
+def test_the_dashboard_shows_every_declared_metric() -> None:
+    shown = {name for expression in dashboard_expressions() for name in metrics_in(expression)}
+    families = {re.sub("_(bucket|sum|count)$", "", name) for name in declared()}
+
+    assert families - {name.removesuffix("_bucket") for name in shown} == set()
+
+
+def test_the_dashboards_panels_have_ids_of_their_own() -> None:
+    ids = [panel["id"] for panel in dashboard()["panels"]]
+
+    assert len(ids) == len(set(ids))
+
+
+def test_each_alert_has_its_heading_in_the_docs() -> None:
+    page = ROOT / "docs" / "operate.md"
+    if not page.exists():
+        pytest.skip("docs/operate.md is not written yet")
+    headings = {line.lstrip("# ").strip() for line in page.read_text().splitlines() if line.startswith("#")}
+
+    assert alert_names() - headings == set()

@@ -1,0 +1,127 @@
+"""The chart's values are the product's settings, under the same names and with the same defaults."""
+
+import re
+from typing import Any, get_args
+
+import jsonschema
+import pytest
+
+from chart.chart_files import CI_VALUES, templates, values, values_schema
+from streams import settings
+from streams.settings import Settings
+
+# Values of their own, outside `settings`, and what the chart itself decides.
+CONNECTIONS = {name for name in Settings.model_fields if name.startswith(("kafka", "registry"))}
+DECIDED_BY_THE_CHART = {"catalog", "http"}
+# Pods of a Deployment have no lasting names: docs/decisions says why that is right.
+LEFT_OUT = {"instance_id"}
+
+
+def snake(name: str) -> str:
+    return re.sub(r"([A-Z])", r"_\1", name).lower()
+
+
+def defaults() -> dict[str, Any]:
+    return {name: field.default for name, field in Settings.model_fields.items()}
+
+
+def schema_of(path: str) -> dict[str, Any]:
+    schema = values_schema()
+    for name in path.split("."):
+        schema = schema["properties"][name]
+    return schema
+
+
+def test_every_setting_has_its_place_in_the_chart() -> None:
+    in_values = {snake(name) for name in values()["settings"]}
+
+    assert in_values | CONNECTIONS | DECIDED_BY_THE_CHART | LEFT_OUT == set(Settings.model_fields)
+
+
+def test_the_values_defaults_are_the_settings_defaults() -> None:
+    in_values = {snake(name): value for name, value in values()["settings"].items()}
+    in_values["source_topics"] = tuple(in_values["source_topics"])
+
+    differing = {name for name, value in in_values.items() if value != defaults()[name]}
+
+    assert differing == {"log_format"}
+    assert in_values["log_format"] == "json"
+
+
+def test_the_defaults_of_the_connections_are_the_settings_defaults() -> None:
+    kafka, registry = values()["kafka"], values()["registry"]
+
+    assert kafka["securityProtocol"] == defaults()["kafka_security_protocol"]
+    assert kafka["saslMechanism"] == defaults()["kafka_sasl_mechanism"]
+    assert kafka["username"] == defaults()["kafka_username"]
+    assert registry["username"] == defaults()["registry_username"]
+
+
+def test_the_templates_set_no_variable_that_the_product_does_not_read() -> None:
+    set_by_templates = set(re.findall(r"\bBADGES_([A-Z_]+[A-Z])\b", templates()))
+
+    assert {name.lower() for name in set_by_templates} <= set(Settings.model_fields)
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    def unknown(value: object, schema: dict[str, Any], at: str) -> list[str]:
+        if "$ref" in schema:
+            schema = values_schema()["$defs"][schema["$ref"].rpartition("/")[2]]
+        if not isinstance(value, dict) or not schema.get("properties"):
+            return []
+        assert schema["additionalProperties"] is False, f"{at} takes anything"
+        missing = [f"{at}.{name}" for name in value if name not in schema["properties"]]
+        never_shown = [f"{at}.{name}" for name in schema["properties"] if name not in value]
+        inner = (
+            unknown(part, schema["properties"][name], f"{at}.{name}")
+            for name, part in value.items()
+            if name in schema["properties"]
+        )
+        return missing + never_shown + [line for lines in inner for line in lines]
+
+    assert unknown(values(), values_schema(), "") == [
+        ".global",
+        ".tracker.resources.limits",
+        ".relay.resources.limits",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "choices"),
+    [
+        ("kafka.securityProtocol", settings.SecurityProtocol),
+        ("kafka.saslMechanism", settings.SaslMechanism),
+        ("settings.logFormat", Settings.model_fields["log_format"].annotation),
+    ],
+)
+def test_the_schema_offers_the_choices_of_the_settings(path: str, choices: Any) -> None:
+    assert tuple(schema_of(path)["enum"]) == get_args(choices)
+
+
+@pytest.mark.parametrize("name", ["partitions", "replication", "sourceEpoch", "credlyInFlight"])
+def test_the_schema_bounds_a_number_as_the_settings_do(name: str) -> None:
+    bounds = {
+        keyword: getattr(constraint, attribute)
+        for constraint in Settings.model_fields[snake(name)].metadata
+        for attribute, keyword in (("ge", "minimum"), ("le", "maximum"))
+        if hasattr(constraint, attribute)
+    }
+
+    schema = schema_of(f"settings.{name}")
+
+    assert {keyword: schema[keyword] for keyword in ("minimum", "maximum") if keyword in schema} == bounds
+
+
+def test_the_defaults_alone_are_refused_for_what_only_an_operator_knows() -> None:
+    faults = jsonschema.Draft7Validator(values_schema()).iter_errors(values())
+
+    assert {".".join(map(str, fault.path)) for fault in faults} == {"kafka.bootstrap", "registry.url"}
+
+
+def test_there_are_values_files_to_try_the_chart_with() -> None:
+    assert {path.name.removesuffix("-values.yaml") for path in CI_VALUES} == {
+        "autoscaled",
+        "minimal",
+        "secured",
+        "tracker-alone",
+    }
