@@ -32,6 +32,9 @@ format: install ## Put every file into the project's format
 types: install ## Check types, strictly
 	$(BIN)/mypy
 
+schemas: ## Make avro/*.avsc out of the openedx-events package
+	venv=$$(.ci/openedx-venv) && "$$venv/bin/python" .ci/make_schemas.py avro
+
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
