@@ -1,4 +1,4 @@
-"""Writes `avro/*.avsc` out of the installed openedx-events: the events that name a learner, and the badge events.
+"""Writes `avro/*.avsc` out of the installed openedx-events: what names a learner, and the badge events.
 
 Run by `make schemas` with the interpreter of `.ci/openedx-venv`; the argument is the folder to write to.
 """
