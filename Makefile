@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format types schemas clean
+.PHONY: help install demo test test-helm lint format types schemas clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ demo: install ## Show the whole way of an event on a real Kafka
 
 test: install lint types ## Run every check: lint, types, tests on a real broker
 	$(BIN)/pytest
+
+test-helm: install ## Check the chart, its alerts and dashboard (needs Go and apt-get)
+	tools=$$(.ci/chart-tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/chart/with_tools.py
 
 lint: install ## Check format and style
 	$(BIN)/ruff format --check .

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
-from chart.chart_files import ROOT, alert_names, alerts, dashboard, dashboard_expressions
 from streams import metrics
+
+from .chart_files import ROOT, alert_names, alerts, dashboard, dashboard_expressions
 
 # What the PodMonitor adds to each sample, and what a histogram has.
 OUTER_LABELS = {"namespace", "release", "worker", "le"}

@@ -6,9 +6,10 @@ from typing import Any, get_args
 import jsonschema
 import pytest
 
-from chart.chart_files import CI_VALUES, templates, values, values_schema
 from streams import settings
 from streams.settings import Settings
+
+from .chart_files import CI_VALUES, templates, values, values_schema
 
 # Values of their own, outside `settings`, and what the chart itself decides.
 CONNECTIONS = {name for name in Settings.model_fields if name.startswith(("kafka", "registry"))}
