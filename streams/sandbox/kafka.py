@@ -1,0 +1,320 @@
+"""A real Kafka in KRaft mode, started here: one node, or three that replicate."""
+
+import asyncio
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from streams.sandbox.jars import jars, java
+from streams.sandbox.process import Deadline, Process, tail
+
+READY_SECONDS = 60.0
+CLUSTER_ID = "c2FuZGJveC1jbHVzdGVyLQ"
+JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+Security = Literal["PLAINTEXT", "SASL_SSL"]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user that the cluster lets in by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512."""
+
+    name: str = "badges"
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
+
+
+@contextmanager
+def broker() -> Iterator[str]:
+    """The bootstrap servers of a Kafka: the one that `SANDBOX_KAFKA` names, or one that is started here."""
+    running = os.environ.get("SANDBOX_KAFKA")
+    if running:
+        yield running
+        return
+    with Kafka() as kafka:
+        yield kafka.bootstrap
+
+
+async def create_topics(
+    bootstrap: str,
+    names: Sequence[str],
+    *,
+    partitions: int = 1,
+    replication: int = 1,
+    configs: Mapping[str, str] | None = None,
+    **connection: Any,
+) -> None:
+    """Create topics that do not exist yet, and wait until every partition has a leader."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **connection)
+    await admin.start()
+    try:
+        new = [NewTopic(name, partitions, replication, topic_configs=dict(configs or {})) for name in names]
+        for name, code, *_ in (await admin.create_topics(new)).topic_errors:
+            if code and for_code(code) is not TopicAlreadyExistsError:
+                raise for_code(code)(name)
+        async with asyncio.timeout(READY_SECONDS):
+            while not _led(await admin.describe_topics(list(names)), partitions):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    finally:
+        await admin.close()
+
+
+class Kafka:
+    """A cluster of our own: 127.0.0.1, free ports, logs in a temporary folder that goes away with it.
+
+    With three nodes, topics can be replicated three times and need two replicas in sync. With
+    `security="SASL_SSL"` clients need `user` and trust `ca_file`. `properties` go before the ones set here.
+    Every method blocks: from a coroutine, call it by `asyncio.to_thread`.
+    """
+
+    def __init__(
+        self,
+        nodes: Literal[1, 3] = 1,
+        *,
+        security: Security = "PLAINTEXT",
+        properties: Mapping[str, str | int] | None = None,
+        jvm: Sequence[str] = JVM,
+    ) -> None:
+        self.nodes = range(1, nodes + 1)
+        self.security = security
+        self.user = User()
+        self.scratch = Path(mkdtemp(prefix="badge-streams-kafka-"))
+        self.ca_file = self.scratch / "ca.pem"
+        self._jvm = tuple(jvm)
+        self._properties = dict(properties or {})
+        listeners = ("CLIENT", "INTERNAL", "CONTROLLER")
+        ports = iter(free_ports(len(listeners) * nodes))
+        self._ports = {(node, listener): next(ports) for node in self.nodes for listener in listeners}
+        self._processes: dict[int, Process] = {}
+
+    @property
+    def bootstrap(self) -> str:
+        """What clients connect to, comma-separated."""
+        return ",".join(f"127.0.0.1:{self._ports[node, 'CLIENT']}" for node in self.nodes)
+
+    def connection(self) -> dict[str, Any]:
+        """The arguments, besides the bootstrap servers, that a client of aiokafka needs."""
+        if self.security == "PLAINTEXT":
+            return {}
+        return {
+            "security_protocol": self.security,
+            "ssl_context": ssl.create_default_context(cafile=self.ca_file),
+            "sasl_mechanism": "PLAIN",
+            "sasl_plain_username": self.user.name,
+            "sasl_plain_password": self.user.password,
+        }
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start every node, and return when all of them answer."""
+        if self.security == "SASL_SSL":
+            self._make_keystore()
+        with ThreadPoolExecutor(len(self.nodes)) as pool:
+            list(pool.map(self._format, self.nodes))
+        for node in self.nodes:
+            self._launch(node)
+        self.wait_ready()
+
+    def close(self) -> None:
+        """End every node at once and remove everything."""
+        for node in list(self._processes):
+            self.kill(node)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def stop(self, node: int = 1) -> None:
+        """End a node as an operator does: it hands its leaderships over first."""
+        self._processes.pop(node).stop()
+
+    def kill(self, node: int = 1) -> None:
+        """End a node as a crash does."""
+        self._processes.pop(node).kill()
+
+    def pause(self, node: int = 1) -> None:
+        """Stop a node's clock: it neither answers nor closes its connections."""
+        self._processes[node].send(signal.SIGSTOP)
+
+    def resume(self, node: int = 1) -> None:
+        """Let a paused node go on."""
+        self._processes[node].send(signal.SIGCONT)
+
+    def restart(self, node: int = 1) -> None:
+        """Start a node again with the logs it had, and return when all running ones answer."""
+        self._launch(node)
+        self.wait_ready()
+
+    def log(self, node: int = 1) -> Path:
+        """What a node has said."""
+        return self.scratch / f"node-{node}.log"
+
+    def wait_ready(self, within: float = READY_SECONDS) -> None:
+        """Return when as many brokers as there are processes say that they belong to the cluster."""
+        deadline = Deadline(within, "Kafka is not ready")
+        while not (self._listening() and asyncio.run(self._registered()) == set(self._processes)):
+            for node, process in self._processes.items():
+                if process.exit_code is not None:
+                    raise RuntimeError(f"Kafka node {node} ended: {tail(self.log(node))}")
+            deadline.wait()
+
+    def _listening(self) -> bool:
+        return all(_accepts(self._ports[node, "CLIENT"]) for node in self._processes)
+
+    async def _registered(self) -> set[int]:
+        running = ",".join(f"127.0.0.1:{self._ports[node, 'CLIENT']}" for node in self._processes)
+        admin = AIOKafkaAdminClient(bootstrap_servers=running, request_timeout_ms=5_000, **self.connection())
+        try:
+            await admin.start()
+            return {broker["node_id"] for broker in (await admin.describe_cluster())["brokers"]}
+        except (KafkaError, OSError):
+            return set()
+        finally:
+            await admin.close()
+
+    def _format(self, node: int) -> None:
+        config = self._write_config(node)
+        command = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(config)]
+        if self.security == "SASL_SSL":
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+                user = f"[name={self.user.name},password={self.user.password}]"
+                command += ["--add-scram", f"{mechanism}={user}"]
+        run = subprocess.run([*self._java(), *command], capture_output=True, text=True, check=False)
+        if run.returncode:
+            raise RuntimeError(f"Kafka's storage could not be formatted: {run.stdout}{run.stderr}")
+
+    def _launch(self, node: int) -> None:
+        command = [*self._java(), "kafka.Kafka", str(self._config_file(node))]
+        self._processes[node] = Process(command, log=self.log(node), scratch=self.scratch)
+
+    def _java(self) -> list[str]:
+        classpath = os.pathsep.join(str(jar) for jar in sorted(jars().kafka.glob("*.jar")))
+        logging = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+        return [java(), *self._jvm, logging, "-cp", classpath]
+
+    def _config_file(self, node: int) -> Path:
+        return self.scratch / f"node-{node}.properties"
+
+    def _write_config(self, node: int) -> Path:
+        config = {**self._common(), **self._listeners(node), **self._security(), **self._properties}
+        config["node.id"] = node
+        config["log.dirs"] = self.scratch / f"node-{node}"
+        file = self._config_file(node)
+        file.write_text("".join(f"{key}={value}\n" for key, value in config.items()))
+        return file
+
+    def _common(self) -> dict[str, Any]:
+        replication = len(self.nodes)
+        in_sync = 2 if replication == 3 else 1
+        return {
+            "process.roles": "broker,controller",
+            "auto.create.topics.enable": "false",
+            "default.replication.factor": replication,
+            "min.insync.replicas": in_sync,
+            "offsets.topic.num.partitions": 1,
+            "offsets.topic.replication.factor": replication,
+            "transaction.state.log.num.partitions": 4,
+            "transaction.state.log.replication.factor": replication,
+            "transaction.state.log.min.isr": in_sync,
+            "share.coordinator.state.topic.num.partitions": 1,
+            "share.coordinator.state.topic.replication.factor": replication,
+            "share.coordinator.state.topic.min.isr": in_sync,
+            "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 1_000,
+            "broker.session.timeout.ms": 3_000,
+            "broker.heartbeat.interval.ms": 500,
+            "num.network.threads": 2,
+            "num.io.threads": 4,
+            "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
+        }
+
+    def _listeners(self, node: int) -> dict[str, Any]:
+        names = ("CLIENT", "INTERNAL", "CONTROLLER")
+        listen = {name: f"{name}://127.0.0.1:{self._ports[node, name]}" for name in names}
+        speak = {"CLIENT": self.security, "INTERNAL": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
+        voters = (f"{voter}@127.0.0.1:{self._ports[voter, 'CONTROLLER']}" for voter in self.nodes)
+        return {
+            "listeners": ",".join(listen.values()),
+            "advertised.listeners": f"{listen['CLIENT']},{listen['INTERNAL']}",
+            "listener.security.protocol.map": ",".join(f"{name}:{how}" for name, how in speak.items()),
+            "inter.broker.listener.name": "INTERNAL",
+            "controller.listener.names": "CONTROLLER",
+            "controller.quorum.voters": ",".join(voters),
+        }
+
+    def _security(self) -> dict[str, Any]:
+        if self.security == "PLAINTEXT":
+            return {}
+        modules = "org.apache.kafka.common.security"
+        listener = "listener.name.client"
+        return {
+            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+            f"{listener}.plain.sasl.jaas.config": f"{modules}.plain.PlainLoginModule required "
+            f'user_{self.user.name}="{self.user.password}";',
+            f"{listener}.scram-sha-256.sasl.jaas.config": f"{modules}.scram.ScramLoginModule required;",
+            f"{listener}.scram-sha-512.sasl.jaas.config": f"{modules}.scram.ScramLoginModule required;",
+            f"{listener}.ssl.keystore.type": "PKCS12",
+            f"{listener}.ssl.keystore.location": self.scratch / "keystore.p12",
+            f"{listener}.ssl.keystore.password": self.user.password,
+            f"{listener}.ssl.key.password": self.user.password,
+        }
+
+    def _make_keystore(self) -> None:
+        tool = str(Path(java()).resolve().with_name("keytool"))
+        store = ["-keystore", str(self.scratch / "keystore.p12"), "-storepass", self.user.password]
+        names = "san=ip:127.0.0.1,dns:localhost"
+        make = ["-genkeypair", "-alias", "kafka", "-keyalg", "EC", "-groupname", "secp256r1"]
+        about = ["-storetype", "PKCS12", "-dname", "CN=sandbox", "-validity", "2", "-ext", names]
+        subprocess.run([tool, *make, *about, *store], check=True, capture_output=True)
+        export = ["-exportcert", "-rfc", "-alias", "kafka", "-file", str(self.ca_file)]
+        subprocess.run([tool, *export, *store], check=True, capture_output=True)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, below those that clients get: after a crash they are still free."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in found:
+            found.append(port)
+    return found
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _led(topics: Sequence[Mapping[str, Any]], partitions: int) -> bool:
+    led = [sum(p["leader"] >= 0 for p in topic["partitions"]) for topic in topics]
+    return all(count >= partitions for count in led)
