@@ -13,7 +13,7 @@ from aiokafka.structs import TopicPartition
 from faust.app.base import BootStrategy as FaustBootStrategy
 
 from streams import logs, metrics
-from streams.errors import BadgeStreamsError, FatalError
+from streams.errors import BadgeStreamsError, ConfigurationError, FatalError
 from streams.runtime import checks, recovery
 from streams.runtime.consumer import REBALANCE_MS, Consumer, Transport
 from streams.runtime.partition import Partition
@@ -99,7 +99,7 @@ class App(faust.App):
         self.resources: list[Resource] = []
         self.joined = False
         self.fatal: BaseException | None = None
-        self.on_fatal: Callable[[], None] = lambda: os._exit(1)
+        self.exit: Callable[[int], object] = os._exit
         self.on_partition_ready: Callable[[Partition], None] | None = None
         self._needs = needs
         self._sources = sources
@@ -164,7 +164,10 @@ class App(faust.App):
             raise asyncio.CancelledError from error
 
     def fail(self, error: BaseException) -> None:
-        """End the process without acknowledging anything: one clear line, the group told, exit code 1."""
+        """End the process without acknowledging anything: one clear line, the group told, exit code 1.
+
+        A wrong configuration ends it with exit code 2.
+        """
         if self.fatal is not None:
             return
         self.fatal = error
@@ -253,7 +256,7 @@ class App(faust.App):
         except (TimeoutError, Exception):
             log.debug("the group was not told", exc_info=True)
         logging.shutdown()
-        self.on_fatal()
+        self.exit(2 if isinstance(self.fatal, ConfigurationError) else 1)
 
     def _create_directories(self) -> None:
         """None: all state is in Kafka."""

@@ -1,0 +1,122 @@
+"""The worker's own pages: `/metrics`, `/live`, `/ready`, `/health`."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from streams import metrics
+from streams.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from streams.runtime import App
+
+log = logging.getLogger(__name__)
+
+Describe = Callable[[], dict[str, Any]]
+
+
+class Pages:
+    """Serves the pages of one worker at `address` (`host:port`; port 0 takes a free one)."""
+
+    def __init__(self, app: "App", address: str, describe: Describe) -> None:
+        self._app = app
+        self._host, _, port = address.rpartition(":")
+        if not port.isdigit():
+            raise ConfigurationError(f"BADGES_HTTP: {address!r} is not host:port")
+        self._port = int(port)
+        self._describe = describe
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen; raise `ConfigurationError` where the address cannot be used."""
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/metrics", self._metrics),
+                web.get("/live", self._live),
+                web.get("/ready", self._ready),
+                web.get("/health", self._health),
+            ]
+        )
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            raise ConfigurationError(
+                f"BADGES_HTTP: cannot listen on {self._host}:{self._port}: {error}"
+            ) from None
+        host, port = self._runner.addresses[0][:2]
+        log.info("pages at http://%s:%d/health", host, port)
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        for tp, lag in self._app.lag().items():
+            metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
+        return web.Response(
+            body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    async def _live(self, _: web.Request) -> web.Response:
+        return _answer(liveness(self._app, time.monotonic()))
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        return _answer(readiness(self._app))
+
+    async def _health(self, _: web.Request) -> web.Response:
+        live, ready = liveness(self._app, time.monotonic()), readiness(self._app)
+        partitions = {
+            f"{tp.topic}-{tp.partition}": {"ready": p.ready, "committed": p.committed, "keys": len(p.state)}
+            for tp, p in self._app.owned.items()
+        }
+        lag = {f"{tp.topic}-{tp.partition}": n for tp, n in self._app.lag().items()}
+        return _json(
+            200,
+            {"live": live, "ready": ready, "partitions": partitions, "lag": lag, **self._describe()},
+        )
+
+
+def liveness(app: "App", now: float) -> dict[str, Any]:
+    """Progress: false after a fatal error, or where there is lag and nothing was committed for too long."""
+    if app.fatal is not None:
+        return {"ok": False, "why": f"the worker is stopping: {app.fatal}"}
+    limit = app.settings.stall_seconds
+    for tp, lag in app.lag().items():
+        since = app.owned[tp].behind_since
+        if since is not None and now - since > limit:
+            why = f"{tp.topic}-{tp.partition}: lag {lag} and no commit for {now - since:.0f} s"
+            return {"ok": False, "why": why}
+    return {"ok": True, "why": "commits move, or there is nothing to do"}
+
+
+def readiness(app: "App") -> dict[str, Any]:
+    """True once the group has assigned partitions and their tables are recovered."""
+    if app.fatal is not None:
+        return {"ok": False, "why": "the worker is stopping"}
+    if not app.joined:
+        return {"ok": False, "why": "the consumer group has assigned nothing yet"}
+    waiting = [f"{tp.topic}-{tp.partition}" for tp, p in app.owned.items() if not p.ready]
+    if waiting:
+        return {"ok": False, "why": f"recovering: {', '.join(sorted(waiting))}"}
+    return {"ok": True, "why": f"{len(app.owned)} partitions assigned and recovered"}
+
+
+def _answer(verdict: dict[str, Any]) -> web.Response:
+    return _json(200 if verdict["ok"] else 503, verdict)
+
+
+def _json(status: int, body: dict[str, Any]) -> web.Response:
+    return web.Response(
+        status=status,
+        body=orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS),
+        content_type="application/json",
+    )
