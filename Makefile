@@ -21,8 +21,8 @@ demo: install ## Show the whole way of an event on a real Kafka
 test: install lint types ## Run every check: lint, types, tests on a real broker
 	$(BIN)/pytest
 
-test-helm: install ## Check the chart, its alerts and dashboard (needs Go and apt-get)
-	tools=$$(.ci/chart-tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/chart/with_tools.py
+test-helm: install ## Check chart, alerts, dashboard and image (needs Go and apt-get)
+	tools=$$(.ci/chart-tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/chart/with_tools.py tests/chart/image_steps.py
 
 lint: install ## Check format and style
 	$(BIN)/ruff format --check .

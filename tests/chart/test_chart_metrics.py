@@ -7,6 +7,8 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from streams import metrics
+from streams.settings import Settings
+from streams.topics import DAY_MS, topics
 
 from .chart_files import ROOT, alert_names, alerts, dashboard, dashboard_expressions
 
@@ -69,6 +71,14 @@ def test_an_alert_says_how_urgent_it_is_and_what_it_is_about(rule: dict) -> None
 
 def test_each_alert_has_a_name_of_its_own() -> None:
     assert len(alert_names()) == len(alerts()) + 2
+
+
+def test_the_dead_letters_alert_knows_how_long_they_are_kept() -> None:
+    kept = {topics(Settings()).dead_letters.retention_ms, topics(Settings()).relay_dead_letters.retention_ms}
+    [rule] = [rule for rule in alerts() if rule["alert"] == "BadgeDeadLetters"]
+
+    assert kept == {28 * DAY_MS}
+    assert "four weeks" in rule["annotations"]["description"]
 
 
 def test_each_alert_has_a_case_in_which_it_fires() -> None:

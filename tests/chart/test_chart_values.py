@@ -7,6 +7,8 @@ import jsonschema
 import pytest
 
 from streams import settings
+from streams.kafka import START_SECONDS, TRANSACTION_SECONDS
+from streams.runtime.consumer import REBALANCE_MS
 from streams.settings import Settings
 
 from .chart_files import CI_VALUES, templates, values, values_schema
@@ -14,7 +16,7 @@ from .chart_files import CI_VALUES, templates, values, values_schema
 # Values of their own, outside `settings`, and what the chart itself decides.
 CONNECTIONS = {name for name in Settings.model_fields if name.startswith(("kafka", "registry"))}
 DECIDED_BY_THE_CHART = {"catalog", "http"}
-# Pods of a Deployment have no lasting names: docs/decisions says why that is right.
+# Pods of a Deployment have no lasting names: see docs/decisions.
 LEFT_OUT = {"instance_id"}
 
 
@@ -126,3 +128,18 @@ def test_there_are_values_files_to_try_the_chart_with() -> None:
         "secured",
         "tracker-alone",
     }
+
+
+def test_a_worker_may_end_its_longest_unit_before_it_is_killed() -> None:
+    [grace] = re.findall(r"terminationGracePeriodSeconds: (\d+)", templates())
+
+    assert int(grace) > TRANSACTION_SECONDS + REBALANCE_MS / 1000
+
+
+def test_a_worker_may_wait_for_the_brokers_before_it_is_restarted() -> None:
+    probe = re.search(
+        r"startupProbe:.*?periodSeconds: (\d+)\s+failureThreshold: (\d+)", templates(), re.DOTALL
+    )
+    assert probe is not None
+
+    assert int(probe.group(1)) * int(probe.group(2)) > START_SECONDS

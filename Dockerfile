@@ -1,0 +1,22 @@
+# One image for every command of badge-streams: the virtual environment that `make install` makes, without
+# its development tools, on a slim Python.
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /source
+COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+COPY .ci/constraints.txt .ci/constraints.txt
+COPY avro avro
+COPY streams streams
+RUN python -m venv --without-pip /opt/badge-streams \
+ && python -m pip --python /opt/badge-streams/bin/python install \
+      --no-cache-dir --disable-pip-version-check --constraint .ci/constraints.txt .
+
+FROM python:3.11-slim-bookworm
+COPY --from=build /opt/badge-streams /opt/badge-streams
+ENV PATH=/opt/badge-streams/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /tmp
+USER 10001:10001
+EXPOSE 8080
+ENTRYPOINT ["badge-streams"]
+CMD ["--help"]

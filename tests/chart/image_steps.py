@@ -1,0 +1,93 @@
+"""The Dockerfile's steps without an engine: `make test-helm` runs this file.
+
+The build stage's COPY and RUN are done in a folder, `/opt/badge-streams` being another one; the image
+itself is never built here.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .chart_files import ROOT
+from .dockerfile import stages, words
+
+INSTALLED = "/opt/badge-streams"
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the build stage leaves behind for the final one."""
+    [build, _] = stages()
+    source, installed = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("opt") / "badge-streams"
+    for copy in words(build, "COPY"):
+        for name in copy.sources:
+            copy_into(source, name)
+    for step in words(build, "RUN"):
+        command = step.rest.replace(INSTALLED, str(installed)).replace("python -m", f"{sys.executable} -m")
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], cwd=source, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    return installed
+
+
+def copy_into(folder: Path, name: str) -> None:
+    target = folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if (ROOT / name).is_dir():
+        shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(ROOT / name, target)
+
+
+def run(environment: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("BADGES_", "PYTHON"))}
+    return subprocess.run(
+        [environment / "bin" / program, *arguments],
+        cwd=environment.parent,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("command", ["tracker", "relay", "topics"])
+def test_the_image_has_the_commands_that_the_chart_runs(environment: Path, command: str) -> None:
+    answered = run(environment, "badge-streams", command, "--help")
+
+    assert answered.returncode == 0, answered.stderr
+    assert command != "topics" or "--create" in answered.stdout
+
+
+def test_the_image_holds_the_constraints_versions_and_no_development_tool(environment: Path) -> None:
+    listed = (
+        "import importlib.metadata as m; print(*sorted(f'{d.name}=={d.version}' for d in m.distributions()))"
+    )
+
+    installed = {pin(line) for line in run(environment, "python", "-c", listed).stdout.split()}
+
+    pinned = {pin(line) for line in (ROOT / ".ci" / "constraints.txt").read_text().split()}
+    assert {one for one in installed if not one.startswith("badge-streams==")} <= pinned
+    assert {
+        name for name in ("pytest", "mypy", "ruff", "pip") if any(f"{name}==" in one for one in installed)
+    } == set()
+
+
+def pin(line: str) -> str:
+    return line.lower().replace("_", "-")
+
+
+def test_the_image_carries_the_events_schemas(environment: Path) -> None:
+    folder = "import pathlib, streams; print(pathlib.Path(streams.__file__).parent / 'schemas')"
+
+    schemas = Path(run(environment, "python", "-c", folder).stdout.strip())
+
+    assert {path.name for path in schemas.glob("*.avsc")} == {
+        path.name for path in (ROOT / "avro").glob("*.avsc")
+    }
