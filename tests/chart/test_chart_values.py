@@ -1,17 +1,19 @@
 """The chart's values are the product's settings, under the same names and with the same defaults."""
 
 import re
+import tomllib
 from typing import Any, get_args
 
 import jsonschema
 import pytest
+import yaml
 
 from streams import settings
 from streams.kafka import START_SECONDS, TRANSACTION_SECONDS
 from streams.runtime.consumer import REBALANCE_MS
 from streams.settings import Settings
 
-from .chart_files import CI_VALUES, templates, values, values_schema
+from .chart_files import CHART, CI_VALUES, ROOT, templates, values, values_schema
 
 # Values of their own, outside `settings`, and what the chart itself decides.
 CONNECTIONS = {name for name in Settings.model_fields if name.startswith(("kafka", "registry"))}
@@ -143,3 +145,10 @@ def test_a_worker_may_wait_for_the_brokers_before_it_is_restarted() -> None:
     assert probe is not None
 
     assert int(probe.group(1)) * int(probe.group(2)) > START_SECONDS
+
+
+def test_the_chart_runs_the_image_of_the_version_that_it_belongs_to() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+
+    assert chart["appVersion"] == project["version"]

@@ -4,6 +4,7 @@ It is no `test_*.py`, so that `make test` needs neither Go nor a Debian package.
 folder that `.ci/chart-tools` has filled.
 """
 
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from streams import metrics
 from streams.settings import load_settings
 
-from .chart_files import CHART, CI_VALUES, dashboard_expressions
+from .chart_files import CHART, CI_VALUES, ROOT, dashboard, dashboard_expressions
 
 TOOLS = Path(os.environ["CHART_TOOLS"])
 KUBERNETES = "1.34.0"
@@ -132,6 +133,21 @@ def test_the_product_reads_the_environment_that_the_chart_sets(
         assert container["args"][0] in WORKERS
 
 
+def test_a_catalog_arrives_in_the_pod_as_it_was_written(tmp_path: Path) -> None:
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text("  # indented, {{ braces }}, a tab\t, no end of line\n\nversion: 1\ntemplates: []")
+
+    [made] = objects(render(MINIMAL, "--set-file", f"catalog.content={catalog}"), "ConfigMap")
+
+    assert made["data"] == {"catalog.yaml": catalog.read_text()}
+
+
+def test_the_dashboard_arrives_at_grafana_as_it_was_written() -> None:
+    [made] = objects(render(MINIMAL, "--set", "monitoring.dashboard.enabled=true"), "ConfigMap")
+
+    assert json.loads(made["data"]["badge-streams.json"]) == dashboard()
+
+
 @each_values_file
 def test_each_mounted_file_that_a_setting_names_is_there(values: Path) -> None:
     for deployment in objects(render(values), "Deployment"):
@@ -197,3 +213,7 @@ def test_the_metrics_follow_prometheus_rules() -> None:
 
     assert exposition.count(b"# TYPE badges_") >= len(declared)
     assert passes("promtool", "check", "metrics", given=exposition) == ""
+
+
+def test_hadolint_finds_nothing_wrong_with_the_dockerfile() -> None:
+    passes("hadolint", ROOT / "Dockerfile")
