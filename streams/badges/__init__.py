@@ -1,0 +1,90 @@
+"""The core: from a learner's activities to badges awarded and revoked.
+
+Values in, values out: no clock, no randomness, no I/O, nothing but the standard library.
+"""
+
+from streams.badges.catalog import (
+    BadgeRequirement,
+    Catalog,
+    Compiled,
+    Group,
+    Matched,
+    Matches,
+    Penalty,
+    Requirement,
+    Template,
+)
+from streams.badges.decide import decide, is_complete, judge, standing
+from streams.badges.model import (
+    Activity,
+    Decision,
+    Kind,
+    Source,
+    User,
+    badge_id,
+    decision_id,
+)
+from streams.badges.progress import (
+    Applied,
+    Awarded,
+    Badge,
+    Count,
+    Counted,
+    Fact,
+    Fulfilled,
+    Fulfilment,
+    Progress,
+    Repeated,
+    Reset,
+    Revoked,
+    dump,
+    evolve,
+    load,
+)
+from streams.badges.rules import Operator, Rule, Scalar, find
+from streams.badges.times import moment, parse_time, stamp
+
+__all__ = [
+    "Activity",
+    "Applied",
+    "Awarded",
+    "Badge",
+    "BadgeRequirement",
+    "Catalog",
+    "Compiled",
+    "Count",
+    "Counted",
+    "Decision",
+    "Fact",
+    "Fulfilled",
+    "Fulfilment",
+    "Group",
+    "Kind",
+    "Matched",
+    "Matches",
+    "Operator",
+    "Penalty",
+    "Progress",
+    "Repeated",
+    "Requirement",
+    "Reset",
+    "Revoked",
+    "Rule",
+    "Scalar",
+    "Source",
+    "Template",
+    "User",
+    "badge_id",
+    "decide",
+    "decision_id",
+    "dump",
+    "evolve",
+    "find",
+    "is_complete",
+    "judge",
+    "load",
+    "moment",
+    "parse_time",
+    "stamp",
+    "standing",
+]

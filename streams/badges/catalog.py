@@ -1,0 +1,319 @@
+"""The catalog, compiled: from an activity to the requirements and penalties that it meets."""
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from streams.badges.model import Activity
+from streams.badges.rules import Path, Predicate, Rule, Scalar, find, predicate
+from streams.badges.times import MICROSECOND
+
+_SMALL = 8  # so few conditions are tried one by one, not looked up
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """Fulfilled by `count` matching activities, with `distinct` of so many values there."""
+
+    id: str
+    event_type: str
+    rules: tuple[Rule, ...] = ()
+    group: str | None = None
+    count: int = 1
+    distinct: Path | None = None
+    within: timedelta | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after: str | None = None
+
+    @property
+    def window(self) -> int | None:
+        """`within` in microseconds."""
+        return None if self.within is None else self.within // MICROSECOND
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeRequirement:
+    """Fulfilled exactly while the learner holds the badge of another template."""
+
+    id: str
+    template: str
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """A matching activity resets the requirements that `resets` names."""
+
+    id: str
+    event_type: str
+    resets: tuple[str, ...]
+    rules: tuple[Rule, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+AnyRequirement = Requirement | BadgeRequirement
+Condition = Requirement | Penalty
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Alternatives of which `at_least` so many must be fulfilled."""
+
+    at_least: int
+    requirements: tuple[AnyRequirement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A badge template as the engine sees it; `id` is a UUID as text."""
+
+    id: str
+    requirements: tuple[AnyRequirement, ...]
+    penalties: tuple[Penalty, ...] = ()
+    at_least: Mapping[str, int] = field(default_factory=dict)
+    active: bool = True
+    revocable: bool = True
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Requirements of one group together, in the order of their first; without a group: each alone."""
+        together: dict[tuple[str | None, str], list[AnyRequirement]] = defaultdict(list)
+        for requirement in self.requirements:
+            alone = requirement.id if requirement.group is None else ""
+            together[requirement.group, alone].append(requirement)
+        return tuple(
+            Group(1 if group is None else self.at_least.get(group, 1), tuple(members))
+            for (group, _), members in together.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What of one template an activity meets: requirements in the order in which they apply, penalties."""
+
+    requirements: tuple[Requirement, ...]
+    penalties: tuple[Penalty, ...]
+
+
+NOTHING = Matched((), ())
+Matches = Mapping[int, Matched]
+"""By the turn of the template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """An active template.
+
+    `turn` is its place among those that are judged; `badges` says which template each badge requirement
+    names; `dependents` are the turns of the templates that require this one's badge.
+    """
+
+    turn: int
+    template: Template
+    groups: tuple[Group, ...]
+    badges: Mapping[str, str]
+    dependents: tuple[int, ...]
+
+    @property
+    def id(self) -> str:
+        """The template's id."""
+        return self.template.id
+
+
+class Catalog:
+    """All badge templates, compiled once.
+
+    The cost of `relevant` and `match` follows what an activity meets, not the number of templates: conditions
+    are looked up by the values that their `eq` and `in` rules want.
+    """
+
+    def __init__(self, templates: Iterable[Template]) -> None:
+        ordered = sorted(templates, key=lambda template: template.id)
+        active = {template.id: template for template in ordered if template.active}
+        turns = {id: turn for turn, id in enumerate(_in_order_of_judgement(active))}
+        self.revision = _revision(ordered)
+        self.turns: Mapping[str, int] = turns
+        self.dependents: Mapping[str, tuple[int, ...]] = _dependents(active, turns)
+        self.active = tuple(_compile(active[id], turns[id], self.dependents.get(id, ())) for id in turns)
+        self._by_type = _index_by_type(self.active)
+        self.event_types = frozenset(self._by_type)
+
+    def relevant(self, type: str, time: datetime, data: Mapping[str, Any]) -> bool:
+        """Whether some requirement or penalty of an active template matches."""
+        index = self._by_type.get(type)
+        if index is None:
+            return False
+        for test in index.candidates(data):  # noqa: SIM110 (any() costs twice as much)
+            if test.holds(time, data):
+                return True
+        return False
+
+    def match(self, activity: Activity) -> Matches:
+        """What of each template the activity meets; empty where it is not relevant."""
+        index = self._by_type.get(activity.type)
+        if index is None:
+            return {}
+        met: dict[int, list[_Test]] = {}
+        for test in index.candidates(activity.data):
+            if test.holds(activity.time, activity.data):
+                met.setdefault(test.turn, []).append(test)
+        return {turn: _matched(tests) for turn, tests in met.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    turn: int
+    place: int
+    condition: Condition
+    checks: tuple[tuple[Path, Predicate], ...]
+    since: datetime | None
+    until: datetime | None
+
+    def holds(self, time: datetime, data: Mapping[str, Any]) -> bool:
+        if self.since is not None and time < self.since:
+            return False
+        if self.until is not None and time >= self.until:
+            return False
+        for path, check in self.checks:  # noqa: SIM110 (all() costs twice as much)
+            if not check(find(data, path)):
+                return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Tests by the value that they want at a path; `rest` wants none."""
+
+    branches: tuple[tuple[Path, Mapping[Scalar, "_Index"]], ...]
+    rest: tuple[_Test, ...]
+
+    def candidates(self, data: Mapping[str, Any]) -> Sequence[_Test]:
+        """All tests that may hold, each once."""
+        found = self.rest
+        for path, branch in self.branches:
+            try:
+                index = branch.get(find(data, path))
+            except TypeError:  # a record or a list equals no value
+                continue
+            if index is not None:
+                found = (*found, *index.candidates(data))
+        return found
+
+
+def _matched(tests: list[_Test]) -> Matched:
+    tests.sort(key=lambda test: test.place)
+    conditions = [test.condition for test in tests]
+    return Matched(
+        tuple(c for c in conditions if isinstance(c, Requirement)),
+        tuple(c for c in conditions if isinstance(c, Penalty)),
+    )
+
+
+def _in_order_of_judgement(active: Mapping[str, Template]) -> Iterator[str]:
+    """Always the smallest id among those whose required badges' templates are done or not active."""
+    waits = {id: _required(template) & active.keys() for id, template in active.items()}
+    required_by = _reversed(waits)
+    ready = [id for id, required in waits.items() if not required]
+    heapq.heapify(ready)
+    while ready:
+        done = heapq.heappop(ready)
+        yield done
+        for id in required_by.get(done, ()):
+            waits[id] -= {done}
+            if not waits[id]:
+                heapq.heappush(ready, id)
+
+
+def _required(template: Template) -> frozenset[str]:
+    return frozenset(r.template for r in template.requirements if isinstance(r, BadgeRequirement))
+
+
+def _reversed(graph: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    result: dict[str, list[str]] = defaultdict(list)
+    for node, others in graph.items():
+        for other in others:
+            result[other].append(node)
+    return result
+
+
+def _dependents(active: Mapping[str, Template], turns: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    required_by = _reversed({id: _required(template) for id, template in active.items()})
+    return {id: tuple(sorted(turns[other] for other in others)) for id, others in required_by.items()}
+
+
+def _compile(template: Template, turn: int, dependents: tuple[int, ...]) -> Compiled:
+    badges = {r.id: r.template for r in template.requirements if isinstance(r, BadgeRequirement)}
+    return Compiled(turn, template, template.groups, badges, dependents)
+
+
+def _index_by_type(compiled: Iterable[Compiled]) -> dict[str, _Index]:
+    by_type: dict[str, list[_Test]] = defaultdict(list)
+    for template in compiled:
+        for test in _tests(template):
+            by_type[test.condition.event_type].append(test)
+    return {event_type: _index(tests, frozenset()) for event_type, tests in by_type.items()}
+
+
+def _tests(compiled: Compiled) -> Iterator[_Test]:
+    template = compiled.template
+    conditions: list[Condition] = [*_in_order_of_after(template), *template.penalties]
+    for place, condition in enumerate(conditions):
+        checks = tuple((rule.path, predicate(rule)) for rule in condition.rules)
+        yield _Test(compiled.turn, place, condition, checks, condition.since, condition.until)
+
+
+def _in_order_of_after(template: Template) -> Iterator[Requirement]:
+    """A requirement stands behind the one that it comes after."""
+    waiting = {r.id: r for r in template.requirements if isinstance(r, Requirement)}
+    while ready := [r for r in waiting.values() if r.after not in waiting]:
+        for requirement in ready:
+            yield waiting.pop(requirement.id)
+    if waiting:
+        raise ValueError(f"{template.id}: a cycle of after: {', '.join(waiting)}")
+
+
+def _index(tests: Sequence[_Test], used: frozenset[Path]) -> _Index:
+    """Each test goes under the path of its own at which the tests want the most different values."""
+    wanted = {id(test): _wanted(test.condition.rules, used) for test in tests}
+    values: dict[Path, set[Scalar]] = defaultdict(set)
+    for paths in wanted.values():
+        for path, scalars in paths.items():
+            values[path].update(scalars)
+    branches: dict[Path, dict[Scalar, list[_Test]]] = defaultdict(lambda: defaultdict(list))
+    rest = []
+    for test in tests:
+        paths = wanted[id(test)]
+        if not paths:
+            rest.append(test)
+            continue
+        path = max(paths, key=lambda path: (len(values[path]), path))
+        for scalar in paths[path]:
+            branches[path][scalar].append(test)
+    return _Index(
+        tuple(
+            (path, {scalar: _subindex(some, used | {path}) for scalar, some in branch.items()})
+            for path, branch in branches.items()
+        ),
+        tuple(rest),
+    )
+
+
+def _subindex(tests: Sequence[_Test], used: frozenset[Path]) -> _Index:
+    return _Index((), tuple(tests)) if len(tests) <= _SMALL else _index(tests, used)
+
+
+def _wanted(rules: Iterable[Rule], used: frozenset[Path]) -> dict[Path, frozenset[Scalar]]:
+    return {r.path: frozenset(r.wanted) for r in rules if r.wanted is not None and r.path not in used}
+
+
+def _revision(templates: Iterable[Template]) -> str:
+    digest = blake2b(digest_size=8)
+    for template in templates:
+        digest.update(repr(template).encode())
+    return digest.hexdigest()

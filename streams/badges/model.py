@@ -1,0 +1,72 @@
+"""What comes in and what goes out: activities of learners, decisions about badges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+Kind = Literal["awarded", "revoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The place of the original record; a raised `epoch` makes offsets begin anew."""
+
+    topic: str
+    partition: int
+    offset: int
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """What an event says about its learner; `id` is the LMS user id."""
+
+    id: int
+    is_active: bool
+    username: str
+    email: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One decoded Open edX event; `time` is aware, `data` what stands inside the single top-level field."""
+
+    type: str
+    id: str
+    time: datetime
+    source: Source
+    learner: int
+    data: Mapping[str, Any]
+    user: User | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A badge awarded or revoked.
+
+    `time` and `activity` are those of the activity that caused it; `because` holds the ids of all that
+    counted for it.
+    """
+
+    kind: Kind
+    template: str
+    learner: int
+    generation: int
+    badge: UUID
+    id: UUID
+    time: datetime
+    activity: str
+    because: tuple[str, ...]
+
+
+def badge_id(template: str, learner: int) -> UUID:
+    """The badge of a template and a learner: one for all its generations."""
+    return uuid5(UUID(template), str(learner))
+
+
+def decision_id(badge: UUID, kind: Kind, generation: int) -> UUID:
+    """The decision's id, the same whenever it is made again."""
+    return uuid5(badge, f"{kind}:{generation}")

@@ -1,0 +1,283 @@
+"""One learner's progress: what is counted, fulfilled and held, and how each fact changes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, TypeVar, assert_never
+
+from streams.badges.model import Decision, Source, User
+from streams.badges.rules import Scalar
+from streams.badges.times import stamp
+
+REMEMBERED = 16
+VERSION = 1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The matches that count so far, in order of arrival: their ids, times and distinct values.
+
+    `distinct` is the path by which they were told apart, joined by dots; without one `values` is empty.
+    """
+
+    distinct: str | None = None
+    ids: tuple[str, ...] = ()
+    times: tuple[int, ...] = ()
+    values: tuple[Scalar, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fulfilment:
+    """A requirement fulfilled: its moment in microseconds, the ids of the activities that counted."""
+
+    moment: int
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A badge of the learner's: its newest award with its reasons, and what revoked that, if anything."""
+
+    generation: int
+    awarded: int
+    activity: str
+    because: tuple[str, ...]
+    revoked: int | None = None
+    revoked_by: str | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether the learner holds it."""
+        return self.revoked is None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Everything that the engine knows of one learner.
+
+    `requirements`: by template and requirement. `badges`: by template. `places`: by topic and partition,
+    `{topic}/{partition}`, the epoch and the highest offset applied. `recent`: hashes of the last relevant
+    activities. `catalog`: the revision that judged last. `user`: what was last known of the learner.
+    """
+
+    requirements: Mapping[str, Mapping[str, "Count | Fulfilment"]]
+    badges: Mapping[str, Badge]
+    places: Mapping[str, tuple[int, int]]
+    recent: tuple[int, ...]
+    catalog: str
+    user: User | None
+
+    @staticmethod
+    def initial() -> "Progress":
+        """Of a learner never heard of."""
+        return _INITIAL
+
+    def requirement(self, template: str, requirement: str) -> Count | Fulfilment | None:
+        """What is kept for a requirement, whether or not the catalog still has it."""
+        return self.requirements.get(template, _EMPTY).get(requirement)
+
+    def has_applied(self, source: Source) -> bool:
+        """Whether this place, or a later one of its partition, was applied already."""
+        place = self.places.get(_partition(source))
+        return place is not None and (source.epoch, source.offset) <= place
+
+    def remembers(self, activity_id: str) -> bool:
+        """Whether the activity is among the last relevant ones."""
+        return fingerprint(activity_id) in self.recent
+
+
+_EMPTY: Mapping[str, Count | Fulfilment] = {}
+_INITIAL = Progress({}, {}, {}, (), "", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A relevant activity was judged under the catalog of that revision."""
+
+    source: Source
+    fingerprint: int
+    user: User | None
+    catalog: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A relevant activity came again, under another offset."""
+
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """These matches count now for a requirement that is not fulfilled."""
+
+    template: str
+    requirement: str
+    count: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Fulfilled:
+    """A requirement was fulfilled."""
+
+    template: str
+    requirement: str
+    fulfilment: Fulfilment
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A penalty took a requirement's fulfilment or count."""
+
+    template: str
+    requirement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Awarded:
+    """A badge was awarded."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A badge was revoked."""
+
+    decision: Decision
+
+
+Fact = Applied | Repeated | Counted | Fulfilled | Reset | Awarded | Revoked
+
+
+def evolve(progress: Progress, fact: Fact) -> Progress:
+    """The progress after a fact: the only way from one state to the next."""
+    p = progress
+    match fact:
+        case Applied(source, fingerprint, user, catalog):
+            recent = (*p.recent, fingerprint)[-REMEMBERED:]
+            return Progress(p.requirements, p.badges, _moved(p, source), recent, catalog, user or p.user)
+        case Repeated(source):
+            return Progress(p.requirements, p.badges, _moved(p, source), p.recent, p.catalog, p.user)
+        case Counted(template, requirement, state) | Fulfilled(template, requirement, state):
+            return _with_requirements(p, template, _with(p.requirements.get(template), requirement, state))
+        case Reset(template, requirement):
+            return _with_requirements(p, template, _without(p.requirements.get(template), requirement))
+        case Awarded(decision):
+            return _with_badge(p, decision.template, _award(decision))
+        case Revoked(decision):
+            return _with_badge(p, decision.template, _revoke(p.badges[decision.template], decision))
+        case _:
+            assert_never(fact)
+
+
+def fingerprint(activity_id: str) -> int:
+    """64 bits of a hash of the id."""
+    return int.from_bytes(blake2b(activity_id.encode(), digest_size=8).digest(), "big")
+
+
+def _partition(source: Source) -> str:
+    return f"{source.topic}/{source.partition}"
+
+
+def _moved(progress: Progress, source: Source) -> dict[str, tuple[int, int]]:
+    return {**progress.places, _partition(source): (source.epoch, source.offset)}
+
+
+def _with(entries: Mapping[str, T] | None, key: str, value: T) -> dict[str, T]:
+    return {**(entries or {}), key: value}
+
+
+def _without(entries: Mapping[str, T] | None, key: str) -> dict[str, T]:
+    return {name: value for name, value in (entries or {}).items() if name != key}
+
+
+def _with_requirements(p: Progress, template: str, states: Mapping[str, Count | Fulfilment]) -> Progress:
+    if states:
+        requirements = {**p.requirements, template: states}
+    else:
+        requirements = {id: others for id, others in p.requirements.items() if id != template}
+    return Progress(requirements, p.badges, p.places, p.recent, p.catalog, p.user)
+
+
+def _with_badge(p: Progress, template: str, badge: Badge) -> Progress:
+    return Progress(p.requirements, {**p.badges, template: badge}, p.places, p.recent, p.catalog, p.user)
+
+
+def _award(decision: Decision) -> Badge:
+    return Badge(decision.generation, stamp(decision.time), decision.activity, decision.because)
+
+
+def _revoke(badge: Badge, decision: Decision) -> Badge:
+    revoked, by = stamp(decision.time), decision.activity
+    return Badge(badge.generation, badge.awarded, badge.activity, badge.because, revoked, by)
+
+
+def dump(progress: Progress) -> dict[str, Any]:
+    """A JSON-able value, compact and versioned; `load` is its reverse. Tuples stand for lists."""
+    p, user = progress, progress.user
+    value: dict[str, Any] = {
+        "v": VERSION,
+        "c": p.catalog,
+        "p": p.places,
+        "i": p.recent,
+        "r": {id: {r: _dump_state(s) for r, s in states.items()} for id, states in p.requirements.items()},
+    }
+    if p.badges:
+        value["b"] = {id: _dump_badge(badge) for id, badge in p.badges.items()}
+    if user is not None:
+        value["u"] = (user.id, user.is_active, user.username, user.email, user.name)
+    return value
+
+
+def load(value: Mapping[str, Any]) -> Progress:
+    """The progress that was dumped; `ValueError` for a version that this program does not know."""
+    if value["v"] != VERSION:
+        raise ValueError(f"progress of version {value['v']}, this program knows {VERSION}")
+    user = value.get("u")
+    return Progress(
+        {id: {r: _load_state(*s) for r, s in states.items()} for id, states in value["r"].items()},
+        {id: _load_badge(*badge) for id, badge in value.get("b", _EMPTY).items()},
+        {partition: (epoch, offset) for partition, (epoch, offset) in value["p"].items()},
+        tuple(value["i"]),
+        value["c"],
+        None if user is None else User(*user),
+    )
+
+
+def _dump_state(state: Count | Fulfilment) -> tuple[Any, ...]:
+    match state:
+        case Fulfilment(moment, ids):
+            return (ids, moment)
+        case Count(None, ids, times, _):
+            return (ids, times, None)
+        case Count(distinct, ids, times, values):
+            return (ids, times, distinct, values)
+        case _:
+            assert_never(state)
+
+
+def _load_state(
+    ids: list[str], times: int | list[int], distinct: str | None = None, values: list[Scalar] | tuple[()] = ()
+) -> Count | Fulfilment:
+    if isinstance(times, int):
+        return Fulfilment(times, tuple(ids))
+    return Count(distinct, tuple(ids), tuple(times), tuple(values))
+
+
+def _dump_badge(badge: Badge) -> tuple[Any, ...]:
+    award = (badge.generation, badge.awarded, badge.activity, badge.because)
+    return award if badge.held else (*award, badge.revoked, badge.revoked_by)
+
+
+def _load_badge(
+    generation: int,
+    awarded: int,
+    activity: str,
+    because: list[str],
+    revoked: int | None = None,
+    revoked_by: str | None = None,
+) -> Badge:
+    return Badge(generation, awarded, activity, tuple(because), revoked, revoked_by)

@@ -1,0 +1,129 @@
+"""Data rules: an operator compares what an activity holds at a path with a value."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from operator import ge, gt, le, lt
+from typing import Any, Literal, assert_never
+
+from streams.badges.times import parse_time
+
+Operator = Literal["eq", "ne", "in", "not_in", "gt", "ge", "lt", "le", "matches", "exists"]
+Order = Literal["gt", "ge", "lt", "le"]
+Scalar = str | bool | int | float
+Path = tuple[str, ...]
+Predicate = Callable[[Any], bool]
+
+_ORDERS: dict[Order, Callable[[Any, Any], bool]] = {"gt": gt, "ge": ge, "lt": lt, "le": le}
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One condition on an activity's data; `value` is a tuple under `in` and `not_in`."""
+
+    path: Path
+    operator: Operator
+    value: Scalar | tuple[Scalar, ...] = True
+
+    @property
+    def wanted(self) -> tuple[Scalar, ...] | None:
+        """The only values that can make the rule true; None where there is no such list."""
+        if self.operator not in ("eq", "in"):
+            return None
+        return self.value if isinstance(self.value, tuple) else (self.value,)
+
+
+def find(data: Any, path: Path) -> Any:
+    """What stands at the path; None where it leads nowhere."""
+    try:
+        for name in path:
+            data = data[name]
+    except (KeyError, TypeError):
+        return None
+    return data
+
+
+def predicate(rule: Rule) -> Predicate:
+    """The test that what was found at the rule's path must pass."""
+    value: Any = rule.value
+    match rule.operator:
+        case "eq":
+            return _equals(value)
+        case "ne":
+            return _present_but_not(_equals(value))
+        case "in":
+            return _is_among(value)
+        case "not_in":
+            return _present_but_not(_is_among(value))
+        case "gt" | "ge" | "lt" | "le":
+            return _compares(rule.operator, value)
+        case "matches":
+            return _matches(value)
+        case "exists":
+            return lambda found: (found is not None) is value
+        case _:
+            assert_never(rule.operator)
+
+
+def _equals(value: Scalar) -> Predicate:
+    if value is True or value is False:
+        return lambda found: found is value
+    return lambda found: found == value and found is not True and found is not False
+
+
+def _is_among(values: tuple[Scalar, ...]) -> Predicate:
+    wanted = frozenset((isinstance(value, bool), value) for value in values)
+
+    def among(found: Any) -> bool:
+        try:
+            return (isinstance(found, bool), found) in wanted
+        except TypeError:  # a record, a list
+            return False
+
+    return among
+
+
+def _present_but_not(predicate: Predicate) -> Predicate:
+    return lambda found: found is not None and not predicate(found)
+
+
+def _compares(operator: Order, value: Scalar) -> Predicate:
+    holds = _ORDERS[operator]
+    if isinstance(value, str):
+        return _compares_times(holds, value)
+    exact = Decimal(repr(value))
+
+    def compares(found: Any) -> bool:
+        if isinstance(found, str):
+            number = _number(found)
+            return number is not None and holds(number, exact)
+        return isinstance(found, int | float) and not isinstance(found, bool) and holds(found, value)
+
+    return compares
+
+
+def _compares_times(holds: Callable[[Any, Any], bool], value: str) -> Predicate:
+    limit = parse_time(value)
+    assert limit is not None, value
+
+    def compares(found: Any) -> bool:
+        moment = parse_time(found) if isinstance(found, str) else None
+        return moment is not None and holds(moment, limit)
+
+    return compares
+
+
+def _number(text: str) -> Decimal | None:
+    if not _NUMBER.fullmatch(text):
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond all measure
+        return None
+
+
+def _matches(pattern: str) -> Predicate:
+    whole = re.compile(pattern).fullmatch
+    return lambda found: isinstance(found, str) and whole(found) is not None
