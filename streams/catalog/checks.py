@@ -1,0 +1,342 @@
+"""What a catalog's parts must be to each other and to the events' schemas.
+
+The checks read the plain values, not the declaration: a part that is not even well formed hides no fault of
+another. What the declaration itself says (types, required keys, ranges) is not said here again.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from streams.badges import parse_time
+from streams.bus.schemas import BADGE_AWARDED, BADGE_REVOKED, event_types, learner_path
+from streams.catalog.fields import Field, field, is_number
+from streams.catalog.reading import inside
+
+BADGE_EVENTS = frozenset({BADGE_AWARDED, BADGE_REVOKED})
+BADGE_RULE_PATH = "template.uuid"
+_OF_NO_BADGE = ("count", "distinct", "within", "since", "until", "after")
+_ORDERS = frozenset({"gt", "ge", "lt", "le"})
+_OPERATORS = _ORDERS | {"eq", "ne", "in", "not_in", "matches", "exists"}
+
+
+def faults(document: Any) -> Iterator[str]:
+    """Every fault between the parts of the document, each with its place."""
+    root = _Node("", document)
+    organizations, templates = root.members("organizations"), root.members("templates")
+    yield from _doubled(organizations, _id)
+    yield from _doubled(templates, _id)
+    yield from _unknown_organizations(organizations, templates)
+    known = frozenset(id for template in templates if (id := _id(template)) is not None)
+    for template in templates:
+        yield from _template(template, known)
+    yield from _cycles_of_badges(templates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A value and its place in the document."""
+
+    place: str
+    value: Any
+
+    def get(self, key: str) -> "_Node":
+        value = self.value.get(key) if isinstance(self.value, dict) else None
+        return _Node(inside(self.place, key), value)
+
+    def members(self, key: str) -> "list[_Node]":
+        return self.get(key).items
+
+    @property
+    def items(self) -> "list[_Node]":
+        if not isinstance(self.value, list | tuple):
+            return []
+        return [_Node(inside(self.place, index), value) for index, value in enumerate(self.value)]
+
+    @property
+    def text(self) -> str | None:
+        return self.value if isinstance(self.value, str) else None
+
+    def fault(self, what: str) -> str:
+        return f"{self.place}: {what}"
+
+
+def _id(node: _Node) -> str | None:
+    """The id in lower case, for that of an organization or a template is a UUID."""
+    text = node.get("id").text
+    return None if text is None else text.lower()
+
+
+def _doubled(nodes: list[_Node], key: Callable[[_Node], str | None]) -> Iterator[str]:
+    seen = Counter[str]()
+    for node in nodes:
+        id = key(node)
+        if id is None:
+            continue
+        if seen[id]:
+            yield node.get("id").fault(f"{id} is taken already")
+        seen[id] += 1
+
+
+def _unknown_organizations(organizations: list[_Node], templates: list[_Node]) -> Iterator[str]:
+    known = {_id(organization) for organization in organizations}
+    if None in known:
+        return
+    for template in templates:
+        name = template.get("organization")
+        if name.text is not None and name.text.lower() not in known:
+            yield name.fault(f"no organization has the id {name.text}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Requirements:
+    """The requirements of one template by id; `certain` if each has one that can be read."""
+
+    ids: frozenset[str]
+    badges: frozenset[str]
+    certain: bool
+
+    def lack(self, id: str | None) -> bool:
+        return self.certain and id is not None and id not in self.ids
+
+
+def _requirements(nodes: list[_Node]) -> _Requirements:
+    ids = {text: node for node in nodes if (text := node.get("id").text) is not None}
+    badges = frozenset(id for id, node in ids.items() if _is_on_badge(node))
+    return _Requirements(frozenset(ids), badges, all(node.get("id").text is not None for node in nodes))
+
+
+def _is_on_badge(condition: _Node) -> bool:
+    return condition.get("event_type").text == BADGE_AWARDED
+
+
+def _template(template: _Node, known: frozenset[str]) -> Iterator[str]:
+    nodes, penalties = template.members("requirements"), template.members("penalties")
+    requirements = _requirements(nodes)
+    yield from _doubled(nodes, lambda node: node.get("id").text)
+    yield from _doubled(penalties, lambda node: node.get("id").text)
+    yield from _groups(template, nodes)
+    for node in nodes:
+        if _is_on_badge(node):
+            yield from _badge_requirement(node, _id(template), known)
+        else:
+            yield from _condition(node)
+            yield from _distinct(node)
+            yield from _after(node, requirements)
+    yield from _cycles_of_after(nodes)
+    for penalty in penalties:
+        yield from _condition(penalty)
+        yield from _resets(penalty, requirements)
+
+
+def _groups(template: _Node, requirements: list[_Node]) -> Iterator[str]:
+    groups = template.get("groups")
+    if not isinstance(groups.value, dict):
+        return
+    sizes = Counter(requirement.get("group").text for requirement in requirements)
+    for name in groups.value:
+        at_least = groups.get(name).get("at_least")
+        if not sizes[name]:
+            yield groups.get(name).fault("no requirement is in this group")
+        elif isinstance(at_least.value, int) and at_least.value > sizes[name]:
+            yield at_least.fault(f"more than the group's {sizes[name]} requirements")
+
+
+def _badge_requirement(node: _Node, own: str | None, known: frozenset[str]) -> Iterator[str]:
+    for key in _OF_NO_BADGE:
+        if isinstance(node.value, dict) and key in node.value:
+            yield node.get(key).fault("a badge requirement takes a group and one rule, nothing else")
+    rules = node.members("rules")
+    if len(rules) != 1:
+        yield node.get("rules").fault(
+            f"a badge requirement has exactly one rule: {BADGE_RULE_PATH} eq the id of a template"
+        )
+        return
+    (rule,) = rules
+    path, operator, value = rule.get("path"), rule.get("operator"), rule.get("value")
+    if path.text is not None and path.text != BADGE_RULE_PATH:
+        yield path.fault(f"must be {BADGE_RULE_PATH} in a badge requirement")
+    if operator.value in _OPERATORS and operator.value != "eq":
+        yield operator.fault("must be eq in a badge requirement")
+    if value.text is None:
+        yield value.fault("must be the id of another template")
+    elif value.text.lower() == own:
+        yield value.fault("a template cannot require its own badge")
+    elif value.text.lower() not in known:
+        yield value.fault(f"no template of the catalog has the id {value.text}")
+
+
+def _condition(node: _Node) -> Iterator[str]:
+    event_type = node.get("event_type")
+    known: str | None = None
+    if event_type.value in BADGE_EVENTS:
+        yield event_type.fault("badge events are not activities")
+    elif event_type.text and learner_path(event_type.text) is None:
+        yield event_type.fault("no event type of this name, or none that names a learner")
+    else:
+        known = event_type.text or None
+    for rule in node.members("rules"):
+        yield from _rule(rule, known)
+
+
+def _after(node: _Node, requirements: _Requirements) -> Iterator[str]:
+    after = node.get("after")
+    if requirements.lack(after.text):
+        yield after.fault(f"no requirement of this template has the id {after.text}")
+
+
+def _resets(penalty: _Node, requirements: _Requirements) -> Iterator[str]:
+    for reset in penalty.members("resets"):
+        if requirements.lack(reset.text):
+            yield reset.fault(f"no requirement of this template has the id {reset.text}")
+        elif reset.text in requirements.badges:
+            yield reset.fault("no penalty can reset a badge requirement")
+
+
+def _distinct(node: _Node) -> Iterator[str]:
+    distinct, event_type = node.get("distinct"), node.get("event_type").text
+    found = _field(event_type, distinct.text)
+    if isinstance(found, str):
+        yield distinct.fault(found)
+    elif found is not None and "other" in found.kinds:
+        yield distinct.fault(f"a {found.words} has no values to tell apart")
+
+
+def _field(event_type: str | None, path: str | None) -> Field | str | None:
+    """None where the event type or the path is wrong in itself, which is said elsewhere."""
+    if event_type not in event_types() or not path or not all(path.split(".")):
+        return None
+    return field(event_type, path)
+
+
+def _rule(rule: _Node, event_type: str | None) -> Iterator[str]:
+    path, operator = rule.get("path"), rule.get("operator")
+    found = _field(event_type, path.text)
+    if isinstance(found, str):
+        yield path.fault(found)
+    if operator.text not in _OPERATORS:
+        return
+    known = found if isinstance(found, Field) else None
+    if known is not None and not _operator_fits(operator.text, known):
+        yield operator.fault(f"does not fit a {known.words}")
+    else:
+        yield from _value(rule, operator.text, known)
+
+
+def _operator_fits(operator: str, found: Field) -> bool:
+    if operator == "exists":
+        return True
+    if operator == "matches":
+        return "string" in found.kinds
+    if operator in _ORDERS:
+        return not found.kinds.isdisjoint({"string", "whole", "number"})
+    return found.kinds != {"other"}
+
+
+def _value(rule: _Node, operator: str, found: Field | None) -> Iterator[str]:
+    value = rule.get("value")
+    if operator == "exists":
+        if value.value is not None and not isinstance(value.value, bool):
+            yield value.fault("must be true or false")
+    elif value.value is None:
+        yield value.fault("required")
+    elif operator in ("in", "not_in"):
+        if not isinstance(value.value, list | tuple):
+            yield value.fault("must be a list of values")
+        for item in value.items:
+            yield from _scalar(item, found)
+    elif operator == "matches":
+        yield from _pattern(value)
+    elif operator in _ORDERS:
+        yield from _limit(value, found)
+    else:
+        yield from _scalar(value, found)
+
+
+def _scalar(value: _Node, found: Field | None) -> Iterator[str]:
+    if not isinstance(value.value, str | bool | int | float):
+        yield value.fault("must be a string, a number or a boolean")
+    elif found is not None and not found.can_be(value.value):
+        yield value.fault(f"cannot be of the field's type, {found.words}")
+
+
+def _pattern(value: _Node) -> Iterator[str]:
+    if value.text is None:
+        yield value.fault("must be a regular expression")
+        return
+    try:
+        re.compile(value.text)
+    except (re.error, OverflowError, RecursionError) as error:
+        yield value.fault(f"not a regular expression: {error}")
+
+
+def _limit(value: _Node, found: Field | None) -> Iterator[str]:
+    if found is not None and "string" not in found.kinds:
+        yield from _scalar(value, found)
+    elif not is_number(value.value) and not _is_date_time(value.text):
+        yield value.fault("must be a number or an ISO 8601 date-time, like 2026-09-01T00:00:00")
+
+
+def _is_date_time(text: str | None) -> bool:
+    return text is not None and parse_time(text) is not None and len(text) > len("2026-09-01")
+
+
+def _cycles_of_after(nodes: list[_Node]) -> Iterator[str]:
+    afters = {id: node.get("after") for node in nodes if (id := node.get("id").text) is not None}
+    graph = {id: {after.text} for id, after in afters.items() if after.text is not None}
+    for cycle in _cycles(graph):
+        yield afters[cycle[0]].fault(f"a cycle: {' after '.join((*cycle, cycle[0]))}")
+
+
+def _cycles_of_badges(templates: list[_Node]) -> Iterator[str]:
+    values = {
+        id: {value.text.lower(): value for value in _required_badges(template) if value.text is not None}
+        for template in templates
+        if (id := _id(template)) is not None
+    }
+    graph = {id: required.keys() - {id} for id, required in values.items()}
+    for cycle in _cycles(graph):
+        value = values[cycle[0]][(*cycle, cycle[0])[1]]
+        yield value.fault(f"a cycle of badges: {' requires '.join((*cycle, cycle[0]))}")
+
+
+def _required_badges(template: _Node) -> Iterator[_Node]:
+    for requirement in template.members("requirements"):
+        if _is_on_badge(requirement):
+            yield from (rule.get("value") for rule in requirement.members("rules"))
+
+
+def _cycles(graph: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, ...]]:
+    """For each node on a cycle one such cycle that begins with it, each set of nodes once."""
+    told: set[frozenset[str]] = set()
+    left = _without_loose_ends({node: frozenset(others) for node, others in graph.items()})
+    for node in left:
+        cycle = _way_back(left, node)
+        if cycle and frozenset(cycle) not in told:
+            told.add(frozenset(cycle))
+            yield cycle
+
+
+def _without_loose_ends(graph: Mapping[str, frozenset[str]]) -> Mapping[str, frozenset[str]]:
+    """Only the nodes from which one can go on for ever."""
+    while True:
+        rest = {node: others & graph.keys() for node, others in graph.items() if others & graph.keys()}
+        if len(rest) == len(graph):
+            return rest
+        graph = rest
+
+
+def _way_back(graph: Mapping[str, frozenset[str]], start: str) -> tuple[str, ...] | None:
+    """A shortest way from the node to itself."""
+    ways: list[tuple[str, ...]] = [(start,)]
+    seen = {start}
+    for way in ways:
+        for other in sorted(graph.get(way[-1], ())):
+            if other == start:
+                return way
+            if other not in seen:
+                seen.add(other)
+                ways.append((*way, other))
+    return None

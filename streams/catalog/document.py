@@ -1,0 +1,182 @@
+"""The catalog document, declared: what may stand where, and what each key means."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+
+from streams.badges import Operator, parse_time
+from streams.catalog.durations import Duration, parse_duration, parse_exact_duration
+
+UUID_PATTERN = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+
+
+def _parsed(parse: Callable[[str], Any], **schema: Any) -> tuple[Any, ...]:
+    """A string that becomes something else; the JSON Schema still says a string."""
+
+    def validate(value: object) -> Any:
+        if not isinstance(value, str):
+            raise ValueError("must be a string")
+        return parse(value)
+
+    return BeforeValidator(validate), WithJsonSchema({"type": "string", **schema})
+
+
+def _moment(text: str) -> datetime:
+    moment = parse_time(text)
+    if moment is None:
+        raise ValueError("must be an ISO 8601 time, like 2026-09-01T00:00:00+00:00")
+    return moment
+
+
+def _no_inline_secret(value: object) -> object:
+    if not isinstance(value, dict):
+        raise ValueError("must be {env: NAME} or {file: PATH}, never the secret itself")
+    return value
+
+
+Name = Annotated[str, StringConstraints(min_length=1)]
+Uuid = Annotated[str, StringConstraints(pattern=UUID_PATTERN), AfterValidator(str.lower)]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$")]
+Moment = Annotated[datetime, *_parsed(_moment)]
+Exact = Annotated[timedelta, *_parsed(parse_exact_duration, pattern="^P[^YA-Za-z]*([WD]|[WD]?.*T.+)$")]
+Calendar = Annotated[Duration, *_parsed(parse_duration, pattern="^P.+$")]
+DottedPath = Annotated[str, StringConstraints(pattern=r"^[^.]+(\.[^.]+)*$")]
+
+_SCALAR = {"type": ["string", "boolean", "number"]}
+_VALUE = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Secret(_Declared):
+    """Where a secret is to be read; never the secret itself."""
+
+    env: Name | None = Field(None, description="Name of the environment variable that holds it.")
+    file: Path | None = Field(None, description="File that holds it; read anew when it changes.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("must be {env: NAME} or {file: PATH}")
+        return self
+
+
+class Organization(_Declared):
+    """An organization at the provider that issues badges."""
+
+    id: Uuid = Field(description="The Credly organization's UUID.")
+    name: str = Field("", description="For people.")
+    provider: Literal["credly"] = Field("credly", description="Who issues its badges.")
+    environment: Literal["production", "sandbox"] = Field(
+        "production", description="Which of the provider's."
+    )
+    url: Url | None = Field(None, description="In place of `environment`: a simulator or proxy.")
+    api_key: Annotated[Secret, BeforeValidator(_no_inline_secret)] | None = Field(
+        None, description="The provider's key; only the relay needs it."
+    )
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if self.url is not None and "environment" in self.model_fields_set:
+            raise ValueError("`url` stands in place of `environment`: only one of them")
+        return self
+
+
+class RuleDeclaration(_Declared):
+    """A data rule: compares what stands at a path of the event with a value."""
+
+    path: DottedPath = Field(description="Relative to the payload, like `course.course_key`.")
+    operator: Operator = Field(description="How to compare.")
+    value: Annotated[Any, WithJsonSchema(_VALUE)] = Field(
+        None, description="A list under `in` and `not_in`; true where `exists` has none."
+    )
+
+
+class _Condition(_Declared):
+    id: Name = Field(description="Unique in the template; progress is kept by it.")
+    event_type: Name = Field(description="An Open edX event that names a learner.")
+    rules: tuple[RuleDeclaration, ...] = Field(
+        (), description="All must hold; none: every event of the type."
+    )
+    since: Moment | None = Field(None, description="Only activities not before it match.")
+    until: Moment | None = Field(None, description="Only activities before it match.")
+
+
+class RequirementDeclaration(_Condition):
+    """What a learner must do, or which badge hold."""
+
+    group: Name | None = Field(None, description="Requirements of one group are alternatives.")
+    count: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(1, description="So many different activities.")
+    distinct: DottedPath | None = Field(
+        None, description="`count` counts different values at this path instead."
+    )
+    within: Exact | None = Field(None, description="All that count lie within one window of this length.")
+    after: Name | None = Field(
+        None, description="Only activities not earlier than that requirement's fulfilment match."
+    )
+
+
+class PenaltyDeclaration(_Condition):
+    """What makes fulfilled requirements unfulfilled again."""
+
+    resets: tuple[Name, ...] = Field(description="Ids of requirements of this template.")
+
+
+class GroupDeclaration(_Declared):
+    """How many requirements of a group are needed."""
+
+    at_least: Annotated[StrictInt, Field(ge=1)] = Field(1, description="At most the group's size.")
+
+
+class Notify(_Declared):
+    """Whether the provider writes e-mails to the earner."""
+
+    award: StrictBool = True
+    revoke: StrictBool = False
+
+
+class TemplateDeclaration(_Declared):
+    """A badge template and its conditions."""
+
+    id: Uuid = Field(description="The Credly badge template's UUID.")
+    organization: Uuid = Field(description="The id of one of `organizations`.")
+    name: Name = Field(description="The badge's name.")
+    description: str | None = Field(None, description="What it is awarded for.")
+    image_url: str | None = Field(None, description="The badge's picture.")
+    active: StrictBool = Field(True, description="Inactive templates are ignored by the engine.")
+    revocable: StrictBool = Field(True, description="If false, a penalty never revokes the badge.")
+    notify: Notify = Field(Notify(), description="The provider's e-mails to the earner.")
+    expires_after: Calendar | None = Field(
+        None, description="How long a badge is valid; may have years and months."
+    )
+    requirements: Annotated[tuple[RequirementDeclaration, ...], Field(min_length=1)] = Field(
+        description="All are required, but of a group only `at_least` so many."
+    )
+    groups: dict[str, GroupDeclaration] = Field({}, description="By name of the group.")
+    penalties: tuple[PenaltyDeclaration, ...] = Field((), description="What resets requirements.")
+
+
+class Declaration(_Declared):
+    """All badge templates and the organizations that issue them."""
+
+    version: Annotated[Literal[1], WithJsonSchema({"const": 1, "type": "integer"})] = Field(
+        description="Of this format."
+    )
+    organizations: tuple[Organization, ...] = Field((), description="Who issues the badges.")
+    templates: tuple[TemplateDeclaration, ...] = Field((), description="The badge templates.")

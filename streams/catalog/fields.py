@@ -1,0 +1,126 @@
+"""What an event type's Avro schema says about the field at a path."""
+
+import functools
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from streams.bus import schemas
+
+Kind = Literal["string", "boolean", "whole", "number", "other"]
+"""`other`: records, lists, maps, bytes: of them only the existence can be asked."""
+
+_KINDS: dict[str, Kind] = {
+    "string": "string",
+    "enum": "string",
+    "boolean": "boolean",
+    "int": "whole",
+    "long": "whole",
+    "float": "number",
+    "double": "number",
+}
+_BITS = {"int": 31, "long": 63}
+
+
+class Field:
+    """What may stand at a path; null, which any path may lead to, is left out."""
+
+    def __init__(self, branches: tuple[Any, ...]) -> None:
+        self._branches = branches
+        self.kinds: frozenset[Kind] = frozenset(_KINDS.get(_name(branch), "other") for branch in branches)
+        self.words = " or ".join(dict.fromkeys(_name(branch) for branch in branches))
+
+    def can_be(self, value: Any) -> bool:
+        """Whether the value can be of the field's type."""
+        return any(_fits(branch, value) for branch in self._branches)
+
+
+@functools.lru_cache(maxsize=4096)
+def field(event_type: str, path: str) -> Field | str:
+    """The field at the path, or in words why there is none.
+
+    A path leads through records, and through maps by any key; never into lists.
+    """
+    schema = schemas.schema(event_type)
+    named = {record["name"]: record for record in _named(schema)}
+    branches = _branches(schema["fields"][0]["type"], named)
+    way = "the payload"
+    for name in path.split("."):
+        below = [found for branch in branches for found in _step(branch, name)]
+        if not below:
+            return f"no field {name!r} in {way}, which {_has(branches)}"
+        branches = tuple(deep for found in below for deep in _branches(found, named))
+        way = f"{name!r}"
+    return Field(branches)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number that a double can hold; a boolean is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _named(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, list):
+        for branch in schema:
+            yield from _named(branch)
+    elif isinstance(schema, dict):
+        if "name" in schema:
+            yield schema
+        for member in schema.get("fields", ()):
+            yield from _named(member["type"])
+        for key in ("items", "values", "type"):
+            if isinstance(schema.get(key), dict | list):
+                yield from _named(schema[key])
+
+
+def _branches(schema: Any, named: dict[str, Any]) -> tuple[Any, ...]:
+    if isinstance(schema, list):
+        return tuple(deep for branch in schema for deep in _branches(branch, named))
+    if schema == "null":
+        return ()
+    if isinstance(schema, str):
+        return (named.get(schema.rpartition(".")[2], schema),)
+    if isinstance(schema["type"], dict | list):
+        return _branches(schema["type"], named)
+    return (schema,)
+
+
+def _name(branch: Any) -> str:
+    name: str = branch if isinstance(branch, str) else branch["type"]
+    return name
+
+
+def _step(branch: Any, name: str) -> Iterator[Any]:
+    match _name(branch):
+        case "record":
+            yield from (member["type"] for member in branch["fields"] if member["name"] == name)
+        case "map" if name:
+            yield branch["values"]
+
+
+def _has(branches: tuple[Any, ...]) -> str:
+    names = [m["name"] for branch in branches if _name(branch) == "record" for m in branch["fields"]]
+    return f"has {', '.join(names)}" if names else f"is a {' or '.join(map(_name, branches))}"
+
+
+def _fits(branch: Any, value: Any) -> bool:
+    name = _name(branch)
+    match name:
+        case "string":
+            return isinstance(value, str)
+        case "enum":
+            return value in branch["symbols"]
+        case "boolean":
+            return isinstance(value, bool)
+        case "int" | "long":
+            bound = 2 ** _BITS[name]
+            return is_number(value) and value == int(value) and -bound <= value < bound
+        case "float" | "double":
+            return is_number(value)
+        case _:
+            return False

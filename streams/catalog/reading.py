@@ -1,0 +1,200 @@
+"""From the text of a catalog, YAML or JSON, to plain values: mappings, lists, scalars.
+
+YAML is read by its 1.2 core schema, as editors do: `yes` and dates are strings.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import yaml
+
+from streams.errors import CatalogError
+
+TEXT_BYTES = 64 * 1024 * 1024
+VALUES = 4_000_000
+DEPTH = 64
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAG = "tag:yaml.org,2002:"
+_CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
+    (re.compile(r"~|null|Null|NULL|"), lambda _: None),
+    (re.compile(r"true|True|TRUE"), lambda _: True),
+    (re.compile(r"false|False|FALSE"), lambda _: False),
+    (re.compile(r"[-+]?[0-9]+"), int),
+    (re.compile(r"0o[0-7]+"), lambda text: int(text[2:], 8)),
+    (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text[2:], 16)),
+    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
+    (re.compile(r"[-+]?\.(inf|Inf|INF)"), lambda text: float(text.replace(".", ""))),
+    (re.compile(r"\.(nan|NaN|NAN)"), lambda _: float("nan")),
+)
+
+
+class Doubled(dict[str, Any]):
+    """A mapping in which keys stood more than once: `keys_doubled`. The first of each was kept."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(reversed(pairs))
+        seen: set[str] = set()
+        self.keys_doubled = [key for key, _ in pairs if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
+
+
+def read(text: str | bytes) -> Any:
+    """The catalog's value; raise `CatalogError` where the text is neither JSON nor YAML, or too large."""
+    if len(text) > TEXT_BYTES:
+        _refuse(f"larger than {TEXT_BYTES} bytes")
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            _refuse(f"not UTF-8: {error.reason} at byte {error.start}")
+    if text.lstrip().startswith("{"):
+        try:
+            return read_json(text)
+        except ValueError:
+            pass  # a YAML mapping in braces, perhaps
+    return _read_yaml(text)
+
+
+def read_json(text: str | bytes) -> Any:
+    """The value of a JSON text, doubled keys told; raise `ValueError` where it is none."""
+    try:
+        return json.loads(text, object_pairs_hook=_mapping, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def doubled_keys(value: Any, place: str = "") -> Iterator[str]:
+    """The place of each key that stood more than once in its mapping."""
+    if isinstance(value, Doubled):
+        yield from (inside(place, key) for key in value.keys_doubled)
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield from doubled_keys(member, inside(place, key))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from doubled_keys(member, inside(place, index))
+
+
+def inside(place: str, key: str | int) -> str:
+    """The place of a member: `templates[2].name`."""
+    if isinstance(key, int):
+        return f"{place}[{key}]"
+    return f"{place}.{key}" if place else key
+
+
+def _refuse(why: str) -> NoReturn:
+    raise CatalogError([f"catalog: {why}"])
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    return mapping if len(mapping) == len(pairs) else Doubled(pairs)
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _read_yaml(text: str) -> Any:
+    loader = _LOADER(text)
+    try:
+        return _Builder(loader).document()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+        _refuse(f"{where}{error.problem}")
+    except yaml.YAMLError as error:
+        _refuse(" ".join(str(error).split()))
+    finally:
+        loader.dispose()
+
+
+class _Builder:
+    """Builds the value from the parser's events, so that neither depth nor aliases can exhaust anything."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._values = 0
+
+    def document(self) -> Any:
+        """The value of the only document; None for an empty text."""
+        loader = self._loader
+        loader.get_event()
+        if loader.check_event(yaml.StreamEndEvent):
+            return None
+        loader.get_event()
+        value = self._value(1)
+        loader.get_event()
+        if not loader.check_event(yaml.StreamEndEvent):
+            self._fail(loader.peek_event(), "a second document")
+        return value
+
+    def _value(self, depth: int) -> Any:
+        event = self._loader.get_event()
+        before = self._values
+        self._values += 1
+        if depth > DEPTH:
+            self._fail(event, "nested too deeply")
+        if isinstance(event, yaml.AliasEvent):
+            value, size = self._alias(event)
+            self._values += size
+        elif isinstance(event, yaml.ScalarEvent):
+            value = self._scalar(event)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = self._sequence(event, depth)
+        else:
+            value = self._members(event, depth)
+        if self._values > VALUES:
+            self._fail(event, f"more than {VALUES} values, aliases followed")
+        if event.anchor and not isinstance(event, yaml.AliasEvent):
+            self._anchors[event.anchor] = value, self._values - before
+        return value
+
+    def _alias(self, event: Any) -> tuple[Any, int]:
+        if event.anchor not in self._anchors:
+            self._fail(event, f"the alias {event.anchor} names nothing before it")
+        return self._anchors[event.anchor]
+
+    def _sequence(self, event: Any, depth: int) -> list[Any]:
+        self._check_tag(event, "seq")
+        items = []
+        while not self._loader.check_event(yaml.SequenceEndEvent):
+            items.append(self._value(depth + 1))
+        self._loader.get_event()
+        return items
+
+    def _members(self, event: Any, depth: int) -> dict[str, Any]:
+        self._check_tag(event, "map")
+        pairs = []
+        while not self._loader.check_event(yaml.MappingEndEvent):
+            key_event = self._loader.peek_event()
+            key = self._value(depth + 1)
+            if not isinstance(key, str):
+                self._fail(key_event, "a key must be a string")
+            pairs.append((key, self._value(depth + 1)))
+        self._loader.get_event()
+        return _mapping(pairs)
+
+    def _scalar(self, event: Any) -> Any:
+        if event.tag is not None and event.tag != "!":
+            self._check_tag(event, "str")
+            return event.value
+        if not event.implicit[0]:
+            return event.value
+        for pattern, construct in _CORE:
+            if pattern.fullmatch(event.value):
+                try:
+                    return construct(event.value)
+                except ValueError:  # a number of thousands of digits
+                    self._fail(event, "a number too large")
+        return event.value
+
+    def _check_tag(self, event: Any, kind: str) -> None:
+        if event.tag not in (None, "!", _TAG + kind):
+            self._fail(event, f"the tag {event.tag} is not allowed")
+
+    def _fail(self, event: Any, problem: str) -> NoReturn:
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
