@@ -1,16 +1,13 @@
 """What every test may ask for. Nothing here starts before a test asks for it."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
 
-from streams.sandbox.kafka import broker
-from streams.sandbox.registry import Registry
+from streams.sandbox.bus import Bus, bus
 
-BROKER_FIXTURES = frozenset({"kafka", "registry_url"})
+BROKER_FIXTURES = frozenset({"sandbox", "kafka", "registry_url"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,25 +17,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def _sandbox() -> Iterator[tuple[Future[str], Future[str]]]:
-    """Kafka and the registry, starting side by side."""
-    with ExitStack() as running, ThreadPoolExecutor(2) as pool:
-        yield (
-            pool.submit(running.enter_context, broker()),
-            pool.submit(lambda: running.enter_context(Registry()).url),
-        )
+def sandbox() -> Iterator[Bus]:
+    """A real Kafka and a real registry that the whole session shares."""
+    with bus() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
-def kafka(_sandbox: tuple[Future[str], Future[str]]) -> str:
-    """A real Kafka that the whole session shares (bootstrap servers): give topics names of their own."""
-    return _sandbox[0].result()
+def kafka(sandbox: Bus) -> str:
+    """Bootstrap servers of the session's Kafka: give topics names of their own."""
+    return sandbox.kafka
 
 
 @pytest.fixture(scope="session")
-def registry_url(_sandbox: tuple[Future[str], Future[str]]) -> str:
-    """The Confluent-compatible API of a real registry that the whole session shares."""
-    return _sandbox[1].result()
+def registry_url(sandbox: Bus) -> str:
+    """The Confluent-compatible API of the session's registry."""
+    return sandbox.registry
 
 
 @pytest.fixture

@@ -1,0 +1,27 @@
+"""A Kafka and a schema registry side by side."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from streams.sandbox.kafka import broker
+from streams.sandbox.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """Where they are: Kafka's bootstrap servers, the registry's URL."""
+
+    kafka: str
+    registry: str
+
+
+@contextmanager
+def bus() -> Iterator[Bus]:
+    """Both, started at the same time; ended with the block."""
+    with ExitStack() as running:
+        with ThreadPoolExecutor(2) as pool:
+            kafka = pool.submit(running.enter_context, broker())
+            registry = pool.submit(running.enter_context, Registry())
+        yield Bus(kafka.result(), registry.result().url)

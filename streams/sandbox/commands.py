@@ -1,0 +1,51 @@
+"""Running the product's own commands as an operator does: a process each, settings from the environment."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.sandbox.process import Process
+from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """`badge-streams` under a set of `BADGES_` settings, and under no other ones."""
+
+    settings: Mapping[str, str]
+
+    @property
+    def parsed(self) -> Settings:
+        """The settings as the commands see them."""
+        return Settings.model_validate(
+            {name.removeprefix("BADGES_").lower(): value for name, value in self.settings.items()}
+        )
+
+    def run(self, *arguments: str, within: float = 60.0) -> str:
+        """Run a command to its end and return what it printed; raise `RuntimeError` if it fails."""
+        run = subprocess.run(
+            _command(*arguments),
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=within,
+            check=False,
+        )
+        if run.returncode:
+            raise RuntimeError(f"badge-streams {' '.join(arguments)}: {run.returncode}: {run.stderr.strip()}")
+        return run.stdout
+
+    def start(self, *arguments: str, log: Path, **settings: str) -> Process:
+        """Start a worker, with `settings` beside the common ones."""
+        return Process(_command(*arguments), log=log, env=self._environment() | settings)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("BADGES_")}
+        return kept | dict(self.settings)
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", "from streams.cli import main; main()", *arguments]
