@@ -60,6 +60,7 @@ class Pages:
             await self._runner.cleanup()
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        metrics.LAG.clear()
         for tp, lag in self._app.lag().items():
             metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
         return web.Response(

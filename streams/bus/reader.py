@@ -1,0 +1,211 @@
+"""From a record of the bus to an activity.
+
+What can never be read raises `UnreadableError` with one of these reasons:
+
+=================== ====================================================================================
+``no_type``         `ce_type` is missing or doubled
+``no_id``           `ce_id` is missing, doubled or no UUID
+``no_frame``        the value does not begin with a zero byte and a schema id
+``unknown_schema``  the registry knows no schema of that id
+``bad_schema``      the registry's schema is none that Avro understands
+``not_resolvable``  the writer's schema cannot be read as the event type's
+``bad_body``        the body is truncated or not what its schema says
+``no_learner``      the learner's id is missing
+=================== ====================================================================================
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+
+import fastavro
+from fastavro import SchemaResolutionError
+
+from streams import metrics
+from streams.badges import Activity, Source, User, parse_time
+from streams.bus import schemas
+from streams.bus.registry import Registry
+from streams.errors import UnreadableError
+
+Headers = Sequence[tuple[str, bytes]]
+
+FRAME_BYTES = 5
+KNOWN = schemas.event_types
+_UUID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class SchemaNeeded(Exception):  # noqa: N818 - not an error: it asks for something
+    """The writer's schema was not read yet; `await Reader.fetch(schema_id)` and read again."""
+
+    def __init__(self, schema_id: int) -> None:
+        super().__init__(schema_id)
+        self.schema_id = schema_id
+
+
+class Reader:
+    """Reads records as activities, those of the `wanted` event types."""
+
+    def __init__(self, registry: Registry, agent: str, wanted: frozenset[str] = frozenset()) -> None:
+        self._registry = registry
+        self.wanted = wanted
+        self._texts: dict[int, str] = {}
+        self._unreadable: dict[int, UnreadableError] = {}
+        self._decoders: dict[tuple[int, str], _Decoder] = {}
+        self._empty = metrics.RECORDS_DROPPED.labels(agent, "no_value")
+        self._unknown = metrics.RECORDS_DROPPED.labels(agent, "unknown_type")
+        self._unwanted = metrics.RECORDS_DROPPED.labels(agent, "no_rule_for_type")
+
+    def read(
+        self, value: bytes | None, headers: Headers, source: Source, timestamp_ms: int
+    ) -> Activity | None:
+        """The activity; None for a record that is no event, or of a type that is not wanted.
+
+        Raises `UnreadableError`, or `SchemaNeeded` where the writer's schema has to be fetched first.
+        """
+        if not value:
+            self._empty.inc()
+            return None
+        event_type, id, time = _attributes(headers)
+        if event_type not in self.wanted:
+            (self._unwanted if event_type in KNOWN() else self._unknown).inc()
+            return None
+        if id is None or not (_UUID.fullmatch(id) or _is_uuid(id)):
+            raise UnreadableError("no_id", "ce_id is missing, doubled or no UUID")
+        if len(value) < FRAME_BYTES or value[0] != 0:
+            raise UnreadableError("no_frame", f"{len(value)} bytes")
+        decoder = self._decoder(int.from_bytes(value[1:FRAME_BYTES], "big"), event_type)
+        data = decoder.decode(value)
+        learner, user = decoder.learner(data)
+        return Activity(event_type, id.decode(), _time(time, timestamp_ms), source, learner, data, user)
+
+    async def fetch(self, schema_id: int) -> None:
+        """Get a writer's schema; what cannot be had is found out by reading again. Waits for the registry."""
+        try:
+            self._texts[schema_id] = await self._registry.schema_by_id(schema_id)
+            self._unreadable.pop(schema_id, None)
+        except UnreadableError as error:
+            self._unreadable[schema_id] = error
+
+    def _decoder(self, schema_id: int, event_type: str) -> "_Decoder":
+        decoder = self._decoders.get((schema_id, event_type))
+        if decoder is not None:
+            return decoder
+        error = self._unreadable.pop(schema_id, None)
+        if error is not None:
+            raise error
+        text = self._texts.get(schema_id)
+        if text is None:
+            raise SchemaNeeded(schema_id)
+        decoder = self._decoders[(schema_id, event_type)] = _Decoder(text, event_type)
+        return decoder
+
+
+class _Decoder:
+    """One writer's schema read as one event type's."""
+
+    __slots__ = ("_field", "_read", "_user_path")
+
+    def __init__(self, text: str, event_type: str) -> None:
+        pinned = schemas.schema(event_type)
+        ours = fastavro.parse_schema(pinned)
+        written = _parsed(text)
+        # Resolution costs half of the reading, and most writers have our schema exactly.
+        resolve = None if _shape(json.loads(text)) == _shape(pinned) else ours
+        self._read = partial(fastavro.schemaless_reader, writer_schema=written, reader_schema=resolve)
+        self._field = pinned["fields"][0]["name"]
+        path = schemas.learner_path(event_type)
+        assert path is not None
+        self._user_path = path[0] if path else None
+
+    def decode(self, value: bytes) -> dict[str, Any]:
+        """What stands inside the single top-level field."""
+        body = BytesIO(value)
+        body.seek(FRAME_BYTES)
+        try:
+            data: dict[str, Any] = self._read(body)[self._field]
+        except SchemaResolutionError as error:
+            raise UnreadableError("not_resolvable", _said(error)) from error
+        except Exception as error:
+            # Whatever hostile bytes make the Avro library raise, they are not readable.
+            raise UnreadableError("bad_body", type(error).__name__) from error
+        return data
+
+    def learner(self, data: dict[str, Any]) -> tuple[int, User | None]:
+        """The learner's id, and who that is where the event says so."""
+        found = data if self._user_path is None else data[self._user_path]
+        if isinstance(found, int):
+            return found, None
+        if not isinstance(found, dict) or not isinstance(found.get("id"), int):
+            raise UnreadableError("no_learner")
+        pii = found["pii"]
+        id: int = found["id"]
+        return id, User(id, found["is_active"], pii["username"], pii["email"], pii["name"])
+
+
+def _attributes(headers: Headers) -> tuple[str, bytes | None, bytes | None]:
+    """`ce_type`, `ce_id` (None where missing or doubled) and the first `ce_time`."""
+    event_type = id = time = None
+    types = ids = 0
+    for name, value in headers:
+        if name == "ce_type":
+            event_type = value
+            types += 1
+        elif name == "ce_id":
+            id = value
+            ids += 1
+        elif name == "ce_time" and time is None:
+            time = value
+    if types != 1 or event_type is None:
+        raise UnreadableError("no_type", "ce_type is missing" if types != 2 else "ce_type is doubled")
+    try:
+        return event_type.decode(), id if ids == 1 else None, time
+    except UnicodeDecodeError:
+        raise UnreadableError("no_type", "ce_type is not UTF-8") from None
+
+
+def _is_uuid(text: bytes) -> bool:
+    try:
+        UUID(text.decode())
+    except ValueError:
+        return False
+    return True
+
+
+def _time(text: bytes | None, timestamp_ms: int) -> datetime:
+    """`ce_time` in UTC; the record's timestamp where it cannot be read."""
+    if text is not None:
+        try:
+            time = parse_time(text.decode())
+            if time is not None:
+                return time if time.tzinfo is UTC else time.astimezone(UTC)
+        except (UnicodeDecodeError, OverflowError):
+            pass
+    return datetime.fromtimestamp(max(0, timestamp_ms) / 1000, UTC)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        schema = json.loads(text)
+        parsed = fastavro.parse_schema(schema)
+    except Exception as error:
+        # Text from outside: anything may be wrong with it, and a deep one ends in a RecursionError.
+        raise UnreadableError("bad_schema", type(error).__name__) from error
+    if not isinstance(schema, dict) or schema.get("type") != "record":
+        raise UnreadableError("bad_schema", "not a record")
+    return parsed
+
+
+def _shape(schema: Any) -> Any:
+    """The schema without what does not change the bytes or the decoded value: documentation, namespaces."""
+    if isinstance(schema, dict):
+        return {key: _shape(value) for key, value in schema.items() if key not in ("doc", "namespace")}
+    return [_shape(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def _said(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

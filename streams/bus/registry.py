@@ -1,0 +1,141 @@
+"""The schema registry: a patient client of the Confluent API."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+import stamina
+
+from streams import metrics
+from streams.errors import ConfigurationError, UnreadableError
+from streams.settings import Settings, read_secret
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+WAIT_INITIAL = 0.2
+WAIT_MAX = 5.0
+UNKNOWN_SECONDS = 10.0
+
+
+class _AwayError(Exception):
+    """The registry did not answer, or not now; asking again can help."""
+
+
+class Registry:
+    """Schemas by id, remembered for ever.
+
+    While the registry is away or refuses the credentials, whoever asks waits: no record is set aside for
+    a fault that is not its own.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._url = settings.registry.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+        self._texts: dict[int, str] = {}
+        self._unknown: dict[int, float] = {}
+        self._asking: dict[int, asyncio.Task[str]] = {}
+
+    async def start(self) -> None:
+        """Open the session; nothing is asked yet."""
+        self._session = aiohttp.ClientSession(
+            timeout=TIMEOUT, auth=_auth(self._settings), headers={"Accept": CONTENT_TYPE}
+        )
+
+    async def stop(self) -> None:
+        """Close the session."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def schema_by_id(self, schema_id: int) -> str:
+        """The schema's text. Raises `UnreadableError` where the registry says that it has no such id."""
+        if (text := self._texts.get(schema_id)) is not None:
+            return text
+        # A 'no' is believed only for a while: the schema may be restored.
+        if time.monotonic() - self._unknown.get(schema_id, -UNKNOWN_SECONDS) < UNKNOWN_SECONDS:
+            raise UnreadableError("unknown_schema", f"id {schema_id}")
+        task = self._asking.get(schema_id)
+        if task is None:
+            task = self._asking[schema_id] = asyncio.ensure_future(self._fetch(schema_id))
+            task.add_done_callback(lambda _: self._asking.pop(schema_id, None))
+        # Shielded: the others that wait for the same id must not lose it with the one that gives up.
+        return await asyncio.shield(task)
+
+    async def register(self, subject: str, text: str) -> int:
+        """The id of `text` under `subject`, registered if need be."""
+        return await self._id_of(f"/subjects/{quote(subject, safe='')}/versions", subject, text)
+
+    async def look_up(self, subject: str, text: str) -> int:
+        """The id of `text`, which somebody else has registered under `subject`."""
+        return await self._id_of(f"/subjects/{quote(subject, safe='')}", subject, text)
+
+    async def _fetch(self, schema_id: int) -> str:
+        status, reply = await self._ask("GET", f"/schemas/ids/{schema_id}")
+        text = reply.get("schema")
+        if status != 200 or not isinstance(text, str):
+            self._unknown[schema_id] = time.monotonic()
+            raise UnreadableError("unknown_schema", f"id {schema_id}: the registry answers {status}")
+        self._texts[schema_id] = text
+        return text
+
+    async def _id_of(self, path: str, subject: str, text: str) -> int:
+        status, reply = await self._ask("POST", path, {"schema": text})
+        found = reply.get("id")
+        if status != 200 or not isinstance(found, int):
+            says = str(reply.get("message", ""))[:200]
+            raise ConfigurationError(f"the registry refuses the schema of {subject}: {status} {says}")
+        return found
+
+    async def _ask(
+        self, method: str, path: str, body: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        async for attempt in stamina.retry_context(
+            on=_AwayError, attempts=None, timeout=None, wait_initial=WAIT_INITIAL, wait_max=WAIT_MAX
+        ):
+            with attempt:
+                return await self._ask_once(method, path, body)
+        raise AssertionError("retries without end")
+
+    async def _ask_once(
+        self, method: str, path: str, body: dict[str, str] | None
+    ) -> tuple[int, dict[str, Any]]:
+        assert self._session is not None
+        began = time.monotonic()
+        try:
+            async with self._session.request(method, self._url + path, json=body) as response:
+                status, raw = response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            metrics.REGISTRY_ERRORS.labels("away").inc()
+            log.warning("the schema registry is away: %s", type(error).__name__)
+            raise _AwayError from error
+        metrics.REGISTRY_LATENCY.labels(method).observe(time.monotonic() - began)
+        if status in (401, 403):
+            metrics.REGISTRY_ERRORS.labels("refused").inc()
+            log.error("the schema registry refuses the user name or password (%d); waiting for it to", status)
+            raise _AwayError
+        if status == 429 or status >= 500:
+            metrics.REGISTRY_ERRORS.labels("failed").inc()
+            log.warning("the schema registry answers %d", status)
+            raise _AwayError
+        return status, _json_object(raw)
+
+
+def _auth(settings: Settings) -> aiohttp.BasicAuth | None:
+    if not settings.registry_username:
+        return None
+    password = read_secret(settings.registry_password_file) if settings.registry_password_file else ""
+    return aiohttp.BasicAuth(settings.registry_username, password)
+
+
+def _json_object(raw: bytes) -> dict[str, Any]:
+    try:
+        parsed = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}

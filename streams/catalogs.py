@@ -1,0 +1,210 @@
+"""The catalog in force: the last revision on the catalog topic, or the file while the topic is empty.
+
+A revision is one record: its key is the revision's name, its value the catalog document as JSON, gzipped.
+"""
+
+import asyncio
+import gzip
+import logging
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from streams import metrics
+from streams.badges import Catalog
+from streams.catalog import CatalogDocument, load_catalog
+from streams.errors import CatalogError, ConfigurationError
+from streams.kafka import connection, reader, start
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+COMPRESSED_BYTES = 900_000
+DOCUMENT_BYTES = 64 * 1024 * 1024
+FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One catalog as it was published: `name` is its content's hash and the time, `offset` its place."""
+
+    name: str
+    offset: int
+    timestamp_ms: int
+    text: bytes
+
+
+class CatalogInForce:
+    """What a worker judges by. It changes between units, never within one."""
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._settings = settings
+        self._topic = TopicPartition(topic, 0)
+        self._document: CatalogDocument | None = None
+        self._revision = ""
+        self._refused: list[str] = []
+        self._follower: asyncio.Task[None] | None = None
+
+    @property
+    def document(self) -> CatalogDocument:
+        """The catalog in force; only once started."""
+        assert self._document is not None
+        return self._document
+
+    @property
+    def compiled(self) -> Catalog:
+        """The catalog in force, compiled."""
+        return self.document.compiled
+
+    @property
+    def revision(self) -> str:
+        """The name of the revision in force; `file` and the content's hash for the file."""
+        return self._revision
+
+    @property
+    def refused(self) -> list[str]:
+        """The faults of the last revision that was refused."""
+        return self._refused
+
+    def describe(self) -> dict[str, Any]:
+        """What `/health` says of it."""
+        return {
+            "revision": self._revision,
+            "templates": len(self.document.templates),
+            "last_refusal": self._refused or None,
+        }
+
+    async def start(self, changed: Callable[[], None]) -> None:
+        """Read the catalog in force and follow the topic; `changed` is called for each that comes into force.
+
+        Raises `ConfigurationError` where neither the topic nor the file holds one.
+        """
+        async with reader(self._settings) as consumer:
+            offset = await self._read_last(consumer)
+        if self._document is None:
+            self._read_file()
+        changed()
+        self._follower = asyncio.ensure_future(self._follow(offset, changed))
+
+    async def stop(self) -> None:
+        """Follow the topic no longer."""
+        if self._follower is not None:
+            self._follower.cancel()
+            await asyncio.gather(self._follower, return_exceptions=True)
+
+    def _read_file(self) -> None:
+        path = self._settings.catalog
+        if path is None:
+            raise ConfigurationError(
+                f"no catalog: the topic {self._topic.topic} is empty and BADGES_CATALOG is not set"
+            )
+        try:
+            document = load_catalog(path.read_bytes())
+        except OSError as error:
+            raise ConfigurationError(f"BADGES_CATALOG: {path}: {error.strerror}") from None
+        self._put_in_force(document, f"{FILE}-{document.revision}")
+
+    async def _read_last(self, consumer: AIOKafkaConsumer) -> int:
+        """Put the newest acceptable revision in force; return the offset behind what was read."""
+        revisions, end = await _read(consumer, self._topic)
+        for revision in reversed(revisions):
+            if self._consider(revision):
+                break
+        return end
+
+    async def _follow(self, offset: int, changed: Callable[[], None]) -> None:
+        async with reader(self._settings) as consumer:
+            consumer.assign([self._topic])
+            consumer.seek(self._topic, offset)
+            while True:
+                fetched = await consumer.getmany(self._topic, timeout_ms=1000)
+                for record in fetched.get(self._topic, ()):
+                    if self._consider(_revision(record)):
+                        changed()
+
+    def _consider(self, revision: Revision | None) -> bool:
+        """Put a revision in force; one that is refused changes nothing and is reported."""
+        if revision is None:
+            return False
+        try:
+            document = load_catalog(unpack(revision.text))
+        except (CatalogError, ConfigurationError) as error:
+            self._refused = str(error).splitlines()[:20]
+            metrics.CATALOG_REFUSALS.inc()
+            log.error("catalog %s is refused: %s", revision.name, "; ".join(self._refused))
+            return False
+        self._put_in_force(document, revision.name)
+        return True
+
+    def _put_in_force(self, document: CatalogDocument, revision: str) -> None:
+        if self._revision:
+            metrics.CATALOG.remove(self._revision)
+        self._document, self._revision = document, revision
+        metrics.CATALOG.labels(revision).set(1)
+        active = sum(template.active for template in document.templates.values())
+        metrics.CATALOG_TEMPLATES.labels("active").set(active)
+        metrics.CATALOG_TEMPLATES.labels("inactive").set(len(document.templates) - active)
+        log.info("catalog %s is in force: %d templates, %d active", revision, len(document.templates), active)
+
+
+async def publish(settings: Settings, topic: str, text: bytes, name: str) -> None:
+    """Put a revision on the catalog topic; raise `ConfigurationError` where one record cannot hold it."""
+    value = pack(text)
+    if len(value) > COMPRESSED_BYTES:
+        raise ConfigurationError(
+            f"the catalog is {len(value)} bytes compressed, at most {COMPRESSED_BYTES} fit"
+        )
+    producer = AIOKafkaProducer(**connection(settings), enable_idempotence=True, max_request_size=2**20)
+    await start(producer, settings)
+    try:
+        await producer.send_and_wait(topic, key=name.encode(), value=value, partition=0)
+    finally:
+        await producer.stop()
+    log.info("published %s", name)
+
+
+async def history(settings: Settings, topic: str) -> list[Revision]:
+    """Every revision that was published, oldest first."""
+    async with reader(settings) as consumer:
+        revisions, _ = await _read(consumer, TopicPartition(topic, 0))
+    return revisions
+
+
+def pack(text: bytes) -> bytes:
+    """The document as it stands in the topic."""
+    return gzip.compress(text, mtime=0)
+
+
+def unpack(value: bytes) -> bytes:
+    """The document of a record; raise `ConfigurationError` where it is none, or absurdly large."""
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        text = inflate.decompress(value, DOCUMENT_BYTES)
+    except zlib.error as error:
+        raise ConfigurationError(f"not a gzipped document: {error}") from None
+    if inflate.unconsumed_tail or not inflate.eof:
+        raise ConfigurationError(f"not a whole gzipped document of at most {DOCUMENT_BYTES} bytes")
+    return text
+
+
+async def _read(consumer: AIOKafkaConsumer, tp: TopicPartition) -> tuple[list[Revision], int]:
+    end = (await consumer.end_offsets([tp]))[tp]
+    begin = (await consumer.beginning_offsets([tp]))[tp]
+    consumer.assign([tp])
+    consumer.seek(tp, begin)
+    revisions: list[Revision] = []
+    while (await consumer.position(tp)) < end:
+        fetched = await consumer.getmany(tp, timeout_ms=500)
+        revisions += filter(None, map(_revision, fetched.get(tp, ())))
+    return revisions, int(end)
+
+
+def _revision(record: ConsumerRecord) -> Revision | None:
+    if record.key is None or record.value is None:
+        return None
+    name = record.key.decode("utf-8", "replace")
+    return Revision(name, record.offset, record.timestamp, record.value)
