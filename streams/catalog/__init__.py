@@ -25,7 +25,17 @@ __all__ = [
     "take_catalog",
 ]
 
-_SAID = {"extra_forbidden": "unknown key", "missing": "required"}
+_SAID = {
+    "bool_type": "must be true or false",
+    "extra_forbidden": "unknown key",
+    "int_type": "must be a whole number",
+    "missing": "required",
+    "model_type": "must be a mapping",
+    "string_too_short": "must not be empty",
+    "string_type": "must be a string",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list",
+}
 
 
 @dataclass(frozen=True, slots=True)

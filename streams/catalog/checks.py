@@ -28,6 +28,8 @@ def faults(document: Any) -> Iterator[str]:
     organizations, templates = root.members("organizations"), root.members("templates")
     yield from _doubled(organizations, _id)
     yield from _doubled(templates, _id)
+    for organization in organizations:
+        yield from _two_addresses(organization)
     yield from _unknown_organizations(organizations, templates)
     known = frozenset(id for template in templates if (id := _id(template)) is not None)
     for template in templates:
@@ -78,6 +80,12 @@ def _doubled(nodes: list[_Node], key: Callable[[_Node], str | None]) -> Iterator
         if seen[id]:
             yield node.get("id").fault(f"{id} is taken already")
         seen[id] += 1
+
+
+def _two_addresses(organization: _Node) -> Iterator[str]:
+    url = organization.get("url")
+    if url.value is not None and organization.get("environment").value is not None:
+        yield url.fault("stands in place of environment: only one of them")
 
 
 def _unknown_organizations(organizations: list[_Node], templates: list[_Node]) -> Iterator[str]:
@@ -291,15 +299,15 @@ def _cycles_of_after(nodes: list[_Node]) -> Iterator[str]:
 
 
 def _cycles_of_badges(templates: list[_Node]) -> Iterator[str]:
-    values = {
-        id: {value.text.lower(): value for value in _required_badges(template) if value.text is not None}
-        for template in templates
-        if (id := _id(template)) is not None
-    }
-    graph = {id: required.keys() - {id} for id, required in values.items()}
-    for cycle in _cycles(graph):
-        value = values[cycle[0]][(*cycle, cycle[0])[1]]
-        yield value.fault(f"a cycle of badges: {' requires '.join((*cycle, cycle[0]))}")
+    required: dict[str, dict[str, _Node]] = {}
+    for template in templates:
+        id = _id(template)
+        for value in _required_badges(template):
+            if id is not None and value.text is not None and value.text.lower() != id:
+                required.setdefault(id, {}).setdefault(value.text.lower(), value)
+    for cycle in _cycles(required):
+        whole = (*cycle, cycle[0])
+        yield required[whole[0]][whole[1]].fault(f"a cycle of badges: {' requires '.join(whole)}")
 
 
 def _required_badges(template: _Node) -> Iterator[_Node]:

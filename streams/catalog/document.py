@@ -42,18 +42,27 @@ def _moment(text: str) -> datetime:
     return moment
 
 
+def _version(value: object) -> object:
+    if type(value) is not int:  # for Python 1 equals true and 1.0
+        raise ValueError("must be 1")
+    return value
+
+
 def _no_inline_secret(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError("must be {env: NAME} or {file: PATH}, never the secret itself")
     return value
 
 
+_N = r"\d+([.,]\d+)?"
+_EXACT = f"({_N}W)?({_N}D)?(T(?=.)({_N}H)?({_N}M)?({_N}S)?)?"
+
 Name = Annotated[str, StringConstraints(min_length=1)]
 Uuid = Annotated[str, StringConstraints(pattern=UUID_PATTERN), AfterValidator(str.lower)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$")]
 Moment = Annotated[datetime, *_parsed(_moment)]
-Exact = Annotated[timedelta, *_parsed(parse_exact_duration, pattern="^P[^YA-Za-z]*([WD]|[WD]?.*T.+)$")]
-Calendar = Annotated[Duration, *_parsed(parse_duration, pattern="^P.+$")]
+Exact = Annotated[timedelta, *_parsed(parse_exact_duration, pattern=f"^P(?=.){_EXACT}$")]
+Calendar = Annotated[Duration, *_parsed(parse_duration, pattern=rf"^P(?=.)(\d+Y)?(\d+M)?{_EXACT}$")]
 DottedPath = Annotated[str, StringConstraints(pattern=r"^[^.]+(\.[^.]+)*$")]
 
 _SCALAR = {"type": ["string", "boolean", "number"]}
@@ -90,12 +99,6 @@ class Organization(_Declared):
     api_key: Annotated[Secret, BeforeValidator(_no_inline_secret)] | None = Field(
         None, description="The provider's key; only the relay needs it."
     )
-
-    @model_validator(mode="after")
-    def _one_address(self) -> Self:
-        if self.url is not None and "environment" in self.model_fields_set:
-            raise ValueError("`url` stands in place of `environment`: only one of them")
-        return self
 
 
 class RuleDeclaration(_Declared):
@@ -175,8 +178,6 @@ class TemplateDeclaration(_Declared):
 class Declaration(_Declared):
     """All badge templates and the organizations that issue them."""
 
-    version: Annotated[Literal[1], WithJsonSchema({"const": 1, "type": "integer"})] = Field(
-        description="Of this format."
-    )
+    version: Annotated[Literal[1], BeforeValidator(_version)] = Field(description="Of this format.")
     organizations: tuple[Organization, ...] = Field((), description="Who issues the badges.")
     templates: tuple[TemplateDeclaration, ...] = Field((), description="The badge templates.")

@@ -1,0 +1,36 @@
+"""The JSON Schema of the catalog file, made from the declaration; editors complete and check with it.
+
+`python -m streams.catalog.schema` writes the copy that the package ships.
+"""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+from streams.bus.schemas import BADGE_REVOKED, event_types, learner_path
+from streams.catalog.checks import BADGE_EVENTS
+from streams.catalog.document import Declaration
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+FILE = "catalog.schema.json"
+
+
+def made() -> str:
+    """The schema's text as the declaration is now."""
+    schema = {"$schema": DIALECT, **Declaration.model_json_schema(), "title": "Catalog of badge-streams"}
+    learners = {event_type for event_type in event_types() if learner_path(event_type) is not None}
+    for condition, types in {
+        "RequirementDeclaration": learners - {BADGE_REVOKED},
+        "PenaltyDeclaration": learners - BADGE_EVENTS,
+    }.items():
+        schema["$defs"][condition]["properties"]["event_type"]["enum"] = sorted(types)
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def shipped() -> str:
+    """The copy in the package."""
+    return files("streams.catalog").joinpath(FILE).read_text(encoding="utf-8")
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name(FILE).write_text(made(), encoding="utf-8")
