@@ -69,6 +69,28 @@ def simulate(catalog: Path, activities: IO[bytes]) -> None:
         raise SystemExit(1)
 
 
+@main.command()
+@click.option("--create", is_flag=True, help="Make ours that are missing.")
+@click.option("--all", "everything", is_flag=True, help="With --create: the bus's topics too.")
+def topics(create: bool, everything: bool) -> None:
+    """Print the topics of both workers, and make them."""
+    from streams.provision import describe, make
+    from streams.settings import load_settings
+
+    settings = load_settings()
+    for line in make(settings, everything=everything) if create else describe(settings):
+        click.echo(line)
+
+
+@main.command()
+def tracker() -> None:
+    """Run a tracker: from the bus's events to badge events."""
+    from streams.tracker import build
+    from streams.worker import run
+
+    run(build)
+
+
 def _say(lines: Iterable[str]) -> None:
     for line in lines:
         click.echo(line, err=True)

@@ -1,5 +1,6 @@
 """Making the product's topics; workers never make any."""
 
+import asyncio
 from collections.abc import Iterable
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -9,10 +10,23 @@ from streams.errors import FatalError
 from streams.kafka import admin
 from streams.runtime import checks
 from streams.settings import Settings
-from streams.topics import Topic, Topics
+from streams.topics import DAY_MS, Topic, Topics, topics
 
 HEADROOM_BYTES = 64 * 1024
 BROKER_DEFAULT_BYTES = 1_048_588
+
+
+def describe(settings: Settings) -> list[str]:
+    """A line for each topic: its name, partitions, what it holds and how long."""
+    return [
+        f"{topic.name}: {_partitions(topic)}, {_kept(topic)}, {topic.holds}" for topic in topics(settings).all
+    ]
+
+
+def make(settings: Settings, *, everything: bool) -> list[str]:
+    """Make the missing topics; a line for each that was made."""
+    made = asyncio.run(create(settings, topics(settings), everything=everything))
+    return [f"made {name}" for name in made] or ["every topic exists"]
 
 
 async def create(settings: Settings, names: Topics, *, everything: bool) -> list[str]:
@@ -24,6 +38,16 @@ async def create(settings: Settings, names: Topics, *, everything: bool) -> list
         missing = [topic for topic in wanted if topic.name not in existing]
         await _create(client, settings, missing, largest)
     return [topic.name for topic in missing]
+
+
+def _partitions(topic: Topic) -> str:
+    return f"{topic.partitions} partitions" if topic.ours else "the bus's"
+
+
+def _kept(topic: Topic) -> str:
+    if topic.retention_ms is None:
+        return "compacted"
+    return f"kept {topic.retention_ms // DAY_MS} days" if topic.ours else "kept by the operator"
 
 
 async def _largest_source_record(client: AIOKafkaAdminClient, names: Topics) -> int:
