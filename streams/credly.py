@@ -1,0 +1,576 @@
+"""Credly's web service without any network: requests out of values, outcomes out of answers.
+
+Nothing that leaves this module as a text holds an e-mail address or a key. Credly's words are quoted from
+the answer, redacted and cut.
+"""
+
+import base64
+import re
+from calendar import monthrange
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from html import unescape
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+BASES: Mapping[str, str] = {
+    "production": "https://api.credly.com",
+    "sandbox": "https://sandbox-api.credly.com",
+}
+
+REVOCATION_REASON = "The requirements of the badge are no longer met."
+HELD = ("pending", "accepted")
+WORDS = 300
+SCANNED = 8_192
+LONGEST_WAIT = 3_600.0
+UNSENT = frozenset({407, 421, 425, 429})
+"""Statuses below 500 that pass by themselves; Credly has done nothing."""
+
+Call = Literal["issue", "revoke", "look_up", "template", "list", "tokens"]
+
+_EMAIL = re.compile(
+    r"[^\s\"'<>,;:()\[\]{}=|/?&\\]{1,128}(?:@|%40|\\u0040|&#64;)[^\s\"'<>,;:()\[\]{}=|/?&\\]*", re.I
+)
+_CREDENTIAL = re.compile(r"\b(basic|bearer|token)\b[\s:=]+[\w+/=.~-]{8,}", re.I)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.I | re.S)
+_ALREADY_ISSUED = re.compile(r"already (has|holds|owns|earned|received|been issued)\b", re.I)
+_ALREADY_REVOKED = re.compile(r"already (been )?revoked|is revoked", re.I)
+_ARCHIVED = re.compile(r"\barchived\b|\bdraft\b.*\btemplate|\btemplate\b.*\bdraft\b", re.I | re.S)
+_DURATION = re.compile(
+    r"P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call: `path` stands behind the base URL and carries the query; `hidden` must never be told."""
+
+    call: Call
+    method: str
+    path: str = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers, but for the authorization."""
+        accept = {"Accept": "application/json"}
+        return accept if self.body is None else accept | {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whatever it is."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Nothing came back. `sent` is true where the request may have reached Credly; `why` names a kind."""
+
+    why: str
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """The learner as the bus knows them."""
+
+    username: str = field(repr=False)
+    email: str = field(repr=False)
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedBadge:
+    """A badge as Credly shows it."""
+
+    id: str
+    state: str
+    template: str
+    earner: str
+    email: str = field(repr=False)
+    issued_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Accepted: Credly holds the badge."""
+
+    badge: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """Accepted: Credly holds the badge no longer, or never did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A look-up's answer: this badge is there."""
+
+    badge: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A look-up's answer: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateActive:
+    """Badges of the template can be issued."""
+
+    allows_duplicates: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list; `next` is the number of the following one."""
+
+    badges: tuple[IssuedBadge, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyExpiry:
+    """When the key expires, if Credly tells."""
+
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyIssued:
+    """Credly refuses a second badge of the template to the same earner."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateUnavailable:
+    """The template is archived or missing: this concerns all of its badges."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRefused:
+    """Credly takes the organization's key no longer, or not for this."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Too many calls; `wait` is how many seconds Credly asks for."""
+
+    why: str
+    wait: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Trouble that passes; `ambiguous` where Credly may have done what it was asked for."""
+
+    why: str
+    ambiguous: bool
+    wait: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Credly will never do this; `why` is in its own words."""
+
+    why: str
+
+
+Trouble = KeyRefused | Throttled | Deferred | Refused
+IssueOutcome = Issued | AlreadyIssued | TemplateUnavailable | Trouble
+RevokeOutcome = Revoked | Trouble
+LookUpOutcome = Found | Absent | TemplateUnavailable | Trouble
+TemplateOutcome = TemplateActive | TemplateUnavailable | Trouble
+Outcome = IssueOutcome | RevokeOutcome | LookUpOutcome | TemplateOutcome | Page | KeyExpiry
+
+
+def base_url(environment: str, url: str | None = None) -> str:
+    """Where an organization's calls go: its own `url`, or what its environment stands for."""
+    return (url or BASES[environment]).rstrip("/").removesuffix("/v1")
+
+
+def authorization(key: str) -> str:
+    """Basic authentication: the key is the user name, the password is empty."""
+    return "Basic " + base64.b64encode(f"{key}:".encode()).decode("ascii")
+
+
+def issue(
+    organization: str,
+    template: str,
+    learner: int,
+    recipient: Recipient,
+    time: datetime,
+    *,
+    expires_after: str | None,
+    notify: bool,
+) -> Request:
+    """Issue a badge that was earned at `time`; the recipient must have an e-mail address and some name."""
+    first, last = names(recipient)
+    body: dict[str, Any] = {
+        "recipient_email": recipient.email.strip(),
+        "issued_to_first_name": first,
+        "issued_to_last_name": last,
+        "badge_template_id": template,
+        "issued_at": timestamp(time),
+        "issuer_earner_id": str(learner),
+        "suppress_badge_notification_email": not notify,
+    }
+    if expires_after is not None:
+        body["expires_at"] = timestamp(later(time, expires_after))
+    return Request(
+        "issue",
+        "POST",
+        f"/v1/organizations/{_part(organization)}/badges",
+        orjson.dumps(body),
+        (recipient.email.strip(),),
+    )
+
+
+def revoke(organization: str, badge: str, *, notify: bool) -> Request:
+    """Revoke a badge by Credly's own id."""
+    body = {"reason": REVOCATION_REASON, "suppress_revoke_notification_email": not notify}
+    path = f"/v1/organizations/{_part(organization)}/badges/{_part(badge)}/revoke"
+    return Request("revoke", "PUT", path, orjson.dumps(body))
+
+
+def look_up_earner(organization: str, template: str, learner: int) -> Request:
+    """Ask for the badge of the template that was issued to this earner."""
+    return _look_up(organization, template, "issuer_earner_id", str(learner), ())
+
+
+def look_up_email(organization: str, template: str, email: str) -> Request | None:
+    """Ask for it by any e-mail of the earner's account; None where the address cannot be asked for."""
+    email = email.strip()
+    if not email or any(c in email for c in "|,"):
+        return None
+    return _look_up(organization, template, "recipient_email_all", email, (email,))
+
+
+def template(organization: str, template: str) -> Request:
+    """Ask for a badge template."""
+    path = f"/v1/organizations/{_part(organization)}/badge_templates/{_part(template)}"
+    return Request("template", "GET", path)
+
+
+def issued_badges(organization: str, templates: Iterable[str] = (), page: int = 1) -> Request:
+    """Ask for a page of the organization's issued badges in every state."""
+    wanted = ",".join(templates)
+    query = f"filter={quote(f'badge_template_id::{wanted}', safe='')}&" if wanted else ""
+    path = f"/v1/organizations/{_part(organization)}/badges?{query}sort=created_at&page={page}"
+    return Request("list", "GET", path)
+
+
+def tokens(organization: str) -> Request:
+    """Ask when the organization's keys expire."""
+    return Request("tokens", "GET", f"/v1/organizations/{_part(organization)}/authorization_tokens")
+
+
+def read_issue(request: Request, answer: Answer | NoAnswer, now: datetime, key: str = "") -> IssueOutcome:
+    """What became of `issue`. `now` is what dates in `Retry-After` are held against."""
+    if isinstance(answer, NoAnswer):
+        return _unanswered(answer)
+    data = _mapping(_json(answer.body).get("data"))
+    if answer.status in (200, 201):
+        badge = _text(data.get("id"))
+        if badge:
+            return Issued(badge, _text(data.get("state")) or "pending")
+        return Deferred(f"{answer.status} without a badge's id", ambiguous=True)
+    said = _words(request, answer, key)
+    if answer.status == 404:
+        return TemplateUnavailable(f"404: {said}")
+    if answer.status == 422 and _ALREADY_ISSUED.search(said):
+        return AlreadyIssued(f"422: {said}")
+    if answer.status == 422 and _ARCHIVED.search(said):
+        return TemplateUnavailable(f"422: {said}")
+    return _trouble(answer, said, now)
+
+
+def read_revoke(request: Request, answer: Answer | NoAnswer, now: datetime, key: str = "") -> RevokeOutcome:
+    """What became of `revoke`; what Credly does not know need not be revoked."""
+    if isinstance(answer, NoAnswer):
+        return _unanswered(answer)
+    if answer.status in (200, 201, 204, 404):
+        return Revoked()
+    said = _words(request, answer, key)
+    if answer.status == 422 and _ALREADY_REVOKED.search(said):
+        return Revoked()
+    return _trouble(answer, said, now)
+
+
+def read_look_up(
+    request: Request,
+    answer: Answer | NoAnswer,
+    now: datetime,
+    key: str = "",
+    *,
+    template: str,
+    learner: int,
+) -> LookUpOutcome:
+    """What a look-up found. A badge that belongs to another earner or template is never taken for it."""
+    if isinstance(answer, NoAnswer):
+        return _unanswered(answer)
+    if answer.status == 200:
+        listed = _json(answer.body).get("data")
+        if not isinstance(listed, list):
+            return Deferred("200 without a list of badges", ambiguous=False)
+        return _found(request, listed, template, str(learner))
+    said = _words(request, answer, key)
+    if answer.status == 404:
+        return TemplateUnavailable(f"404: {said}")
+    return _trouble(answer, said, now)
+
+
+def read_template(
+    request: Request, answer: Answer | NoAnswer, now: datetime, key: str = ""
+) -> TemplateOutcome:
+    """Whether badges of a template can be issued."""
+    if isinstance(answer, NoAnswer):
+        return _unanswered(answer)
+    if answer.status == 200:
+        data = _mapping(_json(answer.body).get("data"))
+        state = _text(data.get("state"))
+        if not data:
+            return Deferred("200 without a template", ambiguous=False)
+        if state and state != "active":
+            return TemplateUnavailable(f"the template is {_redacted(state, (key,))}")
+        return TemplateActive(allows_duplicates=data.get("allow_duplicate_badges") is not False)
+    said = _words(request, answer, key)
+    if answer.status == 404:
+        return TemplateUnavailable(f"404: {said}")
+    return _trouble(answer, said, now)
+
+
+def read_page(request: Request, answer: Answer | NoAnswer, now: datetime, key: str = "") -> Page | Trouble:
+    """One page of issued badges."""
+    if isinstance(answer, NoAnswer):
+        return _unanswered(answer)
+    if answer.status != 200:
+        return _trouble(answer, _words(request, answer, key), now)
+    document = _json(answer.body)
+    listed = document.get("data")
+    if not isinstance(listed, list):
+        return Deferred("200 without a list of badges", ambiguous=False)
+    return Page(tuple(_badges(listed)), _next_page(_mapping(document.get("metadata"))))
+
+
+def read_tokens(answer: Answer | NoAnswer, key: str) -> KeyExpiry:
+    """When `key` expires. A key that may not ask for this says nothing about its other uses."""
+    if isinstance(answer, NoAnswer) or answer.status != 200:
+        return KeyExpiry(None)
+    listed = _json(answer.body).get("data")
+    described = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    own = [item for item in described if key and key in (item.get("token"), item.get("id"))]
+    chosen = own or (described if len(described) == 1 else [])
+    return KeyExpiry(_time(_text(chosen[0].get("expires_at"))) if chosen else None)
+
+
+def names(recipient: Recipient) -> tuple[str, str]:
+    """First and last name out of one full name: the first word and the rest; the username stands in."""
+    words = _visible(recipient.name).split()
+    username = " ".join(_visible(recipient.username).split())
+    first = words[0] if words else username
+    last = " ".join(words[1:]) or username or first
+    return first, last
+
+
+def lacks(recipient: Recipient | None) -> str:
+    """What of a learner is missing so that nothing can be issued; empty where nothing is."""
+    if recipient is None or not recipient.email.strip():
+        return "the learner's e-mail address is not known"
+    if not names(recipient)[0]:
+        return "the learner's name is not known"
+    return ""
+
+
+def timestamp(time: datetime) -> str:
+    """A time as Credly takes it."""
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
+
+
+def later(time: datetime, duration: str) -> datetime:
+    """`time` and an ISO 8601 duration; a month's end stays one (31 January and a month: 28 February).
+
+    Raises `ValueError` where `duration` is none. What lies beyond the calendar's end is its last second.
+    """
+    match = _DURATION.fullmatch(duration)
+    if match is None:
+        raise ValueError(f"not an ISO 8601 duration: {duration!r}")
+    years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    end = datetime.max.replace(microsecond=0, tzinfo=time.tzinfo)
+    ahead = time.year * 12 + time.month - 1 + years * 12 + months
+    year, month = divmod(ahead, 12)
+    if year > end.year:
+        return end
+    day = min(time.day, monthrange(year, month + 1)[1])
+    try:
+        rest = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        return time.replace(year=year, month=month + 1, day=day) + rest
+    except OverflowError:
+        return end
+
+
+def _look_up(organization: str, template: str, by: str, value: str, hidden: tuple[str, ...]) -> Request:
+    wanted = f"{by}::{value}|badge_template_id::{template}|state::{','.join(HELD)}"
+    path = f"/v1/organizations/{_part(organization)}/badges?filter={quote(wanted, safe='')}"
+    return Request("look_up", "GET", path, hidden=hidden)
+
+
+def _part(identifier: str) -> str:
+    return quote(identifier, safe="")
+
+
+def _unanswered(answer: NoAnswer) -> Deferred:
+    return Deferred(answer.why, ambiguous=answer.sent)
+
+
+def _trouble(answer: Answer, said: str, now: datetime) -> Trouble:
+    status, why = answer.status, f"{answer.status}: {said}"
+    if status in (401, 403):
+        return KeyRefused(why)
+    if status == 429:
+        return Throttled(why, _retry_after(answer, now))
+    if status < 400 or status in UNSENT:
+        return Deferred(why, ambiguous=False, wait=_retry_after(answer, now))
+    if status >= 500 or status == 408:
+        return Deferred(why, ambiguous=True, wait=_retry_after(answer, now))
+    return Refused(why)
+
+
+def _retry_after(answer: Answer, now: datetime) -> float | None:
+    value = next((v for k, v in answer.headers.items() if k.lower() == "retry-after"), "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:9]), LONGEST_WAIT)
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, IndexError, TypeError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max(0.0, (at - now).total_seconds()), LONGEST_WAIT)
+
+
+def _found(request: Request, listed: list[Any], template: str, earner: str) -> Found | Absent:
+    candidates = [
+        badge
+        for badge in _badges(listed)
+        if badge.state in HELD and badge.template in ("", template) and badge.earner in ("", earner)
+    ]
+    email = request.hidden[0] if request.hidden else None
+    if email is None:
+        chosen = [badge for badge in candidates if badge.earner == earner]
+    else:
+        chosen = [b for b in candidates if b.email.casefold() == email.casefold()]
+        # Credly looks through all addresses of an account, so one badge of another address is the one.
+        chosen = chosen or (candidates if len(candidates) == 1 else [])
+    return Found(chosen[0].id, chosen[0].state) if chosen else Absent()
+
+
+def _badges(listed: list[Any]) -> Iterator[IssuedBadge]:
+    for item in listed:
+        badge = _mapping(item)
+        if identifier := _text(badge.get("id")):
+            yield IssuedBadge(
+                identifier,
+                _text(badge.get("state")),
+                _text(_mapping(badge.get("badge_template")).get("id")),
+                _text(badge.get("issuer_earner_id")),
+                _text(badge.get("recipient_email")),
+                _text(badge.get("issued_at")),
+            )
+
+
+def _next_page(metadata: Mapping[str, Any]) -> int | None:
+    current, total = metadata.get("current_page"), metadata.get("total_pages")
+    if isinstance(current, int) and isinstance(total, int):
+        return current + 1 if current < total else None
+    match = re.search(r"(?:^|&)page=(\d+)", urlsplit(_text(metadata.get("next_page_url"))).query)
+    return int(match[1]) if match else None
+
+
+def _json(body: bytes) -> Mapping[str, Any]:
+    try:
+        return _mapping(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        return {}
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _words(request: Request, answer: Answer, key: str) -> str:
+    """What the answer says, on one line, without personal data, cut."""
+    document = _json(answer.body)
+    said = "; ".join(_messages(document)) or _plain(answer.body)
+    return _redacted(said, (*request.hidden, key))
+
+
+def _messages(document: Mapping[str, Any]) -> Iterator[str]:
+    for place in (_mapping(document.get("data")), document):
+        for name in ("message", "error", "error_description"):
+            if message := _text(place.get(name)):
+                yield message
+        errors = place.get("errors")
+        for item in errors if isinstance(errors, list) else [errors]:
+            yield from _error(item)
+
+
+def _error(item: object) -> Iterator[str]:
+    if isinstance(item, str):
+        yield item
+    elif isinstance(item, dict):
+        yield " ".join(_text(value) for value in item.values() if _text(value))
+
+
+def _plain(body: bytes) -> str:
+    text = body[: 2 * SCANNED].decode("utf-8", "replace")
+    if "<" not in text[:200]:
+        return text.strip() or "no body"
+    title = _TITLE.search(text)
+    return f"an HTML page: {unescape(title[1]).strip()}" if title else "an HTML page"
+
+
+def _redacted(text: str, hidden: Iterable[str]) -> str:
+    if len(text) > SCANNED:
+        # The last word may be half a secret.
+        text = text[:SCANNED].rpartition(" ")[0]
+    for secret in hidden:
+        if secret:
+            text = re.sub(re.escape(secret), "[hidden]", text, flags=re.I)
+    text = _CREDENTIAL.sub(r"\1 [hidden]", _EMAIL.sub("[e-mail]", text))
+    text = " ".join(_visible(text).split())
+    return text if len(text) <= WORDS else text[: WORDS - 1] + "…"
+
+
+def _visible(text: str) -> str:
+    """`text` with blanks for control characters; empty where nothing in it can be seen."""
+    text = "".join(" " if c < " " or "\x7f" <= c < "\xa0" else c for c in text)
+    return text if any(c.isprintable() and not c.isspace() for c in text) else ""

@@ -1,0 +1,326 @@
+"""What a badge should be at Credly and what it is there, and the one step from this to that. Pure.
+
+`desire` follows the bus, `record` follows Credly's answers, `next_step` says what differs. The caller writes
+`intend` durably before it makes a call: whoever finds an intent without a result looks up first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal, assert_never
+
+from streams import credly
+from streams.credly import Recipient
+
+VERSION = 1
+SETTLES = timedelta(seconds=1)
+"""After an ambiguous end Credly's look-up is believed only so much later."""
+SETTLES_DUPLICATES = timedelta(seconds=35)
+"""As long as a call may last: nothing else protects a template that allows duplicates."""
+
+Kind = Literal["awarded", "revoked"]
+Reason = Literal["issue", "revoke", "duplicate", "unseen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The badge event as it was on the bus; a dead letter carries it."""
+
+    key: bytes | None = field(repr=False)
+    value: bytes = field(repr=False)
+    headers: tuple[tuple[str, bytes], ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeEvent:
+    """A decision as the bus tells it. `generation` is None where the sender does not number its decisions."""
+
+    kind: Kind
+    badge: str
+    template: str
+    learner: int
+    generation: int | None
+    decision: str
+    time: datetime
+    recipient: Recipient
+    original: Original
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What Credly holds is not known since `at`: an intent without a result, or words to the contrary."""
+
+    about: Reason
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Issuance:
+    """One badge: what is desired, by the bus's last word, and what is observed at Credly.
+
+    `rank` orders the words: awarded g, revoked g, awarded g + 1. `held` is Credly's id of the badge that
+    it holds; `sure` is false until an answer said so. `recipient` and `original` are personal data: they
+    are dropped as soon as nothing is left to do.
+    """
+
+    kind: Kind
+    template: str
+    learner: int
+    rank: int
+    decision: str
+    time: datetime
+    recipient: Recipient | None = None
+    original: Original | None = None
+    held: str | None = None
+    state: str = ""
+    sure: bool = False
+    doubt: Doubt | None = None
+    refused: str = ""
+    attempts: int = 0
+    answer: str = ""
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Have the badge issued."""
+
+    recipient: Recipient
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Have the badge revoked."""
+
+    badge: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Ask Credly what it holds; by e-mail too where one is known."""
+
+    email: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing for so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Nothing can ever be sent."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Credly holds what is desired, or has refused it."""
+
+
+Step = Issue | Revoke | LookUp | Wait | Refuse | Nothing
+Called = Issue | Revoke | LookUp
+
+
+def desire(issuance: Issuance | None, event: BadgeEvent) -> Issuance:
+    """Follow a badge event; one that is older than what is known, or repeats it, changes nothing.
+
+    A repetition of what was refused is an operator's redrive: it is tried again.
+    """
+    if issuance is None:
+        # A revocation of what was never seen here: Credly may hold it all the same.
+        doubt = Doubt("unseen", event.time) if event.kind == "revoked" else None
+        return _settled(_desired(event, rank=0, doubt=doubt))
+    if not _is_newer(event, issuance):
+        return issuance
+    return _settled(
+        replace(
+            _desired(event, rank=issuance.rank, doubt=issuance.doubt),
+            held=issuance.held,
+            state=issuance.state,
+            sure=issuance.sure,
+            answered_at=issuance.answered_at,
+        )
+    )
+
+
+def next_step(issuance: Issuance, now: datetime, *, allows_duplicates: bool = False) -> Step:
+    """What brings Credly nearer to what is desired. `allows_duplicates` is the template's own word."""
+    if issuance.refused:
+        return Nothing()
+    if issuance.doubt is not None:
+        settles = SETTLES_DUPLICATES if allows_duplicates else SETTLES
+        return _after(issuance.doubt, now, settles) or LookUp(_email(issuance))
+    if issuance.kind == "revoked":
+        return Revoke(issuance.held) if issuance.held else Nothing()
+    if issuance.held:
+        return Nothing()
+    lacking = credly.lacks(issuance.recipient)
+    if lacking:
+        return Refuse(lacking)
+    if allows_duplicates and not issuance.sure:
+        return LookUp(_email(issuance))
+    assert issuance.recipient is not None
+    return Issue(issuance.recipient, issuance.time)
+
+
+def intend(issuance: Issuance, step: Issue | Revoke, now: datetime) -> Issuance:
+    """Say before a call that it may have been made; unchanged where that is no longer the step."""
+    if next_step(issuance, now) != step:
+        return issuance
+    return replace(issuance, doubt=Doubt("issue" if isinstance(step, Issue) else "revoke", now))
+
+
+def record(issuance: Issuance, step: Called | Refuse, outcome: credly.Outcome, now: datetime) -> Issuance:
+    """Follow what Credly answered to `step`; what is desired may have changed meanwhile."""
+    after = replace(_observed(issuance, step, outcome), answered_at=now)
+    return _settled(after)
+
+
+def letter_due(before: Issuance, after: Issuance) -> bool:
+    """True where a badge has just been refused."""
+    return bool(after.refused) and not before.refused
+
+
+def done(issuance: Issuance) -> bool:
+    """True where nothing is left to do."""
+    if issuance.refused:
+        return True
+    return issuance.doubt is None and (issuance.held is not None) == (issuance.kind == "awarded")
+
+
+def dump(issuance: Issuance) -> dict[str, Any]:
+    """A JSON-able value; what is at its default is left out."""
+    value: dict[str, Any] = {
+        "v": VERSION,
+        "kind": issuance.kind,
+        "template": issuance.template,
+        "learner": issuance.learner,
+        "rank": issuance.rank,
+        "decision": issuance.decision,
+        "time": issuance.time.isoformat(),
+    }
+    if (who := issuance.recipient) is not None:
+        value["recipient"] = [who.username, who.email, who.name]
+    if (event := issuance.original) is not None:
+        headers = [[name, _encode(text)] for name, text in event.headers]
+        value["original"] = [None if event.key is None else _encode(event.key), _encode(event.value), headers]
+    if issuance.doubt is not None:
+        value["doubt"] = [issuance.doubt.about, issuance.doubt.at.isoformat()]
+    if issuance.answered_at is not None:
+        value["answered_at"] = issuance.answered_at.isoformat()
+    rest = {name: getattr(issuance, name) for name in _PLAIN}
+    return value | {name: held for name, held in rest.items() if held}
+
+
+def load(value: Mapping[str, Any]) -> Issuance:
+    """The issuance of a dumped value; raise `ValueError` for a version that is not known."""
+    if value.get("v") != VERSION:
+        raise ValueError(f"an issuance of version {value.get('v')!r}")
+    doubt, who, event = value.get("doubt"), value.get("recipient"), value.get("original")
+    at = value.get("answered_at")
+    return Issuance(
+        kind=value["kind"],
+        template=value["template"],
+        learner=value["learner"],
+        rank=value["rank"],
+        decision=value["decision"],
+        time=datetime.fromisoformat(value["time"]),
+        recipient=Recipient(*who) if who else None,
+        original=_load_original(event) if event else None,
+        doubt=Doubt(doubt[0], datetime.fromisoformat(doubt[1])) if doubt else None,
+        answered_at=datetime.fromisoformat(at) if at else None,
+        **{name: value[name] for name in _PLAIN if name in value},
+    )
+
+
+_PLAIN = ("held", "state", "sure", "refused", "attempts", "answer")
+
+
+def _desired(event: BadgeEvent, *, rank: int, doubt: Doubt | None) -> Issuance:
+    return Issuance(
+        kind=event.kind,
+        template=event.template,
+        learner=event.learner,
+        rank=max(rank, _rank(event)),
+        decision=event.decision,
+        time=event.time,
+        recipient=event.recipient,
+        original=event.original,
+        doubt=doubt,
+    )
+
+
+def _rank(event: BadgeEvent) -> int:
+    return 0 if event.generation is None else 2 * event.generation + (event.kind == "revoked")
+
+
+def _is_newer(event: BadgeEvent, issuance: Issuance) -> bool:
+    if event.decision == issuance.decision:
+        return bool(issuance.refused)
+    return event.generation is None or _rank(event) > issuance.rank
+
+
+def _after(doubt: Doubt, now: datetime, settles: timedelta) -> Wait | None:
+    if doubt.about not in ("issue", "revoke"):
+        return None
+    left = min(settles, doubt.at + settles - now).total_seconds()
+    return Wait(left) if left > 0 else None
+
+
+def _email(issuance: Issuance) -> str:
+    return issuance.recipient.email if issuance.recipient else ""
+
+
+def _observed(issuance: Issuance, step: Called | Refuse, outcome: credly.Outcome) -> Issuance:
+    match outcome:
+        case credly.Issued(badge, state) | credly.Found(badge, state):
+            return replace(issuance, held=badge, state=state, sure=True, doubt=None, attempts=0, answer="")
+        case credly.Revoked():
+            return replace(issuance, held=None, state="revoked", sure=True, doubt=None, attempts=0, answer="")
+        case credly.Absent():
+            return _absent(issuance)
+        case credly.AlreadyIssued(why):
+            return replace(issuance, doubt=Doubt("duplicate", issuance.time), answer=why)
+        case credly.Refused(why):
+            kept = issuance.doubt if isinstance(step, LookUp) else None
+            return replace(issuance, doubt=kept, refused=why, answer="", attempts=issuance.attempts + 1)
+        case credly.Deferred(why, ambiguous):
+            kept = issuance.doubt if ambiguous or isinstance(step, LookUp) else None
+            return replace(issuance, doubt=kept, answer=why, attempts=issuance.attempts + 1)
+        case credly.TemplateUnavailable(why) | credly.KeyRefused(why) | credly.Throttled(why, _):
+            # Nothing was done, and it is not this badge's fault.
+            kept = issuance.doubt if isinstance(step, LookUp) else None
+            return replace(issuance, doubt=kept, answer=why)
+        case credly.TemplateActive() | credly.Page() | credly.KeyExpiry():
+            raise TypeError(f"{type(outcome).__name__} is no answer about a badge")
+        case _:
+            assert_never(outcome)
+
+
+def _absent(issuance: Issuance) -> Issuance:
+    if issuance.doubt is not None and issuance.doubt.about == "duplicate" and issuance.kind == "awarded":
+        return replace(issuance, doubt=None, refused=f"{issuance.answer} (and a look-up finds no such badge)")
+    return replace(issuance, held=None, state="", sure=True, doubt=None, attempts=0, answer="")
+
+
+def _settled(issuance: Issuance) -> Issuance:
+    return replace(issuance, recipient=None, original=None) if done(issuance) else issuance
+
+
+def _encode(raw: bytes) -> str:
+    # Latin 1 keeps every byte; most of a badge event is readable text that way.
+    return raw.decode("latin-1")
+
+
+def _load_original(value: list[Any]) -> Original:
+    key, body, headers = value
+    return Original(
+        None if key is None else key.encode("latin-1"),
+        body.encode("latin-1"),
+        tuple((name, text.encode("latin-1")) for name, text in headers),
+    )

@@ -1,0 +1,241 @@
+"""A bus, a table and a Credly in memory, for tests of the reconciler."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+import orjson
+
+from streams.credly import Answer, NoAnswer, Recipient, Request, authorization
+from streams.issuances import BadgeEvent, Issuance, Kind, Original, desire, done, dump, letter_due, load
+from streams.organizations import KeyRef, Limits, Organizations, OrganizationTerms, Patience, TemplateTerms
+from streams.reconciler import Change, Reconciler
+from streams.sandbox.credly import Badge, Credly, Entry
+from tests.relay.virtual import EPOCH, virtual_clock
+
+ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
+OTHER_ORGANIZATION = "7f0b9c0d-1111-4f0e-8d0a-0f2a7d0c1b22"
+TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
+OTHER_TEMPLATE = "9b5a0e7e-0e5f-4d0e-9f0a-2f1c1b7d1a11"
+KEY = "S3cret-Key"
+BASE = "http://credly.test"
+SECONDS = 30.0
+QUICK = Limits(in_flight=8, rate=1e6)
+
+
+def badge_id(learner: int, template: str = TEMPLATE) -> str:
+    return str(uuid5(UUID(template), str(learner)))
+
+
+def recipient(learner: int, **changes: str) -> Recipient:
+    values = {"username": f"user{learner}", "email": f"user{learner}@example.org", "name": f"Ada No{learner}"}
+    return Recipient(**(values | changes))
+
+
+def event(
+    kind: Kind,
+    learner: int = 1,
+    generation: int | None = 1,
+    *,
+    template: str = TEMPLATE,
+    who: Recipient | None = None,
+    time: datetime = EPOCH,
+    decision: str | None = None,
+) -> BadgeEvent:
+    badge = badge_id(learner, template)
+    return BadgeEvent(
+        kind=kind,
+        badge=badge,
+        template=template,
+        learner=learner,
+        generation=generation,
+        decision=decision or str(uuid5(UUID(badge), f"{kind}:{generation}")),
+        time=time,
+        recipient=who or recipient(learner),
+        original=Original(b"\0\0\0\0\1key", b"\0\0\0\0\2value\xff", (("ce_id", b"id"),)),
+    )
+
+
+@dataclass
+class Letter:
+    badge: str
+    why: str
+    original: Original | None
+
+
+class MemoryStore:
+    """A table that survives what the worker does not; a save takes `save_seconds`."""
+
+    def __init__(self, save_seconds: float = 0.005) -> None:
+        self.table: dict[bytes, bytes] = {}
+        self.letters: list[Letter] = []
+        self.groups: list[int] = []
+        self._save_seconds = save_seconds
+        self._lock = asyncio.Lock()
+
+    def scan(self) -> Iterator[tuple[bytes, Issuance]]:
+        return ((badge, load(orjson.loads(raw))) for badge, raw in list(self.table.items()))
+
+    def get(self, badge: bytes) -> Issuance | None:
+        raw = self.table.get(badge)
+        return load(orjson.loads(raw)) if raw is not None else None
+
+    async def save(self, changes: Sequence[tuple[bytes, Change]]) -> Sequence[Issuance]:
+        async with self._lock:
+            written, results = {}, []
+            letters = []
+            for badge, change in changes:
+                before = self.get(badge)
+                assert before is not None
+                after = change(before)
+                if letter_due(before, after):
+                    letters.append(Letter(badge.decode(), after.refused, before.original))
+                written[badge] = orjson.dumps(dump(after))
+                results.append(after)
+            await asyncio.sleep(self._save_seconds)
+            self.table.update(written)
+            self.letters += letters
+            self.groups.append(len(changes))
+            return results
+
+    def follow(self, *events: BadgeEvent) -> list[bytes]:
+        changed = []
+        for one in events:
+            key = one.badge.encode()
+            before = self.get(key)
+            after = desire(before, one)
+            if after is not before:
+                self.table[key] = orjson.dumps(dump(after))
+                changed.append(key)
+        return changed
+
+
+class Wire:
+    """Carries requests to the simulator without a network; `away` organizations cannot be connected to."""
+
+    def __init__(self, credly: Credly) -> None:
+        self.credly = credly
+        self.latency = 0.05
+        self.away: set[str] = set()
+        self.in_flight: Counter[str] = Counter()
+        self.most_in_flight: Counter[str] = Counter()
+        self.started: list[tuple[float, str]] = []
+
+    async def call(self, base: str, key: str, request: Request) -> Answer | NoAnswer:
+        organization = request.path.split("/")[3]
+        self.in_flight[organization] += 1
+        self.most_in_flight[organization] = max(
+            self.most_in_flight[organization], self.in_flight[organization]
+        )
+        self.started.append((asyncio.get_running_loop().time(), organization))
+        try:
+            async with asyncio.timeout(SECONDS):
+                return await self._call(organization, key, request)
+        except TimeoutError:
+            return NoAnswer("TimeoutError", sent=True)
+        finally:
+            self.in_flight[organization] -= 1
+
+    async def _call(self, organization: str, key: str, request: Request) -> Answer | NoAnswer:
+        await asyncio.sleep(self.latency / 2)
+        if organization in self.away:
+            return NoAnswer("ClientConnectorError", sent=False)
+        await asyncio.sleep(self.credly.slow_before(request.method, request.path))
+        headers = request.headers | {"Authorization": authorization(key)}
+        reply = self.credly.handle(request.method, request.path, headers, request.body or b"")
+        await asyncio.sleep(reply.delay + self.latency / 2)
+        if reply.reset:
+            return NoAnswer("ServerDisconnectedError", sent=True)
+        return Answer(reply.status, dict(reply.headers), reply.body)
+
+
+@dataclass
+class World:
+    """Everything, with one reconciler that can be killed and started anew."""
+
+    store: MemoryStore
+    credly: Credly
+    wire: Wire
+    organizations: Organizations
+    reconciler: Reconciler
+    restart: Callable[[], None] = field(repr=False)
+    running: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def say(self, *events: BadgeEvent) -> None:
+        self.reconciler.follow(self.store.follow(*events))
+
+    def issuance(self, learner: int = 1, template: str = TEMPLATE) -> Issuance:
+        found = self.store.get(badge_id(learner, template).encode())
+        assert found is not None
+        return found
+
+    def held(self) -> list[tuple[str, str]]:
+        return sorted((badge.template, badge.earner) for badge in self.credly.held())
+
+    def calls(self, *kinds: str) -> list[Entry]:
+        return [entry for entry in self.credly.journal if entry.call in kinds]
+
+    async def settled(self, within: float = 3_600.0) -> None:
+        await self.until(lambda: all(done(issuance) for _, issuance in self.store.scan()), within)
+
+    async def until(self, true: Callable[[], bool], within: float = 3_600.0) -> None:
+        async with asyncio.timeout(within):
+            while not true():
+                assert not self.running[-1].done(), self.running[-1]
+                await asyncio.sleep(0.01)
+
+    def badge(self, learner: int = 1) -> Badge:
+        return next(b for b in self.credly.badges.values() if b.earner == str(learner))
+
+
+@asynccontextmanager
+async def world(
+    limits: Limits = QUICK,
+    *,
+    key: KeyRef | None = None,
+    retry: Patience = Patience(1.0, 60.0),  # noqa: B008
+    **terms: Any,
+):  # type: ignore[no-untyped-def]
+    clock = virtual_clock()
+    credly = Credly(now=clock.monotonic)
+    wire = Wire(credly)
+    store = MemoryStore()
+    environ = {"KEY": KEY}
+    organizations = Organizations(limits, wire, clock, environ)
+    for organization, template in ((ORGANIZATION, TEMPLATE), (OTHER_ORGANIZATION, OTHER_TEMPLATE)):
+        credly.add_organization(organization, KEY)
+        credly.add_template(organization, template)
+    reference = key or KeyRef(env="KEY")
+    organizations.take(
+        [OrganizationTerms(name, BASE, reference) for name in (ORGANIZATION, OTHER_ORGANIZATION)],
+        {
+            TEMPLATE: TemplateTerms(ORGANIZATION, **terms),
+            OTHER_TEMPLATE: TemplateTerms(OTHER_ORGANIZATION, **terms),
+        },
+    )
+
+    def start() -> None:
+        here.reconciler = Reconciler(store, organizations, clock, retry)
+        here.running.append(asyncio.ensure_future(here.reconciler.run()))
+
+    def restart() -> None:
+        here.running[-1].cancel()
+        start()
+
+    here = World(store, credly, wire, organizations, Reconciler(store, organizations, clock), restart)
+    start()
+    try:
+        await asyncio.sleep(0)
+        yield here
+    finally:
+        here.running[-1].cancel()
+        await asyncio.gather(*here.running, return_exceptions=True)
+
+
+def after(seconds: float) -> datetime:
+    return EPOCH + timedelta(seconds=seconds)
