@@ -24,7 +24,7 @@ from typing import Any
 from uuid import UUID
 
 import fastavro
-from fastavro import SchemaResolutionError
+from fastavro.read import SchemaResolutionError
 
 from streams import metrics
 from streams.badges import Activity, Source, User, parse_time
