@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from streams.sandbox import publisher
+from streams.sandbox.bus import Bus
 from streams.sandbox.process import Process
 from streams.settings import Settings
 
@@ -45,6 +47,28 @@ class Commands:
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BADGES_")}
         return kept | dict(self.settings)
+
+
+def on_bus(bus: Bus, name: str, *, catalog: Path, partitions: int, **more: str) -> Commands:
+    """The commands on a sandbox's bus, with topics and groups that begin with `name` and hear the LMS.
+
+    `more` are further settings, by their full names.
+    """
+    return Commands(
+        {
+            "BADGES_KAFKA": bus.kafka,
+            "BADGES_REGISTRY": bus.registry,
+            "BADGES_APP_ID": f"{name}-tracker",
+            "BADGES_RELAY_ID": f"{name}-relay",
+            "BADGES_TOPIC_PREFIX": name,
+            "BADGES_SOURCE_TOPICS": ",".join(publisher.topics(name)),
+            "BADGES_CATALOG": str(catalog),
+            "BADGES_PARTITIONS": str(partitions),
+            "BADGES_REPLICATION": "1",
+            "BADGES_HTTP": "127.0.0.1:0",
+        }
+        | more
+    )
 
 
 def _command(*arguments: str) -> list[str]:

@@ -79,7 +79,7 @@ class Kafka:
 
     With three nodes, topics can be replicated three times and need two replicas in sync. With
     `security="SASL_SSL"` clients need `user` and trust `ca_file`. `properties` go before the ones set here.
-    Every method blocks: from a coroutine, call it by `asyncio.to_thread`.
+    Every method blocks for seconds: where a loop has to go on meanwhile, call it by `asyncio.to_thread`.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class Kafka:
     def wait_ready(self, within: float = READY_SECONDS) -> None:
         """Return when as many brokers as there are processes say that they belong to the cluster."""
         deadline = Deadline(within, "Kafka is not ready")
-        while not (self._listening() and asyncio.run(self._registered()) == set(self._processes)):
+        while not (self._listening() and self._registered() == set(self._processes)):
             for node, process in self._processes.items():
                 if process.exit_code is not None:
                     raise RuntimeError(f"Kafka node {node} ended: {tail(self.log(node))}")
@@ -185,7 +185,12 @@ class Kafka:
     def _listening(self) -> bool:
         return all(_accepts(self._ports[node, "CLIENT"]) for node in self._processes)
 
-    async def _registered(self) -> set[int]:
+    def _registered(self) -> set[int]:
+        # A loop of its own in a thread of its own, for callers that are in one.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, self._ask_brokers()).result()
+
+    async def _ask_brokers(self) -> set[int]:
         running = ",".join(f"127.0.0.1:{self._ports[node, 'CLIENT']}" for node in self._processes)
         admin = AIOKafkaAdminClient(bootstrap_servers=running, request_timeout_ms=5_000, **self.connection())
         try:

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -61,6 +62,36 @@ async def test_a_secured_broker_lets_its_user_in(secured: Kafka, mechanism: str)
         await producer.send_and_wait(topic, b"value")
     # then
     assert await _values(secured.bootstrap, topic, **connection) == [b"value"]
+
+
+@pytest.mark.broker
+async def test_a_cluster_of_three_goes_on_without_one_and_takes_it_back() -> None:
+    # given
+    with Kafka(nodes=3) as cluster:
+        await create_topics(cluster.bootstrap, ["topic"], replication=3)
+        # when
+        await asyncio.to_thread(cluster.kill, 2)
+        async with _producer(cluster.bootstrap, acks="all", retry_backoff_ms=20) as producer:
+            await producer.send_and_wait("topic", b"while one is dead")
+        await asyncio.to_thread(cluster.restart, 2)
+        # then
+        assert await _values(cluster.bootstrap, "topic") == [b"while one is dead"]
+        scratch = cluster.scratch
+    assert not scratch.exists()
+
+
+@pytest.mark.broker
+async def test_what_a_broker_has_acknowledged_outlives_its_crash() -> None:
+    # given
+    with Kafka() as single:
+        await create_topics(single.bootstrap, ["topic"])
+        async with _producer(single.bootstrap) as producer:
+            await producer.send_and_wait("topic", b"before the crash")
+        # when
+        single.kill()
+        await asyncio.to_thread(single.restart)
+        # then
+        assert await _values(single.bootstrap, "topic") == [b"before the crash"]
 
 
 @asynccontextmanager

@@ -1,0 +1,351 @@
+"""What the tracker made of a run, held against the core: nothing missing, nothing double, nothing else.
+
+The core is run over the activities in the order in which the tracker met them, as the LMS told them; so
+neither the codec nor the runtime can agree with itself.
+"""
+
+import asyncio
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import fastavro
+import orjson
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from streams import deadletters, origin
+from streams.badges import Activity, Catalog, Decision, Progress, Source, User, dump, judge
+from streams.bus import schemas
+from streams.kafka import admin, partitions_of, reader
+from streams.sandbox.publisher import Emission, Placed
+from streams.settings import Settings
+from streams.topics import topics
+
+Place = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeEvent:
+    """A badge event as a consumer of the bus reads it."""
+
+    kind: str
+    template: str
+    learner: int
+    generation: int
+    badge: str
+    id: str
+    time: str
+    name: str
+    template_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an audit has counted.
+
+    `dead_letters` counts them by what was wrong with the record and the reason that was given; `faults`
+    holds, by its name, what the tracker did wrong and where.
+    """
+
+    activities: int
+    awarded: int
+    revoked: int
+    learners: int
+    dead_letters: Mapping[tuple[str, str], int]
+    faults: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing at all is wrong."""
+        return not any(self.faults.values())
+
+
+async def settled(settings: Settings, placed: Iterable[Placed], *, within: float) -> None:
+    """Return when the tracker has committed everything that follows from `placed`; else `TimeoutError`."""
+    names = topics(settings)
+    ends: dict[TopicPartition, int] = {}
+    for record in placed:
+        tp = TopicPartition(record.emission.topic, record.partition)
+        ends[tp] = max(ends.get(tp, 0), record.offset + 1)
+    async with asyncio.timeout(within):
+        await _committed(settings, ends)
+        # All that rekey had to forward is forwarded: the activities have their end now.
+        await _committed(settings, await _ends(settings, names.activities.name))
+
+
+async def audit(settings: Settings, catalog: Catalog, placed: Iterable[Placed]) -> Verdict:
+    """Compare what is on our topics with what should be there; only for a settled run on fresh topics."""
+    names = topics(settings)
+    told = {(p.emission.topic, p.partition, p.offset): p.emission for p in placed}
+    activities = await read(settings, names.activities.name)
+    letters = await read(settings, names.dead_letters.name)
+    badges = [e for r in await read(settings, names.badges.name) if (e := badge_event(r, settings))]
+    stored = latest(await read(settings, names.progress.name))
+    progress, decisions = core_run(catalog, activities, told)
+    return Verdict(
+        activities=len(activities),
+        awarded=sum(event.kind == "awarded" for event in badges),
+        revoked=sum(event.kind == "revoked" for event in badges),
+        learners=len(stored),
+        dead_letters=Counter(_why(letter, told) for letter in letters),
+        faults={
+            **_forwarded(catalog, activities, told),
+            **_decided(decisions, badges),
+            **_stored(progress, stored),
+            **_set_aside(letters, told),
+        },
+    )
+
+
+def core_run(
+    catalog: Catalog, activities: Iterable[ConsumerRecord], told: Mapping[Place, Emission]
+) -> tuple[dict[int, Progress], list[Decision]]:
+    """Each learner's progress and all decisions, by the core alone, in the order of `activities`."""
+    progress: dict[int, Progress] = {}
+    decisions: list[Decision] = []
+    for record in activities:
+        emission = told.get(_place(record))
+        if emission is None or emission.told is None:
+            continue
+        activity = as_activity(emission, Source(*_place(record)))
+        before = progress.get(activity.learner, Progress.initial())
+        after, follows = judge(catalog, before, activity)
+        if after is not before:
+            progress[activity.learner] = after
+        decisions.extend(follows)
+    return progress, decisions
+
+
+def as_activity(emission: Emission, source: Source) -> Activity:
+    """What the LMS told, as the core takes it."""
+    told = emission.told
+    assert told is not None
+    return Activity(
+        type=told.type,
+        id=emission.id,
+        time=told.time,
+        source=source,
+        learner=told.learner,
+        data=told.data,
+        user=_user(told.data),
+    )
+
+
+def badge_event(record: ConsumerRecord, settings: Settings) -> BadgeEvent | None:
+    """A record of the badge topic, None where it is not a badge event of ours."""
+    headers = dict(record.headers)
+    event_type = headers.get("ce_type", b"").decode()
+    if headers.get("ce_source") != settings.source.encode() or event_type not in (
+        schemas.BADGE_AWARDED,
+        schemas.BADGE_REVOKED,
+    ):
+        return None
+    schema: Any = schemas.schema(event_type)
+    payload: Any = fastavro.schemaless_reader(io.BytesIO(record.value[5:]), schema, None)
+    badge = payload["badge"]
+    return BadgeEvent(
+        kind="awarded" if event_type == schemas.BADGE_AWARDED else "revoked",
+        template=badge["template"]["uuid"],
+        learner=badge["user"]["id"],
+        generation=int(headers["ce_generation"]),
+        badge=badge["uuid"],
+        id=headers["ce_id"].decode(),
+        time=headers["ce_time"].decode(),
+        name=badge["user"]["pii"]["name"],
+        template_name=badge["template"]["name"] or "",
+    )
+
+
+async def read(settings: Settings, topic: str) -> list[ConsumerRecord]:
+    """What is committed on a topic now, each partition in its order."""
+    async with reader(settings) as consumer:
+        tps = await partitions_of(consumer, topic)
+        records: dict[TopicPartition, list[ConsumerRecord]] = {tp: [] for tp in tps}
+        async for record in _until_end(consumer, tps):
+            records[TopicPartition(record.topic, record.partition)].append(record)
+    return [record for tp in tps for record in records[tp]]
+
+
+def latest(records: Iterable[ConsumerRecord]) -> dict[bytes, bytes]:
+    """A compacted topic's content: the last value of each key."""
+    content: dict[bytes, bytes] = {}
+    for record in records:
+        if record.value is None:
+            content.pop(record.key, None)
+        else:
+            content[record.key] = record.value
+    return content
+
+
+def _forwarded(
+    catalog: Catalog, activities: Sequence[ConsumerRecord], told: Mapping[Place, Emission]
+) -> dict[str, list[str]]:
+    counts = Counter(_place(record) for record in activities)
+    wanted = {place for place, emission in told.items() if _is_relevant(catalog, emission)}
+    return {
+        "activities missing": [str(place) for place in sorted(wanted - counts.keys())],
+        "activities unwanted": [str(place) for place in sorted(counts.keys() - wanted)],
+        "activities double": [str(place) for place, count in counts.items() if count > 1],
+        "activities changed": [str(_place(r)) for r in activities if not _is_whole(r, told.get(_place(r)))],
+        "activities out of order": _disordered(activities),
+    }
+
+
+def _is_relevant(catalog: Catalog, emission: Emission) -> bool:
+    told = emission.told
+    return told is not None and catalog.relevant(told.type, told.time, told.data)
+
+
+def _is_whole(record: ConsumerRecord, emission: Emission | None) -> bool:
+    if emission is None or emission.told is None:
+        return False
+    key, headers = origin.original(record.headers)
+    whole = (key, record.value, tuple(headers)) == (emission.key, emission.value, emission.headers)
+    return whole and record.key == b"%d" % emission.told.learner
+
+
+def _disordered(activities: Iterable[ConsumerRecord]) -> list[str]:
+    seen: dict[tuple[bytes, str, int], int] = {}
+    disordered = []
+    for record in activities:
+        topic, partition, offset = _place(record)
+        line = (record.key, topic, partition)
+        if offset <= seen.get(line, -1):
+            disordered.append(f"learner {record.key.decode()} at {topic}-{partition}@{offset}")
+        seen[line] = offset
+    return disordered
+
+
+def _decided(decisions: Iterable[Decision], events: Sequence[BadgeEvent]) -> dict[str, list[str]]:
+    expected: dict[str, list[Decision]] = defaultdict(list)
+    for decision in decisions:
+        expected[str(decision.badge)].append(decision)
+    found: dict[str, list[BadgeEvent]] = defaultdict(list)
+    for event in events:
+        found[event.badge].append(event)
+    ids = {str(d.id): d for ds in expected.values() for d in ds}
+    counts = Counter(event.id for event in events)
+    return {
+        "decisions missing": [_words(d) for id, d in ids.items() if id not in counts],
+        "decisions unwanted": [f"{e.kind} {e.badge} {e.id}" for e in events if e.id not in ids],
+        "decisions double": [_words(ids[id]) for id, count in counts.items() if count > 1 and id in ids],
+        "decisions out of order": [
+            badge for badge, es in found.items() if [e.id for e in es] != _ids_among(expected[badge], es)
+        ],
+        "decisions wrong": [_words(ids[e.id]) for e in events if e.id in ids and not _says(e, ids[e.id])],
+    }
+
+
+def _ids_among(decisions: Iterable[Decision], events: Iterable[BadgeEvent]) -> list[str]:
+    present = {event.id for event in events}
+    return [id for d in decisions if (id := str(d.id)) in present]
+
+
+def _says(event: BadgeEvent, decision: Decision) -> bool:
+    said = (event.kind, event.template, event.learner, event.generation, event.badge, event.time)
+    return said == (
+        decision.kind,
+        decision.template,
+        decision.learner,
+        decision.generation,
+        str(decision.badge),
+        decision.time.isoformat(),
+    )
+
+
+def _words(decision: Decision) -> str:
+    return f"{decision.kind} {decision.generation} of {decision.template} for {decision.learner}"
+
+
+def _stored(progress: Mapping[int, Progress], stored: Mapping[bytes, bytes]) -> dict[str, list[str]]:
+    wanted = {b"%d" % learner: orjson.loads(orjson.dumps(dump(p))) for learner, p in progress.items()}
+    found = {key: orjson.loads(value) for key, value in stored.items()}
+    return {
+        "progress missing": [key.decode() for key in wanted.keys() - found.keys()],
+        "progress unwanted": [key.decode() for key in found.keys() - wanted.keys()],
+        "progress wrong": [key.decode() for key in wanted.keys() & found.keys() if wanted[key] != found[key]],
+    }
+
+
+def _set_aside(letters: Sequence[ConsumerRecord], told: Mapping[Place, Emission]) -> dict[str, list[str]]:
+    wanted = {place: e for place, e in told.items() if e.fate == "dead letter"}
+    counts = Counter(_letter_place(letter) for letter in letters)
+    return {
+        "dead letters missing": [f"{wanted[p].fault} {p}" for p in wanted.keys() - counts.keys()],
+        "dead letters unwanted": [
+            f"{told[p].fault if p in told else ''} {p}" for p in counts.keys() - wanted.keys()
+        ],
+        "dead letters double": [str(place) for place, count in counts.items() if count > 1],
+        "dead letters not whole": [
+            f"{e.fault} {p}"
+            for letter in letters
+            if (e := wanted.get(p := _letter_place(letter))) and not _is_complete(letter, e)
+        ],
+    }
+
+
+def _is_complete(letter: ConsumerRecord, emission: Emission) -> bool:
+    headers = letter.headers[: len(emission.headers)]
+    whole = (letter.key, letter.value, headers) == (emission.key, emission.value, emission.headers)
+    return whole and bool(_header(letter, deadletters.REASON))
+
+
+def _why(letter: ConsumerRecord, told: Mapping[Place, Emission]) -> tuple[str, str]:
+    emission = told.get(_letter_place(letter))
+    return (emission.fault if emission else "", _header(letter, deadletters.REASON))
+
+
+def _place(record: ConsumerRecord) -> Place:
+    source, _ = origin.read_origin(record.headers)
+    return (source.topic, source.partition, source.offset)
+
+
+def _letter_place(letter: ConsumerRecord) -> Place:
+    _, partition, offset, topic = _header(letter, deadletters.ORIGIN).split(":", 3)
+    return (topic, int(partition), int(offset))
+
+
+def _header(record: ConsumerRecord, name: str) -> str:
+    return str(dict(record.headers).get(name, b"").decode())
+
+
+def _user(data: Mapping[str, Any]) -> User | None:
+    user = data.get("user") or data.get("student_user") or (data if "pii" in data else None)
+    return None if user is None else User(user["id"], user["is_active"], **user["pii"])
+
+
+async def _committed(settings: Settings, ends: Mapping[TopicPartition, int]) -> None:
+    async with admin(settings) as client:
+        while True:
+            try:
+                offsets = await client.list_consumer_group_offsets(settings.app_id)
+            except KafkaError:  # A broker or a coordinator is away for the moment.
+                offsets = {}
+            if all(tp in offsets and offsets[tp].offset >= end for tp, end in ends.items()):
+                return
+            await asyncio.sleep(0.1)
+
+
+async def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
+    """Behind the last committed record of each partition; those without any are left out."""
+    return {
+        TopicPartition(record.topic, record.partition): record.offset + 1
+        for record in await read(settings, topic)
+    }
+
+
+async def _until_end(consumer: AIOKafkaConsumer, tps: Sequence[TopicPartition]) -> Any:
+    ends = await consumer.end_offsets(tps)
+    consumer.assign(tps)
+    await consumer.seek_to_beginning(*tps)
+    while True:
+        behind = [tp for tp in tps if await consumer.position(tp) < ends[tp]]
+        if not behind:
+            return
+        for records in (await consumer.getmany(*behind, timeout_ms=200)).values():
+            for record in records:
+                yield record
