@@ -168,9 +168,12 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class _Test:
+    """A condition of the template of that turn; `alone` is what is met where it holds and no other does."""
+
     turn: int
     place: int
     condition: Condition
+    alone: Matched
     checks: tuple[tuple[Path, Predicate], ...]
     since: datetime | None
     until: datetime | None
@@ -207,8 +210,13 @@ class _Index:
 
 
 def _matched(tests: list[_Test]) -> Matched:
+    if len(tests) == 1:
+        return tests[0].alone
     tests.sort(key=lambda test: test.place)
-    conditions = [test.condition for test in tests]
+    return _split([test.condition for test in tests])
+
+
+def _split(conditions: Sequence[Condition]) -> Matched:
     return Matched(
         tuple(c for c in conditions if isinstance(c, Requirement)),
         tuple(c for c in conditions if isinstance(c, Penalty)),
@@ -265,7 +273,8 @@ def _tests(compiled: Compiled) -> Iterator[_Test]:
     conditions: list[Condition] = [*_in_order_of_after(template), *template.penalties]
     for place, condition in enumerate(conditions):
         checks = tuple((rule.path, predicate(rule)) for rule in condition.rules)
-        yield _Test(compiled.turn, place, condition, checks, condition.since, condition.until)
+        alone = _split([condition])
+        yield _Test(compiled.turn, place, condition, alone, checks, condition.since, condition.until)
 
 
 def _in_order_of_after(template: Template) -> Iterator[Requirement]:

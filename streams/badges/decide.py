@@ -33,6 +33,8 @@ from streams.badges.progress import (
 from streams.badges.rules import Scalar, find
 from streams.badges.times import stamp
 
+_DECIDED = (Awarded, Revoked)
+
 
 def decide(catalog: Catalog, progress: Progress, activity: Activity) -> tuple[Fact, ...]:
     """What the activity brings about, in order; nothing where it is not relevant or was applied already."""
@@ -42,8 +44,7 @@ def decide(catalog: Catalog, progress: Progress, activity: Activity) -> tuple[Fa
 def judge(catalog: Catalog, progress: Progress, activity: Activity) -> tuple[Progress, tuple[Decision, ...]]:
     """`decide`, its facts folded with `evolve`, and the decisions among them; `progress` itself if none."""
     case = _conclude(catalog, progress, activity)
-    decisions = tuple(f.decision for f in case.facts if isinstance(f, Awarded | Revoked))
-    return case.progress, decisions
+    return case.progress, tuple([fact.decision for fact in case.facts if isinstance(fact, _DECIDED)])
 
 
 def standing(compiled: Compiled, progress: Progress) -> tuple[int, int]:
@@ -60,10 +61,11 @@ def _conclude(catalog: Catalog, progress: Progress, activity: Activity) -> "_Cas
     matches = catalog.match(activity)
     if not matches or progress.has_applied(activity.source):
         return case
-    if progress.remembers(activity.id):
+    recognized = fingerprint(activity.id)
+    if recognized in progress.recent:
         case.record(Repeated(activity.source))
         return case
-    case.record(Applied(activity.source, fingerprint(activity.id), activity.user, catalog.revision))
+    case.record(Applied(activity.source, recognized, activity.user, catalog.revision))
     case.judge(matches)
     return case
 
@@ -71,11 +73,14 @@ def _conclude(catalog: Catalog, progress: Progress, activity: Activity) -> "_Cas
 class _Case:
     """One activity before the judge: the facts so far, the progress that they lead to."""
 
+    __slots__ = ("activity", "before", "catalog", "facts", "now", "progress")
+
     def __init__(self, catalog: Catalog, before: Progress, activity: Activity) -> None:
         self.catalog = catalog
         self.before = before
         self.progress = before
         self.activity = activity
+        self.now = stamp(activity.time)
         self.facts: list[Fact] = []
 
     def record(self, fact: Fact) -> None:
@@ -124,10 +129,9 @@ class _Case:
         state = self.progress.requirement(compiled.id, requirement.id)
         if isinstance(state, Fulfilment) or not self._comes_after(compiled, requirement):
             return
-        now = stamp(self.activity.time)
-        count = _counted(state, requirement, self.activity, now)
+        count = _counted(state, requirement, self.activity, self.now)
         if len(count.ids) >= requirement.count:
-            self.record(Fulfilled(compiled.id, requirement.id, Fulfilment(now, count.ids)))
+            self.record(Fulfilled(compiled.id, requirement.id, Fulfilment(self.now, count.ids)))
         elif count != state and (state is not None or count.ids):
             self.record(Counted(compiled.id, requirement.id, count))
 
@@ -135,7 +139,7 @@ class _Case:
         if requirement.after is None:
             return True
         moment = self._moment(compiled, requirement.after)
-        return moment is not None and stamp(self.activity.time) >= moment
+        return moment is not None and self.now >= moment
 
     def _moment(self, compiled: Compiled, id: str) -> int | None:
         """When the requirement was fulfilled, if it is."""

@@ -83,10 +83,6 @@ class Progress:
         place = self.places.get(_partition(source))
         return place is not None and (source.epoch, source.offset) <= place
 
-    def remembers(self, activity_id: str) -> bool:
-        """Whether the activity is among the last relevant ones."""
-        return fingerprint(activity_id) in self.recent
-
 
 _EMPTY: Mapping[str, Count | Fulfilment] = {}
 _INITIAL = Progress({}, {}, {}, (), "", None)
@@ -237,9 +233,10 @@ def load(value: Mapping[str, Any]) -> Progress:
     if value["v"] != VERSION:
         raise ValueError(f"progress of version {value['v']}, this program knows {VERSION}")
     user = value.get("u")
+    badges = value.get("b")
     return Progress(
         {id: {r: _load_state(*s) for r, s in states.items()} for id, states in value["r"].items()},
-        {id: _load_badge(*badge) for id, badge in value.get("b", _EMPTY).items()},
+        {id: _load_badge(*badge) for id, badge in badges.items()} if badges else {},
         {partition: (epoch, offset) for partition, (epoch, offset) in value["p"].items()},
         tuple(value["i"]),
         value["c"],
