@@ -20,6 +20,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from streams import deadletters, origin
 from streams.badges import Activity, Catalog, Decision, Progress, Source, User, dump, judge
 from streams.bus import schemas
+from streams.errors import FatalError
 from streams.kafka import admin, partitions_of, reader
 from streams.sandbox.publisher import Emission, Placed
 from streams.settings import Settings
@@ -44,6 +45,16 @@ class BadgeEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Traces:
+    """What a run has left on the tracker's topics."""
+
+    activities: Sequence[ConsumerRecord]
+    badges: Sequence[BadgeEvent]
+    dead_letters: Sequence[ConsumerRecord]
+    progress: Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What an audit has counted.
 
@@ -65,38 +76,52 @@ class Verdict:
 
 
 async def settled(settings: Settings, placed: Iterable[Placed], *, within: float) -> None:
-    """Return when the tracker has committed everything that follows from `placed`; else `TimeoutError`."""
+    """Return when the tracker has committed everything that follows from `placed`.
+
+    Raises `FatalError` if it has not `within` so many seconds.
+    """
     names = topics(settings)
     ends: dict[TopicPartition, int] = {}
     for record in placed:
         tp = TopicPartition(record.emission.topic, record.partition)
         ends[tp] = max(ends.get(tp, 0), record.offset + 1)
-    async with asyncio.timeout(within):
-        await _committed(settings, ends)
-        # All that rekey had to forward is forwarded: the activities have their end now.
-        await _committed(settings, await _ends(settings, names.activities.name))
+    try:
+        async with asyncio.timeout(within):
+            await _committed(settings, ends)
+            # All that rekey had to forward is forwarded: the activities have their end now.
+            await _committed(settings, await _ends(settings, names.activities.name))
+    except TimeoutError:
+        raise FatalError(f"the tracker has not worked through its input within {within:g} s") from None
 
 
 async def audit(settings: Settings, catalog: Catalog, placed: Iterable[Placed]) -> Verdict:
     """Compare what is on our topics with what should be there; only for a settled run on fresh topics."""
     names = topics(settings)
+    badges = await read(settings, names.badges.name)
+    traces = Traces(
+        activities=await read(settings, names.activities.name),
+        badges=[event for record in badges if (event := badge_event(record, settings))],
+        dead_letters=await read(settings, names.dead_letters.name),
+        progress=latest(await read(settings, names.progress.name)),
+    )
+    return compare(catalog, placed, traces)
+
+
+def compare(catalog: Catalog, placed: Iterable[Placed], traces: Traces) -> Verdict:
+    """Compare what a run has left with what the core concludes from `placed`."""
     told = {(p.emission.topic, p.partition, p.offset): p.emission for p in placed}
-    activities = await read(settings, names.activities.name)
-    letters = await read(settings, names.dead_letters.name)
-    badges = [e for r in await read(settings, names.badges.name) if (e := badge_event(r, settings))]
-    stored = latest(await read(settings, names.progress.name))
-    progress, decisions = core_run(catalog, activities, told)
+    progress, decisions = core_run(catalog, traces.activities, told)
     return Verdict(
-        activities=len(activities),
-        awarded=sum(event.kind == "awarded" for event in badges),
-        revoked=sum(event.kind == "revoked" for event in badges),
-        learners=len(stored),
-        dead_letters=Counter(_why(letter, told) for letter in letters),
+        activities=len(traces.activities),
+        awarded=sum(event.kind == "awarded" for event in traces.badges),
+        revoked=sum(event.kind == "revoked" for event in traces.badges),
+        learners=len(traces.progress),
+        dead_letters=Counter(_why(letter, told) for letter in traces.dead_letters),
         faults={
-            **_forwarded(catalog, activities, told),
-            **_decided(decisions, badges),
-            **_stored(progress, stored),
-            **_set_aside(letters, told),
+            **_forwarded(catalog, traces.activities, told),
+            **_decided(decisions, traces.badges),
+            **_stored(progress, traces.progress),
+            **_set_aside(traces.dead_letters, told),
         },
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from streams.errors import FatalError
 from streams.sandbox import publisher
 from streams.sandbox.bus import Bus
 from streams.sandbox.process import Process
@@ -27,7 +28,7 @@ class Commands:
         )
 
     def run(self, *arguments: str, within: float = 60.0) -> str:
-        """Run a command to its end and return what it printed; raise `RuntimeError` if it fails."""
+        """Run a command to its end and return what it printed; raise `FatalError` if it fails."""
         run = subprocess.run(
             _command(*arguments),
             env=self._environment(),
@@ -37,7 +38,7 @@ class Commands:
             check=False,
         )
         if run.returncode:
-            raise RuntimeError(f"badge-streams {' '.join(arguments)}: {run.returncode}: {run.stderr.strip()}")
+            raise FatalError(f"badge-streams {' '.join(arguments)} ended with {run.returncode}: {run.stderr}")
         return run.stdout
 
     def start(self, *arguments: str, log: Path, **settings: str) -> Process:
@@ -72,4 +73,4 @@ def on_bus(bus: Bus, name: str, *, catalog: Path, partitions: int, **more: str) 
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from streams.cli import main; main()", *arguments]
+    return [sys.executable, "-c", "from streams.cli import main; main(prog_name='badge-streams')", *arguments]

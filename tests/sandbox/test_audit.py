@@ -1,0 +1,196 @@
+"""The audit finds each kind of fault, and none where there is none."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from zlib import crc32
+
+import orjson
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from streams import deadletters, origin
+from streams.badges import Decision, dump
+from streams.catalog import load_catalog
+from streams.sandbox import lms
+from streams.sandbox.audit import BadgeEvent, Traces, compare, core_run
+from streams.sandbox.demo import CATALOG
+from streams.sandbox.publisher import Emission, Placed, Publisher, subjects
+
+PARTITIONS = 4
+COMPILED = load_catalog(CATALOG.read_bytes()).compiled
+
+
+@pytest.fixture(scope="module")
+def placed() -> list[Placed]:
+    press = Publisher({subject: number for number, subject in enumerate(subjects())})
+    offsets: Counter[tuple[str, int]] = Counter()
+    placed = []
+    for emission in press.spoil(press.publish(lms.term(1, 60)), repeated=0.05, rubbish=0.05):
+        partition = crc32(emission.key or b"") % PARTITIONS
+        placed.append(Placed(emission, partition, offsets[emission.topic, partition]))
+        offsets[emission.topic, partition] += 1
+    return placed
+
+
+@pytest.fixture(scope="module")
+def right(placed: Sequence[Placed]) -> Traces:
+    """What a faultless run leaves."""
+    told = {(p.emission.topic, p.partition, p.offset): p.emission for p in placed}
+    activities = [_activity(p) for p in placed if _is_relevant(p.emission)]
+    progress, decisions = core_run(COMPILED, activities, told)
+    return Traces(
+        activities=activities,
+        badges=[_badge_event(decision) for decision in decisions],
+        dead_letters=[_letter(p) for p in placed if p.emission.fate == "dead letter"],
+        progress={b"%d" % learner: orjson.dumps(dump(p)) for learner, p in progress.items()},
+    )
+
+
+def test_a_faultless_run_is_good(placed: list[Placed], right: Traces) -> None:
+    verdict = compare(COMPILED, placed, right)
+    assert verdict.is_good
+    assert verdict.awarded > 50
+    assert verdict.revoked > 0
+    assert verdict.dead_letters["no magic byte", "some_reason"] > 0
+
+
+Spoil = Callable[[Traces], Traces]
+
+SPOILT: dict[str, tuple[Spoil, set[str]]] = {
+    "an activity was lost": (
+        lambda t: replace(t, activities=t.activities[:-1]),
+        {"activities missing", "progress wrong"},
+    ),
+    "an activity was forwarded twice": (
+        lambda t: replace(t, activities=[*t.activities, t.activities[0]]),
+        {"activities double", "activities out of order"},
+    ),
+    "an activity lost a header": (
+        lambda t: replace(t, activities=[_changed(t.activities[0]), *t.activities[1:]]),
+        {"activities changed"},
+    ),
+    "a record that concerns no badge was forwarded": (
+        lambda t: replace(t, activities=[*t.activities, _moved(t.activities[0], offset=999_999)]),
+        {"activities unwanted", "activities changed"},
+    ),
+    "a decision was lost": (lambda t: replace(t, badges=t.badges[1:]), {"decisions missing"}),
+    "a decision came twice": (
+        lambda t: replace(t, badges=[t.badges[0], *t.badges]),
+        {"decisions double", "decisions out of order"},
+    ),
+    "a decision has another id": (
+        lambda t: replace(t, badges=[replace(t.badges[0], id="other"), *t.badges[1:]]),
+        {"decisions missing", "decisions unwanted", "decisions out of order"},
+    ),
+    "a decision has another generation": (
+        lambda t: replace(t, badges=[replace(t.badges[0], generation=7), *t.badges[1:]]),
+        {"decisions wrong"},
+    ),
+    "decisions changed their places": (
+        lambda t: replace(t, badges=list(reversed(t.badges))),
+        {"decisions out of order"},
+    ),
+    "a learner's progress was lost": (
+        lambda t: replace(t, progress=dict(list(t.progress.items())[1:])),
+        {"progress missing"},
+    ),
+    "a learner's progress is another's": (
+        lambda t: replace(t, progress=t.progress | {next(iter(t.progress)): [*t.progress.values()][-1]}),
+        {"progress wrong"},
+    ),
+    "a stranger has progress": (
+        lambda t: replace(t, progress=t.progress | {b"31415": next(iter(t.progress.values()))}),
+        {"progress unwanted"},
+    ),
+    "a dead letter was lost": (
+        lambda t: replace(t, dead_letters=t.dead_letters[1:]),
+        {"dead letters missing"},
+    ),
+    "a dead letter came twice": (
+        lambda t: replace(t, dead_letters=[*t.dead_letters, t.dead_letters[0]]),
+        {"dead letters double"},
+    ),
+    "a dead letter is not whole": (
+        lambda t: replace(t, dead_letters=[replace(t.dead_letters[0], value=b""), *t.dead_letters[1:]]),
+        {"dead letters not whole"},
+    ),
+    "a good record was set aside": (
+        lambda t: replace(t, dead_letters=[*t.dead_letters, _letter_of(t.activities[0])]),
+        {"dead letters unwanted"},
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", SPOILT)
+def test_each_fault_is_found_and_named(harm: str, placed: list[Placed], right: Traces) -> None:
+    spoil, expected = SPOILT[harm]
+    verdict = compare(COMPILED, placed, spoil(right))
+    assert {name for name, places in verdict.faults.items() if places} == expected
+    assert not verdict.is_good
+
+
+def _is_relevant(emission: Emission) -> bool:
+    told = emission.told
+    return told is not None and COMPILED.relevant(told.type, told.time, told.data)
+
+
+def _activity(placed: Placed) -> ConsumerRecord:
+    record = _record(placed)
+    assert placed.emission.told is not None
+    headers = (*record.headers, *origin.origin_headers(record, 0))
+    return replace(record, key=b"%d" % placed.emission.told.learner, headers=headers)
+
+
+def _letter(placed: Placed) -> ConsumerRecord:
+    place = f"0:{placed.partition}:{placed.offset}:{placed.emission.topic}".encode()
+    reasons = ((deadletters.REASON, b"some_reason"), (deadletters.ORIGIN, place))
+    record = _record(placed)
+    return replace(record, headers=(*record.headers, *reasons))
+
+
+def _letter_of(activity: ConsumerRecord) -> ConsumerRecord:
+    source, _ = origin.read_origin(activity.headers)
+    place = f"0:{source.partition}:{source.offset}:{source.topic}".encode()
+    return replace(activity, headers=(*activity.headers, (deadletters.ORIGIN, place)))
+
+
+def _record(placed: Placed) -> ConsumerRecord:
+    return ConsumerRecord(
+        topic=placed.emission.topic,
+        partition=placed.partition,
+        offset=placed.offset,
+        timestamp=0,
+        timestamp_type=0,
+        key=placed.emission.key,
+        value=placed.emission.value,
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        headers=placed.emission.headers,
+    )
+
+
+def _badge_event(decision: Decision) -> BadgeEvent:
+    return BadgeEvent(
+        kind=decision.kind,
+        template=decision.template,
+        learner=decision.learner,
+        generation=decision.generation,
+        badge=str(decision.badge),
+        id=str(decision.id),
+        time=decision.time.isoformat(),
+        name="",
+        template_name="",
+    )
+
+
+def _changed(record: ConsumerRecord) -> ConsumerRecord:
+    return replace(record, headers=record.headers[1:])
+
+
+def _moved(record: ConsumerRecord, offset: int) -> ConsumerRecord:
+    headers = [(name, value) for name, value in record.headers if name != origin.ORIGIN]
+    source, timestamp = origin.read_origin(record.headers)
+    moved = f"0:{source.partition}:{offset}:{timestamp}:{source.topic}".encode()
+    return replace(record, headers=(*headers, (origin.ORIGIN, moved)))
