@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from base64 import b64encode
 from typing import Any
 from urllib.parse import quote
 
@@ -44,9 +45,7 @@ class Registry:
 
     async def start(self) -> None:
         """Open the session; nothing is asked yet."""
-        self._session = aiohttp.ClientSession(
-            timeout=TIMEOUT, auth=_auth(self._settings), headers={"Accept": CONTENT_TYPE}
-        )
+        self._session = aiohttp.ClientSession(timeout=TIMEOUT, headers=_headers(self._settings))
 
     async def stop(self) -> None:
         """Close the session."""
@@ -126,11 +125,13 @@ class Registry:
         return status, _json_object(raw)
 
 
-def _auth(settings: Settings) -> aiohttp.BasicAuth | None:
-    if not settings.registry_username:
-        return None
-    password = read_secret(settings.registry_password_file) if settings.registry_password_file else ""
-    return aiohttp.BasicAuth(settings.registry_username, password)
+def _headers(settings: Settings) -> dict[str, str]:
+    headers = {"Accept": CONTENT_TYPE}
+    if settings.registry_username:
+        password = read_secret(settings.registry_password_file) if settings.registry_password_file else ""
+        credentials = f"{settings.registry_username}:{password}".encode()
+        headers["Authorization"] = f"Basic {b64encode(credentials).decode()}"
+    return headers
 
 
 def _json_object(raw: bytes) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""A registry in memory, a client of it, and readers of what is on the bus."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from streams.badges import Activity, Source
+from streams.bus import registry, schemas
+from streams.bus.reader import Headers, Reader, SchemaNeeded
+from streams.bus.registry import Registry
+from streams.settings import Settings
+from tests.bus.registry_server import RegistryServer, registry_server
+
+Read = Callable[[bytes | None, Headers], Awaitable[Activity | None]]
+
+TIMESTAMP_MS = 1_700_000_000_000
+
+
+@pytest.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RegistryServer]:
+    monkeypatch.setattr(registry, "WAIT_INITIAL", 0.01)
+    async with registry_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def client(server: RegistryServer) -> AsyncIterator[Registry]:
+    registry = Registry(Settings(registry=server.url))
+    await registry.start()
+    yield registry
+    await registry.stop()
+
+
+@pytest.fixture
+def reader(client: Registry) -> Reader:
+    return Reader(client, "test", schemas.event_types())
+
+
+@pytest.fixture
+def read(reader: Reader) -> Read:
+    """Reads a record, fetching the writer's schema where the reader asks for it."""
+
+    async def read(value: bytes | None, headers: Headers) -> Activity | None:
+        source = Source("topic", 3, 7)
+        try:
+            return reader.read(value, headers, source, TIMESTAMP_MS)
+        except SchemaNeeded as needed:
+            await reader.fetch(needed.schema_id)
+            return reader.read(value, headers, source, TIMESTAMP_MS)
+
+    return read

@@ -1,0 +1,68 @@
+"""Real messages of the Open edX event bus, recorded from its own producers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).with_name("wire")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One recorded message: its bytes and what they say."""
+
+    name: str
+    event_type: str
+    topic: str
+    headers: tuple[tuple[str, bytes], ...]
+    key: bytes
+    value: bytes
+    schema_id: int
+    schema: dict[str, Any]
+    avro: bytes
+    decoded: Mapping[str, Any]
+    subject: str
+    key_subject: str
+    key_decoded: str
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        """What stands inside the single top-level field."""
+        (payload,) = self.decoded.values()
+        return payload
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The headers as text."""
+        return {name: value.decode() for name, value in self.headers}
+
+
+def messages() -> list[Message]:
+    """Every recorded message."""
+    return [_message(path) for path in sorted(FOLDER.glob("*.json"))]
+
+
+def message(name: str) -> Message:
+    """One by its name."""
+    return _message(FOLDER / f"{name}.json")
+
+
+def _message(path: Path) -> Message:
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return Message(
+        told["name"],
+        told["event_type"],
+        told["topic"],
+        tuple((header["name"], bytes.fromhex(header["hex"])) for header in told["headers"]),
+        bytes.fromhex(told["key"]["hex"]),
+        bytes.fromhex(told["value"]["hex"]),
+        told["value"]["schema_id"],
+        told["value"]["schema"],
+        bytes.fromhex(told["value"]["avro_hex"]),
+        told["value"]["decoded"],
+        told["value"]["subject"][0],
+        told["key"]["subject"][0],
+        told["key"]["decoded"],
+    )

@@ -1,0 +1,69 @@
+"""A schema registry in memory that speaks the Confluent API, with faults on demand."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+
+@dataclass
+class RegistryServer:
+    """`failures` answers that many requests with each status first; `asked` counts the requests by path."""
+
+    url: str = ""
+    texts: dict[int, str] = field(default_factory=dict)
+    subjects: dict[tuple[str, str], int] = field(default_factory=dict)
+    failures: list[int] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)
+    authorizations: list[str | None] = field(default_factory=list)
+
+    def holds(self, schema_id: int, schema: object) -> None:
+        """Have a schema under an id of one's own choice; text stays as it is."""
+        self.texts[schema_id] = schema if isinstance(schema, str) else json.dumps(schema)
+
+    async def schema(self, request: web.Request) -> web.Response:
+        if (failure := self._noted(request)) is not None:
+            return failure
+        text = self.texts.get(int(request.match_info["id"]))
+        if text is None:
+            return web.json_response({"error_code": 40403, "message": "Schema not found"}, status=404)
+        return web.json_response({"schema": text})
+
+    async def register(self, request: web.Request) -> web.Response:
+        if (failure := self._noted(request)) is not None:
+            return failure
+        key = (request.match_info["subject"], (await request.json())["schema"])
+        new = key not in self.subjects
+        if new and request.path.endswith("/versions"):
+            self.subjects[key] = len(self.subjects) + 1
+            self.texts[self.subjects[key]] = key[1]
+        elif new:
+            return web.json_response({"error_code": 40403, "message": "Schema not found"}, status=404)
+        return web.json_response({"id": self.subjects[key]})
+
+    def _noted(self, request: web.Request) -> web.Response | None:
+        self.asked[request.path] += 1
+        self.authorizations.append(request.headers.get("Authorization"))
+        return web.Response(status=self.failures.pop(0)) if self.failures else None
+
+
+@asynccontextmanager
+async def registry_server(prefix: str = "/apis/ccompat/v7") -> AsyncIterator[RegistryServer]:
+    """The server, listening on a free port below `prefix`."""
+    server = RegistryServer()
+    app = web.Application()
+    app.router.add_get(prefix + "/schemas/ids/{id}", server.schema)
+    app.router.add_post(prefix + "/subjects/{subject}/versions", server.register)
+    app.router.add_post(prefix + "/subjects/{subject}", server.register)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}{prefix}/"
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
