@@ -91,6 +91,15 @@ def tracker() -> None:
     run(build)
 
 
+@main.command()
+def relay() -> None:
+    """Run a relay: from badge events to badges at Credly."""
+    from streams.relay import build
+    from streams.worker import run
+
+    run(build)
+
+
 def _say(lines: Iterable[str]) -> None:
     for line in lines:
         click.echo(line, err=True)

@@ -6,10 +6,9 @@ the answer, redacted and cut.
 
 import base64
 import re
-from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
 from typing import Any, Literal
@@ -40,9 +39,6 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.I | re.S)
 _ALREADY_ISSUED = re.compile(r"already (has|holds|owns|earned|received|been issued)\b", re.I)
 _ALREADY_REVOKED = re.compile(r"already (been )?revoked|is revoked", re.I)
 _ARCHIVED = re.compile(r"\barchived\b|\bdraft\b.*\btemplate|\btemplate\b.*\bdraft\b", re.I | re.S)
-_DURATION = re.compile(
-    r"P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +214,13 @@ def issue(
     recipient: Recipient,
     time: datetime,
     *,
-    expires_after: str | None,
+    expires_at: datetime | Literal[False] | None,
     notify: bool,
 ) -> Request:
-    """Issue a badge that was earned at `time`; the recipient must have an e-mail address and some name."""
+    """Issue a badge that was earned at `time`; the recipient must have an e-mail address and some name.
+
+    `expires_at`: None for as the template says at Credly, False for never.
+    """
     first, last = names(recipient)
     body: dict[str, Any] = {
         "recipient_email": recipient.email.strip(),
@@ -232,8 +231,8 @@ def issue(
         "issuer_earner_id": str(learner),
         "suppress_badge_notification_email": not notify,
     }
-    if expires_after is not None:
-        body["expires_at"] = timestamp(later(time, expires_after))
+    if expires_at is not None:
+        body["expires_at"] = timestamp(expires_at) if expires_at else False
     return Request(
         "issue",
         "POST",
@@ -402,28 +401,6 @@ def lacks(recipient: Recipient | None) -> str:
 def timestamp(time: datetime) -> str:
     """A time as Credly takes it."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
-
-
-def later(time: datetime, duration: str) -> datetime:
-    """`time` and an ISO 8601 duration; a month's end stays one (31 January and a month: 28 February).
-
-    Raises `ValueError` where `duration` is none. What lies beyond the calendar's end is its last second.
-    """
-    match = _DURATION.fullmatch(duration)
-    if match is None:
-        raise ValueError(f"not an ISO 8601 duration: {duration!r}")
-    years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    end = datetime.max.replace(microsecond=0, tzinfo=time.tzinfo)
-    ahead = time.year * 12 + time.month - 1 + years * 12 + months
-    year, month = divmod(ahead, 12)
-    if year > end.year:
-        return end
-    day = min(time.day, monthrange(year, month + 1)[1])
-    try:
-        rest = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
-        return time.replace(year=year, month=month + 1, day=day) + rest
-    except OverflowError:
-        return end
 
 
 def _look_up(organization: str, template: str, by: str, value: str, hidden: tuple[str, ...]) -> Request:

@@ -24,9 +24,8 @@ Reason = Literal["issue", "revoke", "duplicate", "unseen"]
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The badge event as it was on the bus; a dead letter carries it."""
+    """The badge event's record as the relay keeps it; a dead letter carries it."""
 
-    key: bytes | None = field(repr=False)
     value: bytes = field(repr=False)
     headers: tuple[tuple[str, bytes], ...] = field(repr=False)
 
@@ -208,7 +207,7 @@ def dump(issuance: Issuance) -> dict[str, Any]:
         value["recipient"] = [who.username, who.email, who.name]
     if (event := issuance.original) is not None:
         headers = [[name, _encode(text)] for name, text in event.headers]
-        value["original"] = [None if event.key is None else _encode(event.key), _encode(event.value), headers]
+        value["original"] = [_encode(event.value), headers]
     if issuance.doubt is not None:
         value["doubt"] = [issuance.doubt.about, issuance.doubt.at.isoformat()]
     if issuance.answered_at is not None:
@@ -318,9 +317,8 @@ def _encode(raw: bytes) -> str:
 
 
 def _load_original(value: list[Any]) -> Original:
-    key, body, headers = value
+    body, headers = value
     return Original(
-        None if key is None else key.encode("latin-1"),
         body.encode("latin-1"),
         tuple((name, text.encode("latin-1")) for name, text in headers),
     )

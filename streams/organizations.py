@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from streams import credly, metrics
+from streams.catalog import Duration
 from streams.credly import Answer, NoAnswer, Outcome, Request
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class TemplateTerms:
     organization: str
     notify_award: bool = True
     notify_revoke: bool = False
-    expires_after: str | None = None
+    expires_after: Duration | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,11 @@ class Reconciler:
             self._organizations.listeners.discard(self._released)
             self._tasks = None
 
+    @property
+    def running(self) -> bool:
+        """True while `run` runs."""
+        return self._tasks is not None
+
     def follow(self, badges: Iterable[bytes]) -> None:
         """Look at badges of which something else is desired now."""
         for badge in badges:
@@ -412,10 +417,19 @@ def _request(
                 issuance.learner,
                 recipient,
                 time,
-                expires_after=terms.expires_after,
+                expires_at=_expiry(terms, time),
                 notify=terms.notify_award,
             )
         case Revoke(badge):
             return credly.revoke(organization.id, badge, notify=terms.notify_revoke)
         case _:
             assert_never(step)
+
+
+def _expiry(terms: TemplateTerms, time: datetime) -> datetime | Literal[False] | None:
+    if terms.expires_after is None:
+        return None
+    try:
+        return terms.expires_after.after(time)
+    except OverflowError:
+        return False

@@ -57,7 +57,7 @@ def event(
         decision=decision or str(uuid5(UUID(badge), f"{kind}:{generation}")),
         time=time,
         recipient=who or recipient(learner),
-        original=Original(b"\0\0\0\0\1key", b"\0\0\0\0\2value\xff", (("ce_id", b"id"),)),
+        original=Original(b"\0\0\0\0\2value\xff", (("ce_id", b"id"),)),
     )
 
 

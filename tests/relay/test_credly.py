@@ -1,0 +1,482 @@
+"""Credly's side without any network: requests, and each outcome by a recorded answer."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams import credly
+from streams.credly import (
+    Absent,
+    AlreadyIssued,
+    Answer,
+    Deferred,
+    Found,
+    Issued,
+    KeyExpiry,
+    KeyRefused,
+    NoAnswer,
+    Page,
+    Recipient,
+    Refused,
+    Request,
+    Revoked,
+    TemplateActive,
+    TemplateUnavailable,
+    Throttled,
+)
+
+ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
+TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
+BADGE = "c0ffee00-0000-4000-8000-000000000001"
+KEY = "3xampleKey-0123456789"
+EMAIL = "ada@example.org"
+ADA = Recipient("ada", EMAIL, "Ada Lövelace")
+TIME = datetime(2026, 3, 14, 15, 9, 26, 535897, UTC)
+NOW = datetime(2026, 3, 14, 15, 10, 0, tzinfo=UTC)
+HTML = b"<!DOCTYPE html><html><head><title>502 Bad&#160;Gateway</title></head><body>nginx</body></html>"
+
+
+def issue(
+    who: Recipient = ADA, expires_at: datetime | Literal[False] | None = None, notify: bool = True
+) -> Request:
+    return credly.issue(ORGANIZATION, TEMPLATE, 42, who, TIME, expires_at=expires_at, notify=notify)
+
+
+def body_of(request: Request) -> dict[str, object]:
+    assert request.body is not None
+    document = orjson.loads(request.body)
+    assert isinstance(document, dict)
+    return document
+
+
+def answer(status: int, document: object = None, **headers: str) -> Answer:
+    body = document if isinstance(document, bytes) else orjson.dumps(document)
+    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+def said(message: str) -> dict[str, object]:
+    return {"data": {"message": message}, "metadata": {}}
+
+
+def listed(*badges: dict[str, object]) -> dict[str, object]:
+    return {"data": list(badges), "metadata": {"count": len(badges), "current_page": 1, "total_pages": 1}}
+
+
+def badge(**changes: object) -> dict[str, object]:
+    document: dict[str, object] = {
+        "id": BADGE,
+        "state": "accepted",
+        "issuer_earner_id": "42",
+        "recipient_email": EMAIL,
+        "badge_template": {"id": TEMPLATE, "name": "Stream Master", "skills": ["kafka"]},
+        "a_field_of_tomorrow": {"nested": True},
+    }
+    return document | changes
+
+
+def read_issue(answered: Answer | NoAnswer, request: Request | None = None) -> credly.IssueOutcome:
+    return credly.read_issue(request or issue(), answered, NOW, KEY)
+
+
+def read_look_up(answered: Answer | NoAnswer, *, by_email: bool = False) -> credly.LookUpOutcome:
+    by_earner = credly.look_up_earner(ORGANIZATION, TEMPLATE, 42)
+    request = credly.look_up_email(ORGANIZATION, TEMPLATE, EMAIL) if by_email else by_earner
+    assert request is not None
+    return credly.read_look_up(request, answered, NOW, KEY, template=TEMPLATE, learner=42)
+
+
+# Requests.
+
+
+def test_an_issue_carries_what_credly_needs() -> None:
+    request = issue()
+    assert (request.method, request.path) == ("POST", f"/v1/organizations/{ORGANIZATION}/badges")
+    assert body_of(request) == {
+        "recipient_email": EMAIL,
+        "issued_to_first_name": "Ada",
+        "issued_to_last_name": "Lövelace",
+        "badge_template_id": TEMPLATE,
+        "issued_at": "2026-03-14 15:09:26 +0000",
+        "issuer_earner_id": "42",
+        "suppress_badge_notification_email": False,
+    }
+    assert request.headers == {"Accept": "application/json", "Content-Type": "application/json"}
+
+
+def test_the_template_decides_about_e_mails_and_expiry() -> None:
+    body = body_of(issue(expires_at=TIME.replace(year=2028), notify=False))
+    assert body["suppress_badge_notification_email"] is True
+    assert body["expires_at"] == "2028-03-14 15:09:26 +0000"
+    assert body_of(issue(expires_at=False))["expires_at"] is False
+
+
+@pytest.mark.parametrize(("notify", "suppressed"), [(True, False), (False, True)])
+def test_a_revocation_gives_a_reason_and_says_whether_to_tell_the_earner(
+    notify: bool, suppressed: bool
+) -> None:
+    request = credly.revoke(ORGANIZATION, BADGE, notify=notify)
+    assert (request.method, request.path) == (
+        "PUT",
+        f"/v1/organizations/{ORGANIZATION}/badges/{BADGE}/revoke",
+    )
+    body = body_of(request)
+    assert body["reason"]
+    assert body["suppress_revoke_notification_email"] is suppressed
+
+
+def test_a_look_up_asks_for_held_badges_of_the_template_and_earner() -> None:
+    request = credly.look_up_earner(ORGANIZATION, TEMPLATE, 42)
+    query = parse_qs(urlsplit(request.path).query)
+    assert query == {
+        "filter": [f"issuer_earner_id::42|badge_template_id::{TEMPLATE}|state::pending,accepted"]
+    }
+    assert request.body is None
+
+
+def test_a_look_up_by_e_mail_survives_a_plus_and_gives_up_on_filter_signs() -> None:
+    request = credly.look_up_email(ORGANIZATION, TEMPLATE, "ada+a&b@example.org")
+    assert request is not None
+    [wanted] = parse_qs(urlsplit(request.path).query)["filter"]
+    assert wanted.startswith("recipient_email_all::ada+a&b@example.org|")
+    assert credly.look_up_email(ORGANIZATION, TEMPLATE, "a|b@example.org") is None
+    assert credly.look_up_email(ORGANIZATION, TEMPLATE, " ") is None
+
+
+def test_an_identifier_never_leaves_its_place_in_the_path() -> None:
+    assert (
+        credly.template("../admin", "a/b?c").path == "/v1/organizations/..%2Fadmin/badge_templates/a%2Fb%3Fc"
+    )
+
+
+def test_the_key_is_the_user_name_and_the_password_is_empty() -> None:
+    assert credly.authorization("TOKEN") == "Basic VE9LRU46"
+
+
+@pytest.mark.parametrize(
+    ("environment", "url", "base"),
+    [
+        ("production", None, "https://api.credly.com"),
+        ("sandbox", None, "https://sandbox-api.credly.com"),
+        ("production", "http://localhost:8090/", "http://localhost:8090"),
+        ("production", "http://localhost:8090/v1/", "http://localhost:8090"),
+    ],
+)
+def test_each_environment_has_its_base(environment: str, url: str | None, base: str) -> None:
+    assert credly.base_url(environment, url) == base
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [
+        ("Ada Lovelace", "Ada", "Lovelace"),
+        ("Ada Augusta King Lovelace", "Ada", "Augusta King Lovelace"),
+        ("  Ada \t Lovelace\n", "Ada", "Lovelace"),
+        ("Plato", "Plato", "ada99"),
+        ("山田 太郎", "山田", "太郎"),
+        ("山田\u3000太郎", "山田", "太郎"),
+        ("山田太郎", "山田太郎", "ada99"),
+        ("محمد بن موسى الخوارزمي", "محمد", "بن موسى الخوارزمي"),
+        ("می‌خواهم نام", "می‌خواهم", "نام"),
+        ("", "ada99", "ada99"),
+        (" \t ", "ada99", "ada99"),
+        ("\u200b", "ada99", "ada99"),
+        ("Ada\x00Lovelace", "Ada", "Lovelace"),
+    ],
+)
+def test_a_full_name_becomes_a_first_and_a_last_one(name: str, first: str, last: str) -> None:
+    assert credly.names(Recipient("ada99", EMAIL, name)) == (first, last)
+
+
+@given(st.text(), st.text(min_size=1).filter(lambda text: text.isprintable() and not text.isspace()))
+def test_no_part_of_a_name_is_ever_empty(name: str, username: str) -> None:
+    first, last = credly.names(Recipient(username, EMAIL, name))
+    assert first.strip()
+    assert last.strip()
+
+
+@pytest.mark.parametrize(
+    ("who", "lacking"),
+    [
+        (ADA, ""),
+        (Recipient("ada", EMAIL, ""), ""),
+        (Recipient("", EMAIL, "Ada"), ""),
+        (Recipient("ada", " ", "Ada"), "the learner's e-mail address is not known"),
+        (None, "the learner's e-mail address is not known"),
+        (Recipient("", EMAIL, ""), "the learner's name is not known"),
+    ],
+)
+def test_what_a_learner_lacks_is_said(who: Recipient | None, lacking: str) -> None:
+    assert credly.lacks(who) == lacking
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [
+        (TIME, "2026-03-14 15:09:26 +0000"),
+        (TIME.astimezone(timezone(timedelta(hours=5, minutes=30))), "2026-03-14 15:09:26 +0000"),
+    ],
+)
+def test_times_are_told_in_utc(time: datetime, text: str) -> None:
+    assert credly.timestamp(time) == text
+
+
+# Outcomes of issuing.
+
+
+@pytest.mark.parametrize(
+    ("answered", "outcome"),
+    [
+        (answer(201, {"data": badge(state="pending"), "metadata": {}}), Issued(BADGE, "pending")),
+        (answer(200, {"data": badge(), "metadata": {}}), Issued(BADGE, "accepted")),
+        (answer(201, {"data": {"id": BADGE}}), Issued(BADGE, "pending")),
+        (answer(201, b""), Deferred("201 without a badge's id", ambiguous=True)),
+        (answer(201, HTML), Deferred("201 without a badge's id", ambiguous=True)),
+        (answer(201, {"data": None}), Deferred("201 without a badge's id", ambiguous=True)),
+        (
+            answer(422, said("User already has this badge")),
+            AlreadyIssued("422: User already has this badge"),
+        ),
+        (
+            answer(422, said("an archived badge template cannot be used to issue new badges")),
+            TemplateUnavailable("422: an archived badge template cannot be used to issue new badges"),
+        ),
+        (answer(404, {"message": "resource not found"}), TemplateUnavailable("404: resource not found")),
+        (
+            answer(422, said("Validation failed: Issued to last name can't be blank")),
+            Refused("422: Validation failed: Issued to last name can't be blank"),
+        ),
+        (
+            answer(
+                422, said("Validation failed: This badge cannot be replaced, it has already been replaced.")
+            ),
+            Refused("422: Validation failed: This badge cannot be replaced, it has already been replaced."),
+        ),
+        (answer(400, {"message": "bad request"}), Refused("400: bad request")),
+        (
+            answer(422, {"errors": [{"field": "locale", "message": "is unknown"}, "and more"]}),
+            Refused("422: locale is unknown; and more"),
+        ),
+        (answer(401, said("expired token")), KeyRefused("401: expired token")),
+        (answer(403, HTML), KeyRefused("403: an HTML page: 502 Bad Gateway")),
+        (answer(429, b"", Retry_After="17"), Throttled("429: no body", 17.0)),
+        (answer(429, b"slow down"), Throttled("429: slow down", None)),
+        (
+            answer(429, b"", retry_after="Sat, 14 Mar 2026 15:10:30 GMT"),
+            Throttled("429: no body", 30.0),
+        ),
+        (answer(429, b"", retry_after="Sat, 14 Mar 2026 15:00:00 GMT"), Throttled("429: no body", 0.0)),
+        (answer(429, b"", retry_after="99999999999"), Throttled("429: no body", 3600.0)),
+        (answer(429, b"", retry_after="soon"), Throttled("429: no body", None)),
+        (
+            answer(503, HTML, Retry_After="5"),
+            Deferred("503: an HTML page: 502 Bad Gateway", ambiguous=True, wait=5.0),
+        ),
+        (answer(500, b"\xff\xfe\x00"), Deferred("500: \ufffd\ufffd", ambiguous=True)),
+        (answer(502, b"<html>"), Deferred("502: an HTML page", ambiguous=True)),
+        (answer(408, b""), Deferred("408: no body", ambiguous=True)),
+        (answer(302, b""), Deferred("302: no body", ambiguous=False)),
+        (NoAnswer("ClientConnectorError", sent=False), Deferred("ClientConnectorError", ambiguous=False)),
+        (NoAnswer("TimeoutError", sent=True), Deferred("TimeoutError", ambiguous=True)),
+    ],
+)
+def test_an_issue_ends_by_its_answer(answered: Answer | NoAnswer, outcome: credly.Outcome) -> None:
+    assert read_issue(answered) == outcome
+
+
+# Outcomes of the other calls.
+
+
+@pytest.mark.parametrize(
+    ("answered", "outcome"),
+    [
+        (answer(200, {"data": badge(state="revoked")}), Revoked()),
+        (answer(200, HTML), Revoked()),
+        (answer(204, b""), Revoked()),
+        (answer(404, {"message": "resource not found"}), Revoked()),
+        (answer(422, said("Validation failed: this badge is already revoked")), Revoked()),
+        (
+            answer(422, said("This badge cannot be revoked because it was replaced")),
+            Refused("422: This badge cannot be revoked because it was replaced"),
+        ),
+        (answer(401, b""), KeyRefused("401: no body")),
+        (answer(429, b"", Retry_After="2"), Throttled("429: no body", 2.0)),
+        (answer(500, b""), Deferred("500: no body", ambiguous=True)),
+        (NoAnswer("ServerDisconnectedError", sent=True), Deferred("ServerDisconnectedError", ambiguous=True)),
+    ],
+)
+def test_a_revocation_ends_by_its_answer(answered: Answer | NoAnswer, outcome: credly.Outcome) -> None:
+    request = credly.revoke(ORGANIZATION, BADGE, notify=False)
+    assert credly.read_revoke(request, answered, NOW, KEY) == outcome
+
+
+@pytest.mark.parametrize(
+    ("answered", "outcome"),
+    [
+        (answer(200, listed(badge())), Found(BADGE, "accepted")),
+        (answer(200, listed()), Absent()),
+        (answer(200, listed(badge(state="revoked"))), Absent()),
+        (answer(200, listed(badge(state="rejected"))), Absent()),
+        (answer(200, listed(badge(issuer_earner_id="43"))), Absent()),
+        (answer(200, listed(badge(issuer_earner_id=None))), Absent()),
+        (answer(200, listed(badge(issuer_earner_id=42))), Found(BADGE, "accepted")),
+        (answer(200, listed(badge(badge_template={"id": "another"}))), Absent()),
+        (answer(200, listed(badge(badge_template=None))), Found(BADGE, "accepted")),
+        (answer(200, {"data": [None, 1, "x", {}]}), Absent()),
+        (answer(200, HTML), Deferred("200 without a list of badges", ambiguous=False)),
+        (answer(200, b"[]"), Deferred("200 without a list of badges", ambiguous=False)),
+        (answer(404, {"message": "resource not found"}), TemplateUnavailable("404: resource not found")),
+        (answer(401, b""), KeyRefused("401: no body")),
+        (answer(503, b""), Deferred("503: no body", ambiguous=True)),
+        (answer(400, {"message": "unknown filter"}), Refused("400: unknown filter")),
+    ],
+)
+def test_a_look_up_takes_only_the_badge_of_its_earner(
+    answered: Answer | NoAnswer, outcome: credly.Outcome
+) -> None:
+    assert read_look_up(answered) == outcome
+
+
+@pytest.mark.parametrize(
+    ("badges", "outcome"),
+    [
+        ([badge(issuer_earner_id=None)], Found(BADGE, "accepted")),
+        ([badge(issuer_earner_id=None, recipient_email="ADA@example.org")], Found(BADGE, "accepted")),
+        ([badge(issuer_earner_id="43")], Absent()),
+        # The account's other address.
+        ([badge(issuer_earner_id=None, recipient_email="ada@home.example")], Found(BADGE, "accepted")),
+        # A filter that Credly ignored: badges of everybody.
+        ([badge(issuer_earner_id=None, recipient_email=f"{n}@example.org") for n in "abc"], Absent()),
+    ],
+)
+def test_a_look_up_by_e_mail_takes_badges_without_an_earner(
+    badges: list[dict[str, object]], outcome: credly.Outcome
+) -> None:
+    assert read_look_up(answer(200, listed(*badges)), by_email=True) == outcome
+
+
+@pytest.mark.parametrize(
+    ("answered", "outcome"),
+    [
+        (
+            answer(200, {"data": {"state": "active", "allow_duplicate_badges": False}}),
+            TemplateActive(allows_duplicates=False),
+        ),
+        (
+            answer(200, {"data": {"state": "active", "allow_duplicate_badges": True}}),
+            TemplateActive(allows_duplicates=True),
+        ),
+        # What Credly does not say is taken for the dangerous case.
+        (answer(200, {"data": {"state": "active"}}), TemplateActive(allows_duplicates=True)),
+        (answer(200, {"data": {"state": "archived"}}), TemplateUnavailable("the template is archived")),
+        (answer(404, b""), TemplateUnavailable("404: no body")),
+        (answer(200, HTML), Deferred("200 without a template", ambiguous=False)),
+        (answer(403, b""), KeyRefused("403: no body")),
+    ],
+)
+def test_a_template_is_active_or_not(answered: Answer, outcome: credly.Outcome) -> None:
+    assert credly.read_template(credly.template(ORGANIZATION, TEMPLATE), answered, NOW, KEY) == outcome
+
+
+def test_a_page_names_the_next_one() -> None:
+    request = credly.issued_badges(ORGANIZATION, [TEMPLATE], 2)
+    assert parse_qs(urlsplit(request.path).query)["page"] == ["2"]
+    by_number = {"data": [badge()], "metadata": {"current_page": 2, "total_pages": 3}}
+    by_address = {"data": [], "metadata": {"next_page_url": "https://x/v1/badges?filter=a&page=3"}}
+    last = {"data": [badge()], "metadata": {"current_page": 3, "total_pages": 3, "next_page_url": None}}
+    pages = [credly.read_page(request, answer(200, d), NOW, KEY) for d in (by_number, by_address, last)]
+    assert [page.next for page in pages if isinstance(page, Page)] == [3, 3, None]
+
+
+def test_a_key_knows_its_own_expiry_among_others() -> None:
+    document = {
+        "data": [
+            {"token": "another", "expires_at": "2026-04-01T00:00:00.000Z"},
+            {"token": KEY, "expires_at": "2026-06-01T12:00:00.000Z", "write_enabled": True},
+        ]
+    }
+    assert credly.read_tokens(answer(200, document), KEY) == KeyExpiry(datetime(2026, 6, 1, 12, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    "answered", [answer(403, b""), answer(200, HTML), answer(200, listed()), NoAnswer("TimeoutError", True)]
+)
+def test_a_key_whose_expiry_is_not_told_is_no_trouble(answered: Answer | NoAnswer) -> None:
+    assert credly.read_tokens(answered, KEY) == KeyExpiry(None)
+
+
+# What must never be told.
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"Validation failed: Recipient email {EMAIL} is invalid",
+        f"recipient_email_all%3A%3A{EMAIL.replace('@', '%40')} is no address",
+        f"<{EMAIL.upper()}>",
+        f'{{"e":"{EMAIL}"}}',
+        f"the token {KEY} has expired",
+        f"Authorization: {credly.authorization(KEY)}",
+        "x" * 20_000 + EMAIL,
+        " " * 8_150 + f"{EMAIL} {KEY}" * 20,
+        "o'hara+badges@sub.example.org has no account",
+    ],
+)
+@pytest.mark.parametrize("status", [400, 401, 404, 422, 429, 500])
+@pytest.mark.parametrize("plain", [True, False])
+def test_no_key_and_no_e_mail_is_ever_quoted(message: str, status: int, plain: bool) -> None:
+    document = message.encode() if plain else said(message)
+    outcome = read_issue(answer(status, document))
+    told = repr(outcome).casefold()
+    for secret in (EMAIL, KEY, "example.org", "%40", credly.authorization(KEY).split()[1], "sub.example"):
+        assert secret.casefold() not in told
+    assert len(told) < 500
+
+
+@given(st.binary(max_size=300), st.integers(200, 599))
+def test_any_answer_has_an_outcome(body: bytes, status: int) -> None:
+    read_issue(Answer(status, {}, body))
+    read_look_up(Answer(status, {}, body))
+    credly.read_revoke(credly.revoke(ORGANIZATION, BADGE, notify=True), Answer(status, {}, body), NOW, KEY)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(0, 99) | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["data", "metadata", "errors", "message", "id", "state", "badge_template"]),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    ),
+    st.sampled_from([200, 201, 404, 422, 500]),
+)
+def test_json_of_any_shape_has_an_outcome(document: object, status: int) -> None:
+    answered = answer(status, document)
+    read_issue(answered)
+    read_look_up(answered)
+    credly.read_page(credly.issued_badges(ORGANIZATION), answered, NOW, KEY)
+    credly.read_template(credly.template(ORGANIZATION, TEMPLATE), answered, NOW, KEY)
+    credly.read_tokens(answered, KEY)
+
+
+def test_a_huge_body_is_cut_quickly() -> None:
+    outcome = read_issue(answer(500, b"a" * 4_000_000))
+    assert isinstance(outcome, Deferred)
+    assert len(outcome.why) <= credly.WORDS + 10
+
+
+def test_values_do_not_print_personal_data() -> None:
+    request = issue()
+    by_email = credly.look_up_email(ORGANIZATION, TEMPLATE, EMAIL)
+    for value in (request, by_email, ADA, Answer(200, {}, EMAIL.encode())):
+        assert EMAIL not in repr(value)
+        assert "Ada" not in repr(value)
