@@ -1,11 +1,14 @@
 """What every test may ask for. Nothing here starts before a test asks for it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
 
+from streams.errors import ConfigurationError
 from streams.sandbox.bus import Bus, bus
+from streams.sandbox.jars import jars
 
 BROKER_FIXTURES = frozenset({"sandbox", "kafka", "registry_url"})
 
@@ -14,6 +17,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if BROKER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.broker)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetch the sandbox's archives here, because a test's time limit would cut off a slow first time."""
+    if not session.config.option.collectonly and any(i.get_closest_marker("broker") for i in session.items):
+        with suppress(ConfigurationError):
+            jars()
 
 
 @pytest.fixture(scope="session")
