@@ -1,0 +1,149 @@
+"""Badge events on a real bus, as a tracker emits them, and relays as they are run."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+from uuid import UUID, uuid5
+
+import yaml
+from aiokafka import AIOKafkaProducer
+
+from streams.badges import Decision, User
+from streams.bus.emitter import BadgeEmitter
+from streams.bus.registry import Registry
+from streams.kafka import partition_of
+from streams.sandbox.bus import Bus
+from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.credly import Credly
+from streams.settings import Settings
+
+KEY = "S3cret-Key-of-the-test"
+PASSING = "org.openedx.learning.course.passing.status.updated.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a badge event says of it."""
+
+    id: str
+    name: str = "A badge"
+    description: str | None = None
+    image_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One decision for one learner."""
+
+    kind: Literal["awarded", "revoked"]
+    template: str
+    learner: int
+    generation: int
+
+    @property
+    def badge(self) -> UUID:
+        return uuid5(UUID(self.template), str(self.learner))
+
+    @property
+    def id(self) -> UUID:
+        return uuid5(self.badge, f"{self.kind}:{self.generation}")
+
+
+def catalog(url: str, organizations: Mapping[str, Sequence[str]], key: str = "RELAY_TEST_KEY") -> str:
+    """A catalog with these templates by organization, at a simulator."""
+    requirement = {"id": "passed", "event_type": PASSING}
+    templates = [
+        {"id": template, "organization": organization, "name": "A badge", "requirements": [requirement]}
+        for organization, ids in organizations.items()
+        for template in ids
+    ]
+    declared = [{"id": o, "url": url, "api_key": {"env": key}} for o in organizations]
+    return yaml.safe_dump({"version": 1, "organizations": declared, "templates": templates})
+
+
+def know(credly: Credly, organizations: Mapping[str, Sequence[str]]) -> None:
+    """Have the simulator know them too."""
+    for organization, templates in organizations.items():
+        credly.add_organization(organization, KEY)
+        for template in templates:
+            credly.add_template(organization, template)
+
+
+def relays(bus: Bus, name: str, catalog: Path, partitions: int = 4, **more: str) -> Commands:
+    """The commands, with topics and groups of their own."""
+    return on_bus(bus, name, catalog=catalog, partitions=partitions, RELAY_TEST_KEY=KEY, **more)
+
+
+class Speaker:
+    """Puts decisions on the badge topic."""
+
+    def __init__(self, settings: Settings, producer: AIOKafkaProducer, emitter: BadgeEmitter) -> None:
+        self._topic = settings.badge_topic or settings.lifecycle_topic
+        self._partitions = settings.partitions
+        self._producer = producer
+        self._emitter = emitter
+
+    async def say(self, words: Iterable[Word], rate: float = 1e9) -> None:
+        """Send them in this order, and wait until they are there."""
+        sent = []
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for number, word in enumerate(words):
+            event = self._emitter.encode(
+                _decision(word), _user(word.learner), Template(word.template), "credly"
+            )
+            partition = partition_of(event.key, self._partitions)
+            sent.append(
+                await self._producer.send(
+                    self._topic, event.value, event.key, partition=partition, headers=event.headers
+                )
+            )
+            ahead = number / rate - (loop.time() - began)
+            if ahead > 0.005:
+                await asyncio.sleep(ahead)
+        await asyncio.gather(*sent)
+
+
+@asynccontextmanager
+async def speaker(settings: Settings) -> AsyncIterator[Speaker]:
+    """One that speaks on the bus of these settings."""
+    registry = Registry(settings)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, enable_idempotence=True)
+    await registry.start()
+    await producer.start()
+    try:
+        emitter = BadgeEmitter(registry, settings, settings.badge_topic or settings.lifecycle_topic)
+        await emitter.start()
+        yield Speaker(settings, producer, emitter)
+    finally:
+        await producer.stop()
+        await registry.stop()
+
+
+async def until(true: Callable[[], bool], within: float) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(within):
+        while not true():
+            await asyncio.sleep(0.05)
+
+
+def _decision(word: Word) -> Decision:
+    return Decision(
+        kind=word.kind,
+        template=word.template,
+        learner=word.learner,
+        generation=word.generation,
+        badge=word.badge,
+        id=word.id,
+        time=datetime.now(UTC),
+        activity="",
+        because=(),
+    )
+
+
+def _user(learner: int) -> User:
+    return User(learner, True, f"user{learner}", f"user{learner}@example.org", f"Ada No{learner}")
