@@ -1,0 +1,34 @@
+"""Reads badge events through the real `edx-event-bus-kafka`; runs in the environment of `.ci/openedx-venv`.
+
+Prints a JSON line for each that reaches a receiver, until it is ended. Arguments: bootstrap servers, URL of
+the registry, topic prefix, consumer group.
+"""
+
+import json
+import sys
+
+from tests.openedx.services import configure
+
+configure(*sys.argv[1:4], service="credentials")
+
+from edx_event_bus_kafka.internal.consumer import KafkaEventConsumer  # noqa: E402
+from openedx_events.learning.signals import BADGE_AWARDED, BADGE_REVOKED  # noqa: E402
+
+
+def tell(signal, sender, badge, metadata, **_):
+    received = {
+        "type": metadata.event_type,
+        "id": str(metadata.id),
+        "time": metadata.time.isoformat(),
+        "badge": badge.uuid,
+        "learner": badge.user.id,
+        "name": badge.user.pii.name,
+        "template": badge.template.uuid,
+        "origin": badge.template.origin,
+    }
+    print(json.dumps(received), flush=True)
+
+
+BADGE_AWARDED.connect(tell)
+BADGE_REVOKED.connect(tell)
+KafkaEventConsumer("learning-badges-lifecycle", sys.argv[4]).consume_indefinitely()

@@ -1,0 +1,111 @@
+"""The real Open edX packages feed the tracker, and receive every badge event."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streams.sandbox.bus import Bus
+from streams.sandbox.commands import on_bus
+
+ROOT = Path(__file__).parents[2]
+NO_INTERPRETER = 3
+CATALOG = ROOT / "streams" / "sandbox" / "catalog.yaml"
+APPRENTICE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
+KAFKA101 = "course-v1:DemoX+Kafka101+2026"
+LEARNERS = range(1, 41)
+WITHIN = 60.0
+
+
+@pytest.fixture(scope="module")
+def openedx_python() -> Path:
+    found = subprocess.run([ROOT / ".ci" / "openedx-venv"], capture_output=True, text=True, check=False)
+    if found.returncode == NO_INTERPRETER and not os.environ.get("CI"):
+        pytest.skip("the Open edX packages need Python 3.12 or newer, and this machine has none")
+    assert found.returncode == 0, found.stderr
+    return Path(found.stdout.strip()) / "bin" / "python"
+
+
+def test_the_real_consumer_receives_what_the_real_producer_caused(
+    openedx_python: Path, sandbox: Bus, app_prefix: str, tmp_path: Path
+) -> None:
+    commands = on_bus(sandbox, app_prefix, catalog=CATALOG, partitions=4)
+    commands.run("topics", "--create", "--all")
+    address = (sandbox.kafka, sandbox.registry, app_prefix)
+    group = f"{app_prefix}-credentials"
+    _begin_at_the_beginning(sandbox.kafka, group, f"{app_prefix}-learning-badges-lifecycle", 4)
+    passed = [{"learner": n, "course": KAFKA101, "is_passing": True} for n in LEARNERS]
+    lost = [{"learner": n, "course": KAFKA101, "is_passing": False} for n in LEARNERS if n % 4 == 0]
+
+    with ExitStack() as ends:
+        ends.callback(commands.start("tracker", log=tmp_path / "tracker.log").stop)
+        received = ends.enter_context(_consumer(openedx_python, *address, group))
+        _produce(openedx_python, address, passed)
+        awarded = [received.next() for _ in passed]
+        _produce(openedx_python, address, lost)
+        revoked = [received.next() for _ in lost]
+
+    assert {event["type"].split(".")[-2] for event in awarded} == {"awarded"}
+    assert sorted(event["learner"] for event in awarded) == list(LEARNERS)
+    assert {event["type"].split(".")[-2] for event in revoked} == {"revoked"}
+    assert sorted(event["learner"] for event in revoked) == [told["learner"] for told in lost]
+    assert {(event["template"], event["origin"]) for event in awarded} == {(APPRENTICE, "credly")}
+    assert {event["name"] for event in awarded} == {f"Learner {n}" for n in LEARNERS}
+
+
+class _Received:
+    """The lines that the consumer prints."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._lines: Queue[str] = Queue()
+        self._process = process
+        Thread(target=self._pump, daemon=True).start()
+
+    def next(self) -> dict[str, str]:
+        """The next badge event that reached a receiver."""
+        try:
+            event: dict[str, str] = json.loads(self._lines.get(timeout=WITHIN))
+        except Empty:
+            raise AssertionError(f"no further badge event within {WITHIN:.0f} s") from None
+        return event
+
+    def _pump(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                self._lines.put(line)
+
+
+@contextmanager
+def _consumer(python: Path, *arguments: str) -> Iterator[_Received]:
+    command = [python, "-m", "tests.openedx.consumer", *arguments]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        yield _Received(process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _produce(python: Path, address: tuple[str, str, str], told: list[dict[str, object]]) -> None:
+    lines = "".join(json.dumps(line) + "\n" for line in told)
+    command = [python, "-m", "tests.openedx.producer", *address]
+    subprocess.run(command, cwd=ROOT, input=lines, text=True, check=True, capture_output=True, timeout=WITHIN)
+
+
+def _begin_at_the_beginning(bootstrap: str, group: str, topic: str, partitions: int) -> None:
+    """The real consumer begins at the end of a topic unless its group has offsets."""
+    offsets = [TopicPartition(topic, partition, 0) for partition in range(partitions)]
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    asked = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, offsets)])
+    asked[group].result()
