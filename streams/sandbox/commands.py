@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,11 @@ class Commands:
 
     def start(self, *arguments: str, log: Path, **settings: str) -> Process:
         """Start a worker, with `settings` beside the common ones."""
-        return Process(_command(*arguments), log=log, env=self._environment() | settings)
+        return self.launch(_command(*arguments), log=log, **settings)
+
+    def launch(self, command: Sequence[str], *, log: Path, **settings: str) -> Process:
+        """Start any program as a worker is started."""
+        return Process(command, log=log, env=self._environment() | settings)
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BADGES_")}

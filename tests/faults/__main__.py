@@ -1,0 +1,115 @@
+"""`python -m tests.faults`: every harm on real brokers; a table with a row for each; exit code 1 for any fault."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+from rich.console import Console
+from rich.table import Table
+
+from streams.sandbox.kafka import Kafka
+from streams.sandbox.registry import Registry
+from tests.faults import run
+from tests.faults.harms import HARMS
+from tests.faults.run import Harm, Outcome
+
+COLUMNS = {
+    "missing": ("decisions missing",),
+    "double": ("decisions double",),
+    "disorder": ("decisions out of order", "activities out of order"),
+    "wrong id": ("decisions unwanted", "decisions wrong"),
+    "progress": ("progress missing", "progress unwanted", "progress wrong"),
+    "letters missing": ("dead letters missing",),
+    "letters double": ("dead letters double", "dead letters unwanted", "dead letters not whole"),
+    "activities": ("activities missing", "activities unwanted", "activities double", "activities changed"),
+}
+
+
+def main() -> None:
+    options = _options()
+    harms = [harm for harm in HARMS if not options.only or any(word in harm.name for word in options.only)]
+    outcomes: list[Outcome | str] = []
+    console = Console(width=200)
+    for (nodes, security), group in _clusters(harms).items():
+        with Kafka(nodes, security=security) as cluster, Registry() as registry:
+            for harm in group:
+                outcomes.append(_outcome(harm, cluster, registry, options))
+                console.print(f"{harm.name}: {'good' if _is_good(outcomes[-1]) else outcomes[-1]}")
+    console.print(_table(outcomes))
+    sys.exit(0 if all(map(_is_good, outcomes)) else 1)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("--events", type=int, default=30_000, help="at least so many events a harm")
+    parser.add_argument("--rate", type=float, default=1_500, help="events a second")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("only", nargs="*", help="words out of the names of the harms")
+    return parser.parse_args()
+
+
+def _clusters(harms: list[Harm]) -> dict[tuple[int, str], list[Harm]]:
+    clusters: dict[tuple[int, str], list[Harm]] = {}
+    for harm in harms:
+        clusters.setdefault((harm.nodes, harm.security), []).append(harm)
+    return clusters
+
+
+def _outcome(harm: Harm, cluster: Kafka, registry: Registry, options: argparse.Namespace) -> Outcome | str:
+    with _folder() as folder:
+        try:
+            return asyncio.run(
+                run.suffer(
+                    harm,
+                    cluster,
+                    registry,
+                    folder,
+                    name=f"f{uuid4().hex[:6]}",
+                    seed=options.seed,
+                    events=options.events,
+                    rate=options.rate,
+                )
+            )
+        except (TimeoutError, RuntimeError) as error:
+            return "\n".join([f"{harm.name}: {error!r}", *getattr(error, "__notes__", ())])
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="badge-streams-faults-") as folder:
+        yield Path(folder)
+
+
+def _is_good(outcome: Outcome | str) -> bool:
+    return isinstance(outcome, Outcome) and outcome.is_good
+
+
+def _table(outcomes: list[Outcome | str]) -> Table:
+    table = Table("harm", "nodes", "blows", "ends", "events", "decisions", "letters", *COLUMNS, "s")
+    for outcome in outcomes:
+        table.add_row(*(_row(outcome) if isinstance(outcome, Outcome) else [outcome.splitlines()[0]]))
+    return table
+
+
+def _row(outcome: Outcome) -> list[str]:
+    verdict = outcome.verdict
+    return [
+        outcome.harm.name,
+        str(outcome.harm.nodes),
+        str(outcome.blows),
+        str(outcome.ends),
+        f"{outcome.events:,}",
+        f"{verdict.awarded + verdict.revoked:,}",
+        f"{sum(verdict.dead_letters.values()):,}",
+        *(str(run.faults(verdict, *names)) for names in COLUMNS.values()),
+        f"{outcome.seconds:.0f}",
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Trackers as processes, which are started again when they end: what a supervisor does."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streams.sandbox.commands import Commands
+from streams.sandbox.process import Process, tail
+
+PAUSE_SECONDS = 0.5
+
+
+@dataclass
+class Worker:
+    """One place in the fleet: `process` is None between an end and the next start."""
+
+    name: str
+    log: Path
+    faults: dict[str, str] = field(default_factory=dict)
+    process: Process | None = None
+    wanted: bool = True
+    exits: list[int] = field(default_factory=list)
+
+    def said(self, what: str) -> int:
+        """How many of its lines hold `what`."""
+        try:
+            return self.log.read_text(errors="replace").count(what)
+        except FileNotFoundError:
+            return 0
+
+
+class Fleet:
+    """Trackers under one set of settings. A worker that ends by itself is started again, without its fault."""
+
+    def __init__(self, commands: Commands, folder: Path, faults: Mapping[str, str] | None = None) -> None:
+        self.workers: dict[str, Worker] = {}
+        self._commands = commands
+        self._folder = folder
+        self._faults = dict(faults or {})
+        self._supervisor: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Fleet":
+        self._supervisor = asyncio.ensure_future(self._supervise())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+        for worker in self.workers.values():
+            if worker.process is not None:
+                worker.process.kill()
+
+    def start(self, name: str, **settings: str) -> Worker:
+        """Start a worker; `settings` hold for it until it ends."""
+        worker = self.workers.setdefault(name, Worker(name, self._folder / f"{name}.log"))
+        worker.wanted = True
+        command = [sys.executable, "-m", "tests.faults.worker"]
+        worker.process = self._commands.launch(command, log=worker.log, **self._faults | settings)
+        return worker
+
+    async def stop(self, name: str) -> int:
+        """End a worker as an operator does, and leave it so; its exit code."""
+        worker = self.workers[name]
+        process, worker.wanted, worker.process = worker.process, False, None
+        code = await asyncio.to_thread(process.stop, 40.0) if process else 0
+        worker.exits.append(code)
+        return code
+
+    def kill(self, name: str) -> None:
+        """End a worker as a crash does; the supervisor starts it again."""
+        process = self.workers[name].process
+        if process is not None:
+            process.send(signal.SIGKILL)
+
+    @property
+    def running(self) -> list[str]:
+        """The names of the workers that run now."""
+        return [w.name for w in self.workers.values() if w.process and w.process.exit_code is None]
+
+    @property
+    def ends(self) -> int:
+        """How often a worker ended by itself or was killed."""
+        return sum(sum(code != 0 for code in worker.exits) for worker in self.workers.values())
+
+    def lines(self, what: str, *, but: str = "") -> int:
+        """How many lines of the workers, one left out, hold `what`."""
+        return sum(worker.said(what) for worker in self.workers.values() if worker.name != but)
+
+    def tails(self) -> str:
+        """The end of every worker's log."""
+        return "\n".join(f"--- {w.name} {w.exits}\n{tail(w.log)}" for w in self.workers.values())
+
+    async def _supervise(self) -> None:
+        while True:
+            for worker in self.workers.values():
+                if worker.process is not None and worker.process.exit_code is not None:
+                    worker.exits.append(worker.process.kill())
+                    worker.process = None
+                    await asyncio.sleep(PAUSE_SECONDS)
+                    if worker.wanted:
+                        self.start(worker.name)
+            await asyncio.sleep(0.1)
+
+
+async def until(condition: Callable[[], bool], within: float, what: str) -> None:
+    """Wait until `condition()` is true; `TimeoutError` after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        await asyncio.sleep(0.1)

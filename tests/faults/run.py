@@ -1,0 +1,176 @@
+"""One harm's run: fresh topics, traffic at a steady rate, the harm, then the comparison with the core."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from streams.catalog import load_catalog
+from streams.sandbox import lms, publisher
+from streams.sandbox.audit import Verdict, audit, settled
+from streams.sandbox.bus import Bus
+from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.kafka import Kafka
+from streams.sandbox.publisher import Emission, Placed, Publisher
+from streams.sandbox.registry import Registry
+from tests.faults.fleet import Fleet
+
+CATALOG = Path(lms.__file__).with_name("catalog.yaml")
+LEARNERS_A_TERM = 300
+SETTLE_SECONDS = 150.0
+
+
+@dataclass
+class Run:
+    """What a harm may lay its hands on."""
+
+    cluster: Kafka
+    registry: Registry
+    commands: Commands
+    fleet: Fleet
+    rng: random.Random
+    ids: Mapping[str, int]
+    extra: list[Emission] = field(default_factory=list)
+    placed: list[Placed] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The beginning of the run's topics and groups."""
+        return self.commands.settings["BADGES_TOPIC_PREFIX"]
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """What is done to a run while it goes on. `do` returns how often it struck."""
+
+    name: str
+    do: Callable[[Run], Awaitable[int]]
+    at_least: int
+    nodes: int = 1
+    workers: int = 2
+    security: str = "PLAINTEXT"
+    faults: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    audited: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A row of the table."""
+
+    harm: Harm
+    blows: int
+    events: int
+    ends: int
+    seconds: float
+    verdict: Verdict
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the harm struck as often as it should have and nothing at all is wrong."""
+        return self.verdict.is_good and self.blows >= self.harm.at_least
+
+
+async def suffer(
+    harm: Harm,
+    cluster: Kafka,
+    registry: Registry,
+    folder: Path,
+    *,
+    name: str,
+    seed: int,
+    events: int,
+    rate: float,
+    partitions: int = 4,
+) -> Outcome:
+    """Run `harm` against trackers that read at least `events` events at `rate` a second."""
+    begun = time.monotonic()
+    commands = _commands(harm, cluster, registry, folder, name, partitions)
+    await asyncio.to_thread(commands.run, "topics", "--create", "--all")
+    ids = await publisher.register(registry.url, name)
+    async with Fleet(commands, folder, harm.faults) as fleet:
+        run = Run(cluster, registry, commands, fleet, random.Random(seed), ids)
+        for number in range(1, harm.workers + 1):
+            fleet.start(f"worker-{number}", **_instance(harm, number))
+        try:
+            blows = await _with_traffic(run, harm, seed, events, rate)
+            await settled(commands.parsed, run.placed, within=SETTLE_SECONDS)
+            verdict = await audit(
+                commands.parsed, load_catalog(CATALOG.read_bytes()).compiled, run.placed, **harm.audited
+            )
+        except BaseException as error:
+            error.add_note(fleet.tails())
+            raise
+        seconds = time.monotonic() - begun
+        return Outcome(harm, blows, len(run.placed), fleet.ends, seconds, verdict)
+
+
+async def _with_traffic(run: Run, harm: Harm, seed: int, events: int, rate: float) -> int:
+    striking = asyncio.ensure_future(harm.do(run))
+    traffic = _traffic(run, seed, lambda sent: sent >= events and striking.done())
+    try:
+        await publisher.emit(
+            run.cluster.bootstrap, traffic, rate=rate, placed=run.placed.extend, **run.cluster.connection()
+        )
+        return await striking
+    finally:
+        striking.cancel()
+
+
+def _traffic(run: Run, seed: int, enough: Callable[[int], bool]) -> Iterator[Emission]:
+    press = Publisher(run.ids, run.name, seed)
+    sent = 0
+    for number in count():
+        start = lms.TERM_START + number * timedelta(weeks=20)
+        happenings = press.publish(lms.term(seed + number, LEARNERS_A_TERM, start))
+        for emission in press.spoil(happenings, repeated=0.03, rubbish=0.02):
+            while run.extra:
+                yield run.extra.pop(0)
+            if enough(sent):
+                return
+            yield emission
+            sent += 1
+
+
+def _commands(
+    harm: Harm, cluster: Kafka, registry: Registry, folder: Path, name: str, partitions: int
+) -> Commands:
+    more = {"BADGES_REPLICATION": str(len(cluster.nodes)), **harm.settings, **security(cluster, folder)}
+    bus = Bus(cluster.bootstrap, registry.url)
+    return on_bus(bus, name, catalog=CATALOG, partitions=partitions, **more)
+
+
+def security(cluster: Kafka, folder: Path) -> dict[str, str]:
+    """The settings by which our commands are let into `cluster`."""
+    if cluster.security == "PLAINTEXT":
+        return {}
+    password = folder / "password"
+    password.write_text(cluster.user.password)
+    return {
+        "BADGES_KAFKA_SECURITY_PROTOCOL": cluster.security,
+        "BADGES_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "BADGES_KAFKA_USERNAME": cluster.user.name,
+        "BADGES_KAFKA_PASSWORD_FILE": str(password),
+        "BADGES_KAFKA_CA_FILE": str(cluster.ca_file),
+    }
+
+
+def _instance(harm: Harm, number: int) -> dict[str, str]:
+    return {}
+
+
+def faults(verdict: Verdict, *names: str) -> int:
+    """How many faults of these kinds an audit has found."""
+    return sum(len(verdict.faults.get(name, ())) for name in names)
+
+
+def words(verdict: Verdict) -> Iterable[str]:
+    """The faults of an audit, a line each kind."""
+    for name, places in verdict.faults.items():
+        if places:
+            yield f"{name}: {len(places)}, such as {', '.join(places[:5])}"

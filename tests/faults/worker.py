@@ -1,0 +1,77 @@
+"""The tracker with a fault built in: `python -m tests.faults.worker`, the fault in `FAULT`.
+
+kill:STEP:N      the process is killed when step STEP of a commit is reached the Nth time
+raise:N          the agent `track` raises in its Nth unit
+poison:SUFFIX    the core raises on every activity whose id ends with SUFFIX
+bound:BYTES      a progress may have no more than BYTES bytes
+"""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from itertools import count
+
+from streams import tracker, worker
+from streams.badges import Activity, Catalog, Decision, Progress
+from streams.errors import ConfigurationError
+from streams.runtime import partition
+
+
+def main() -> None:
+    kind, _, argument = os.environ.get("FAULT", "none:").partition(":")
+    FAULTS[kind](argument)
+    try:
+        worker.run(tracker.build)
+    except ConfigurationError as error:
+        raise SystemExit(f"{error}") from None
+
+
+def kill(argument: str) -> None:
+    step, _, nth = argument.partition(":")
+    times = count(1)
+
+    def reached(what: str) -> None:
+        if what == step and next(times) == int(nth):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    partition.REACHED = reached
+
+
+def raise_in_agent(nth: str) -> None:
+    store, times = tracker.Tracking.store, count(1)
+
+    def raising(self: tracker.Tracking) -> None:
+        store(self)
+        if next(times) == int(nth):
+            raise RuntimeError("the agent fails")
+
+    tracker.Tracking.store = raising  # type: ignore[method-assign]
+
+
+def poison(suffix: str) -> None:
+    judge = tracker.judge
+
+    def poisoned(
+        catalog: Catalog, progress: Progress, activity: Activity
+    ) -> tuple[Progress, tuple[Decision, ...]]:
+        if activity.id.endswith(suffix):
+            raise LookupError("the core fails")
+        return judge(catalog, progress, activity)
+
+    tracker.judge = poisoned  # type: ignore[attr-defined]
+
+
+def bound(size: str) -> None:
+    tracker.PROGRESS_BYTES = int(size)
+
+
+FAULTS: Mapping[str, Callable[[str], None]] = {
+    "none": lambda _: None,
+    "kill": kill,
+    "raise": raise_in_agent,
+    "poison": poison,
+    "bound": bound,
+}
+
+if __name__ == "__main__":
+    main()
