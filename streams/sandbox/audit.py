@@ -4,7 +4,6 @@ The core is run over the activities in the order in which the tracker met them, 
 neither the codec nor the runtime can agree with itself.
 """
 
-import asyncio
 import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,14 +13,13 @@ from typing import Any
 import fastavro
 import orjson
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams import deadletters, origin
 from streams.badges import Activity, Catalog, Decision, Progress, Source, User, dump, judge
 from streams.bus import schemas
-from streams.errors import FatalError
-from streams.kafka import admin, partitions_of, reader
+from streams.kafka import partitions_of, reader
+from streams.sandbox.groups import committed
 from streams.sandbox.publisher import Emission, Placed
 from streams.settings import Settings
 from streams.topics import topics
@@ -78,20 +76,17 @@ class Verdict:
 async def settled(settings: Settings, placed: Iterable[Placed], *, within: float) -> None:
     """Return when the tracker has committed everything that follows from `placed`.
 
-    Raises `FatalError` if it has not `within` so many seconds.
+    Raises `FatalError` if either agent has not `within` so many seconds.
     """
     names = topics(settings)
     ends: dict[TopicPartition, int] = {}
     for record in placed:
         tp = TopicPartition(record.emission.topic, record.partition)
         ends[tp] = max(ends.get(tp, 0), record.offset + 1)
-    try:
-        async with asyncio.timeout(within):
-            await _committed(settings, ends)
-            # All that rekey had to forward is forwarded: the activities have their end now.
-            await _committed(settings, await _ends(settings, names.activities.name))
-    except TimeoutError:
-        raise FatalError(f"the tracker has not worked through its input within {within:g} s") from None
+    await committed(settings, settings.app_id, ends, within=within)
+    # All that rekey had to forward is forwarded: the activities have their end now.
+    ends = await _ends(settings, names.activities.name)
+    await committed(settings, settings.app_id, ends, within=within)
 
 
 async def audit(settings: Settings, catalog: Catalog, placed: Iterable[Placed]) -> Verdict:
@@ -341,18 +336,6 @@ def _header(record: ConsumerRecord, name: str) -> str:
 def _user(data: Mapping[str, Any]) -> User | None:
     user = data.get("user") or data.get("student_user") or (data if "pii" in data else None)
     return None if user is None else User(user["id"], user["is_active"], **user["pii"])
-
-
-async def _committed(settings: Settings, ends: Mapping[TopicPartition, int]) -> None:
-    async with admin(settings) as client:
-        while True:
-            try:
-                offsets = await client.list_consumer_group_offsets(settings.app_id)
-            except KafkaError:  # A broker or a coordinator is away for the moment.
-                offsets = {}
-            if all(tp in offsets and offsets[tp].offset >= end for tp, end in ends.items()):
-                return
-            await asyncio.sleep(0.1)
 
 
 async def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:

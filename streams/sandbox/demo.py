@@ -1,28 +1,30 @@
 """The demo: the whole way of an event on a real Kafka, told on the screen and held against the core."""
 
 import asyncio
+import secrets
 import time
-from collections import Counter, deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from rich.console import Console, Group
+import yaml
+from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
 
 from streams.catalog import CatalogDocument, load_catalog
 from streams.errors import FatalError
 from streams.kafka import partitions_of, reader
 from streams.sandbox import lms, publisher
-from streams.sandbox.audit import BadgeEvent, Verdict, audit, badge_event, settled
+from streams.sandbox.audit import audit, badge_event, settled
+from streams.sandbox.board import Board, tell
 from streams.sandbox.bus import Bus, bus
 from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.credly import Credly, Server
+from streams.sandbox.groups import joined
 from streams.sandbox.process import Process, tail
-from streams.sandbox.publisher import Emission, Placed, Publisher
+from streams.sandbox.publisher import Emission, Publisher
 from streams.settings import Settings
 from streams.topics import topics
 
@@ -30,8 +32,11 @@ CATALOG = Path(__file__).with_name("catalog.yaml")
 PARTITIONS = 8
 REPEATED = 0.02
 RUBBISH = 0.01
+START_SECONDS = 60.0
 SETTLE_SECONDS = 120.0
-LAST_EVENTS = 12
+ISSUE_SECONDS = 60.0
+KEY = "CREDLY_API_KEY_DEMO"
+PACE = {"BADGES_CREDLY_RATE": "200", "BADGES_CREDLY_IN_FLIGHT": "8"}
 
 
 def run(console: Console, *, learners: int = 300, seed: int = 1, rate: float = 2_500) -> int:
@@ -45,103 +50,101 @@ def run(console: Console, *, learners: int = 300, seed: int = 1, rate: float = 2
     return code
 
 
-@dataclass
-class Board:
-    """What is on the screen while events flow."""
-
-    badges: Sequence[str]
-    total: int
-    placed: list[Placed] = field(default_factory=list)
-    dead_letters: int = 0
-    awarded: Counter[str] = field(default_factory=Counter)
-    revoked: Counter[str] = field(default_factory=Counter)
-    learners: Counter[int] = field(default_factory=Counter)
-    last: deque[BadgeEvent] = field(default_factory=lambda: deque(maxlen=LAST_EVENTS))
-
-    def take(self, events: Iterable[BadgeEvent]) -> None:
-        """Count badge events and show them among the last ones."""
-        for event in events:
-            (self.awarded if event.kind == "awarded" else self.revoked)[event.template_name] += 1
-            self.learners[event.learner] += 1
-            self.last.append(event)
-
-    @property
-    def busiest(self) -> int:
-        """The learner with the most badge events."""
-        return max(self.learners, key=lambda learner: (self.learners[learner], -learner), default=1)
-
-    def __rich__(self) -> Group:
-        counts = Table("badge", "awarded", "revoked", "held", title="Badges on the bus", min_width=60)
-        for name in self.badges:
-            given, taken = self.awarded[name], self.revoked[name]
-            counts.add_row(escape(name), f"{given}", f"{taken}", f"{given - taken}")
-        flow = (
-            f"events emitted {len(self.placed):,} of {self.total:,} · "
-            f"badges awarded {self.awarded.total():,}, revoked {self.revoked.total():,} · "
-            f"dead letters {self.dead_letters:,}"
-        )
-        return Group(counts, *(_line(event) for event in self.last), flow)
-
-
 async def _run(console: Console, running: Bus, learners: int, seed: int, rate: float) -> int:
-    prefix = f"demo-{uuid4().hex[:4]}"
-    commands = on_bus(running, prefix, catalog=CATALOG, partitions=PARTITIONS)
-    settings = commands.parsed
+    key = secrets.token_urlsafe(16)
     catalog = load_catalog(CATALOG.read_bytes())
-    await asyncio.to_thread(commands.run, "topics", "--create", "--all")
-    console.print(
-        f"Topics are made: {len(topics(settings).all)}, those with keys have {PARTITIONS} partitions."
-    )
-    emissions = await _term(running, prefix, learners, seed)
-    console.print(f"An LMS with {learners} learners emits {len(emissions):,} records: one term.\n")
-    board = Board(_badge_names(catalog), len(emissions))
-    with TemporaryDirectory(prefix="badge-streams-demo-") as folder:
-        worker = commands.start("tracker", log=Path(folder, "tracker.log"))
-        try:
-            await _flow(console, settings, worker, emissions, rate, board)
-        finally:
-            await asyncio.to_thread(worker.stop)
-    await _explain(console, commands, board.busiest)
-    return _tell(console, await audit(settings, catalog.compiled, board.placed), len(emissions))
+    with TemporaryDirectory(prefix="badge-streams-demo-") as temporary:
+        folder = Path(temporary)
+        async with Server(_credly(catalog, key)) as credly:
+            commands = _commands(running, _catalog_at(credly.url, folder))
+            board = Board({id: t.name for id, t in catalog.templates.items()}, credly.credly)
+            await asyncio.to_thread(commands.run, "topics", "--create", "--all")
+            async with _workers(commands, folder, key) as workers:
+                console.print("A tracker, a relay and a simulated Credly run.")
+                emissions = await _term(running, commands.parsed.topic_prefix, learners, seed)
+                console.print(f"An LMS of {learners} learners emits {len(emissions):,} records: one term.\n")
+                await _flow(console, commands.parsed, workers, emissions, rate, board)
+            await _explain(console, commands, board.busiest)
+            return tell(console, await audit(commands.parsed, catalog.compiled, board.placed), board)
 
 
-async def _term(running: Bus, prefix: str, learners: int, seed: int) -> list[Emission]:
-    press = Publisher(await publisher.register(running.registry, prefix), prefix, seed)
+def _commands(running: Bus, catalog: Path) -> Commands:
+    return on_bus(running, f"demo-{uuid4().hex[:4]}", catalog=catalog, partitions=PARTITIONS, **PACE)
+
+
+def _credly(catalog: CatalogDocument, key: str) -> Credly:
+    credly = Credly()
+    for organization in catalog.organizations:
+        credly.add_organization(organization, key)
+    for template in catalog.templates.values():
+        credly.add_template(template.organization, template.id)
+    return credly
+
+
+def _catalog_at(url: str, folder: Path) -> Path:
+    """The demo's catalog with its organizations at this Credly, as a file."""
+    catalog = yaml.safe_load(CATALOG.read_bytes())
+    for organization in catalog["organizations"]:
+        del organization["environment"]
+        organization["url"] = url
+    file = folder / "catalog.yaml"
+    file.write_text(yaml.safe_dump(catalog, sort_keys=False))
+    return file
+
+
+async def _term(running: Bus, name: str, learners: int, seed: int) -> list[Emission]:
+    press = Publisher(await publisher.register(running.registry, name), name, seed)
     return list(press.spoil(press.publish(lms.term(seed, learners)), repeated=REPEATED, rubbish=RUBBISH))
 
 
-def _badge_names(catalog: CatalogDocument) -> list[str]:
-    return [template.name for template in catalog.templates.values()]
+@asynccontextmanager
+async def _workers(commands: Commands, folder: Path, key: str) -> AsyncIterator[Mapping[str, Process]]:
+    """A tracker and a relay; only the relay is given the key."""
+    workers = {
+        "tracker": commands.start("tracker", log=folder / "tracker.log"),
+        "relay": commands.start("relay", log=folder / "relay.log", **{KEY: key}),
+    }
+    try:
+        yield workers
+    finally:
+        await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in workers.values()))
 
 
 async def _flow(
     console: Console,
     settings: Settings,
-    worker: Process,
+    workers: Mapping[str, Process],
     emissions: Sequence[Emission],
     rate: float,
     board: Board,
 ) -> None:
-    """Emit everything with the board on the screen, until the tracker has committed what follows from it."""
+    """Emit everything with the board on the screen, until all that follows from it has happened."""
+    board.total = len(emissions)
     done = asyncio.Event()
     try:
         with Live(board, console=console, refresh_per_second=8):
             async with asyncio.TaskGroup() as group:
-                living = group.create_task(_live(worker))
-                group.create_task(_watch(settings, board, done))
+                living = [group.create_task(_live(name, worker)) for name, worker in workers.items()]
+                watching = group.create_task(_watch(settings, board, done))
+                # What finds a backlog reads one topic after the other, and badges come in another order.
+                for consumer in (settings.app_id, settings.relay_id):
+                    await joined(settings, consumer, within=START_SECONDS)
                 await publisher.emit(settings.kafka, emissions, rate=rate, placed=board.placed.extend)
                 await settled(settings, board.placed, within=SETTLE_SECONDS)
                 done.set()
-                living.cancel()
+                await watching
+                await _issued(board)
+                for task in living:
+                    task.cancel()
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
 
 
-async def _live(worker: Process) -> None:
+async def _live(name: str, worker: Process) -> None:
     """Never returns; raises `FatalError` when the worker has ended."""
-    while worker.exit_code is None:  # noqa: ASYNC110
+    while worker.exit_code is None:
         await asyncio.sleep(0.2)
-    raise FatalError(f"the tracker ended with {worker.exit_code}:\n{tail(worker.log)}")
+    raise FatalError(f"the {name} ended with {worker.exit_code}:\n{tail(worker.log)}")
 
 
 async def _watch(settings: Settings, board: Board, done: asyncio.Event) -> None:
@@ -159,36 +162,19 @@ async def _watch(settings: Settings, board: Board, done: asyncio.Event) -> None:
                 if tp.topic == names.dead_letters.name:
                     board.dead_letters += len(records)
                 else:
-                    board.take(e for r in records if (e := badge_event(r, settings)))
+                    board.take(event for r in records if (event := badge_event(r, settings)))
             if is_last and not batches:
                 return
+
+
+async def _issued(board: Board) -> None:
+    """Return when Credly's books say what the bus says, or when that takes too long: the verdict tells."""
+    end = time.monotonic() + ISSUE_SECONDS
+    while board.held_at_credly != board.held and time.monotonic() < end:
+        await asyncio.sleep(0.1)
 
 
 async def _explain(console: Console, commands: Commands, learner: int) -> None:
     said = await asyncio.to_thread(commands.run, "explain", "--learner", str(learner))
     console.rule(f"badge-streams explain --learner {learner}")
     console.print(said.rstrip(), markup=False, highlight=False)
-
-
-def _tell(console: Console, verdict: Verdict, records: int) -> int:
-    """Print what came out beside what the core says; return the exit code."""
-    letters = (f"{count} {fault} ({reason})" for (fault, reason), count in verdict.dead_letters.items())
-    console.rule("The outcome, held against the core run over the same events")
-    console.print(
-        f"{records:,} records on the bus; {verdict.activities:,} of them concern a badge; "
-        f"{verdict.learners:,} learners have progress\n"
-        f"{verdict.awarded:,} awards, {verdict.revoked:,} revocations\n"
-        f"dead letters: {', '.join(sorted(letters))}"
-    )
-    for name, places in verdict.faults.items():
-        if places:
-            console.print(f"[red]{len(places)} {name}[/], such as {escape(places[0])}")
-    expected = verdict.is_good and verdict.awarded > 0 and verdict.revoked > 0
-    console.print("[green]As expected.[/]" if expected else "[red]Not as expected.[/]")
-    return 0 if expected else 1
-
-
-def _line(event: BadgeEvent) -> str:
-    how = "[green]awarded[/]" if event.kind == "awarded" else "[red]revoked[/]"
-    again = f", for the {event.generation}. time" if event.generation > 1 else ""
-    return f"{how} {escape(f'{event.template_name} · {event.name} (learner {event.learner})')}{again}"

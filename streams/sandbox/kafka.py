@@ -68,7 +68,7 @@ async def create_topics(
             if code and for_code(code) is not TopicAlreadyExistsError:
                 raise for_code(code)(name)
         async with asyncio.timeout(READY_SECONDS):
-            while not _led(await admin.describe_topics(list(names)), partitions):  # noqa: ASYNC110
+            while not _led(await admin.describe_topics(list(names)), partitions):
                 await asyncio.sleep(0.02)
     finally:
         await admin.close()
