@@ -304,7 +304,7 @@ def _observed(issuance: Issuance, step: Called | Refuse, outcome: credly.Outcome
 def _absent(issuance: Issuance) -> Issuance:
     if issuance.doubt is not None and issuance.doubt.about == "duplicate" and issuance.kind == "awarded":
         return replace(issuance, doubt=None, refused=f"{issuance.answer} (and a look-up finds no such badge)")
-    return replace(issuance, held=None, state="", sure=True, doubt=None, attempts=0, answer="")
+    return replace(issuance, held=None, state="", sure=True, doubt=None, answer="")
 
 
 def _settled(issuance: Issuance) -> Issuance:

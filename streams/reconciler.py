@@ -121,6 +121,8 @@ class Reconciler:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._saving())
                 self._tasks.create_task(self._waking())
+                for name in self._queues:
+                    self._employ(name)
                 await self._resume()
         finally:
             self._organizations.listeners.discard(self._released)
@@ -185,6 +187,9 @@ class Reconciler:
         name = known[0].id
         pending.place = "queued"
         self._queues[name].append(badge)
+        self._employ(name)
+
+    def _employ(self, name: str) -> None:
         if self._hands[name] < self._hands_at_most and self._tasks is not None:
             self._hands[name] += 1
             self._tasks.create_task(self._work(name))

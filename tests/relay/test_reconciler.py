@@ -1,17 +1,685 @@
 """The reconciler against the simulator, in virtual time."""
 
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.catalog.durations import Duration
+from streams.issuances import BadgeEvent, done
+from streams.organizations import KeyRef, Limits, Patience
+from streams.sandbox.credly import Entry, Fault
 from tests.relay.virtual import in_virtual_time
-from tests.relay.world import TEMPLATE, event, world
+from tests.relay.world import (
+    EPOCH,
+    KEY,
+    ORGANIZATION,
+    OTHER_ORGANIZATION,
+    OTHER_TEMPLATE,
+    QUICK,
+    TEMPLATE,
+    World,
+    event,
+    recipient,
+    world,
+)
+
+Scenario = Callable[[World], Awaitable[None]]
+BRISK = Limits(in_flight=8, rate=1e6, key=Patience(30, 60), template=Patience(30, 300))
+
+
+def play(scenario: Scenario, *arguments: Any, **options: Any) -> None:
+    """Run a scenario in a world of its own."""
+
+    async def run() -> None:
+        async with world(*arguments, **options) as here:
+            await scenario(here)
+
+    in_virtual_time(run())
+
+
+def issued(here: World) -> list[Entry]:
+    return [entry for entry in here.credly.journal if entry.call == "issue" and entry.done]
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+# The plain way.
 
 
 def test_an_award_is_issued_and_a_revocation_revokes_it() -> None:
-    async def scenario() -> None:
-        async with world() as here:
-            here.say(event("awarded"))
-            await here.settled()
-            assert here.held() == [(TEMPLATE, "1")]
-            here.say(event("revoked"))
-            await here.settled()
-            assert here.held() == []
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await here.settled()
+        assert here.held() == [(TEMPLATE, "1")]
+        here.say(event("revoked"))
+        await here.settled()
+        assert here.held() == []
+        assert [entry.call for entry in here.calls("issue", "revoke")] == ["issue", "revoke"]
 
-    in_virtual_time(scenario())
+    play(scenario)
+
+
+def test_credly_gets_what_the_catalog_and_the_learner_say() -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded", 1, who=recipient(1, name="Ada King Lovelace")))
+        await here.settled()
+        badge = here.badge(1)
+        assert (badge.first_name, badge.last_name) == ("Ada", "King Lovelace")
+        assert (badge.email, badge.earner) == ("user1@example.org", "1")
+        assert (badge.issued_at, badge.expires_at) == (
+            "2026-03-14 15:09:26 +0000",
+            "2028-03-14 15:09:26 +0000",
+        )
+        [entry] = issued(here)
+        assert entry.suppressed
+        here.say(event("revoked"))
+        await here.settled()
+        [entry] = here.calls("revoke")
+        assert not entry.suppressed
+
+    play(scenario, notify_award=False, notify_revoke=True, expires_after=Duration(24, timedelta()))
+
+
+def test_a_badge_can_be_awarded_again_after_its_revocation() -> None:
+    async def scenario(here: World) -> None:
+        for generation in (1, 2, 3):
+            here.say(event("awarded", generation=generation))
+            await here.settled()
+            here.say(event("revoked", generation=generation))
+            await here.settled()
+        here.say(event("awarded", generation=4))
+        await here.settled()
+        assert here.held() == [(TEMPLATE, "1")]
+        assert len(here.credly.badges) == 4
+
+    play(scenario)
+
+
+def test_personal_data_is_gone_once_credly_holds_what_is_desired() -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await here.settled()
+        [raw] = here.store.table.values()
+        assert b"user1" not in raw
+        assert b"Ada" not in raw
+
+    play(scenario)
+
+
+def test_results_are_saved_in_groups() -> None:
+    async def scenario(here: World) -> None:
+        here.say(*(event("awarded", learner) for learner in range(200)))
+        await here.settled()
+        assert max(here.store.groups) > 1
+        assert len(here.held()) == 200
+
+    play(scenario)
+
+
+def test_calls_in_flight_and_calls_a_second_are_limited_for_each_organization() -> None:
+    async def scenario(here: World) -> None:
+        here.wire.latency = 1.0
+        here.say(*(event("awarded", n) for n in range(60)))
+        here.say(*(event("awarded", n, template=OTHER_TEMPLATE) for n in range(60)))
+        await here.settled()
+        assert max(here.wire.most_in_flight.values()) == 2
+        for organization in (ORGANIZATION, OTHER_ORGANIZATION):
+            times = [at for at, whose in here.wire.started if whose == organization]
+            assert len(times) == 61
+            assert all(later - earlier > 0.99 for earlier, later in zip(times, times[5:], strict=False))
+
+    play(scenario, Limits(in_flight=2, rate=5))
+
+
+# Words that cross.
+
+
+def test_an_award_and_a_revocation_during_an_outage_cancel_out() -> None:
+    async def scenario(here: World) -> None:
+        here.wire.away.add(ORGANIZATION)
+        here.say(*(event("awarded", n) for n in range(50)))
+        await asyncio.sleep(100)
+        here.say(*(event("revoked", n) for n in range(50)))
+        await here.settled(within=1)
+        here.wire.away.clear()
+        await asyncio.sleep(1000)
+        assert here.credly.badges == {}
+        assert here.calls("issue", "revoke") == []
+
+    play(scenario)
+
+
+def test_a_revocation_and_a_new_award_during_an_outage_cancel_out() -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await here.settled()
+        here.wire.away.add(ORGANIZATION)
+        here.say(event("revoked"))
+        await asyncio.sleep(100)
+        here.say(event("awarded", generation=2))
+        here.wire.away.clear()
+        await here.settled()
+        assert here.held() == [(TEMPLATE, "1")]
+        assert len(here.credly.badges) == 1
+
+    play(scenario)
+
+
+def test_what_is_revoked_while_it_is_being_issued_is_revoked_afterwards() -> None:
+    async def scenario(here: World) -> None:
+        here.wire.latency = 5.0
+        here.say(event("awarded"))
+        await here.until(lambda: here.wire.in_flight[ORGANIZATION] and here.issuance().doubt is not None)
+        here.say(event("revoked"))
+        await here.settled()
+        assert [entry.call for entry in here.calls("issue", "revoke")] == ["issue", "revoke"]
+        assert here.held() == []
+
+    play(scenario)
+
+
+def test_late_and_repeated_events_change_nothing() -> None:
+    async def scenario(here: World) -> None:
+        words = [
+            event("awarded"),
+            event("revoked"),
+            event("awarded", generation=2),
+            event("revoked", generation=2),
+        ]
+        here.say(*words)
+        await here.settled()
+        calls = len(here.credly.journal)
+        for late in (words[0], words[2], words[3], words[1]):
+            here.say(late)
+            await here.settled()
+        assert here.held() == []
+        assert len(here.credly.journal) == calls
+
+    play(scenario)
+
+
+def test_a_revocation_of_what_was_never_seen_is_looked_up() -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await here.settled()
+        here.store.table.clear()
+        here.restart()
+        here.say(event("revoked"))
+        await here.settled()
+        assert here.held() == []
+
+    play(scenario)
+
+
+# The table of outcomes.
+
+
+def test_a_badge_that_credly_has_already_is_adopted() -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await here.settled()
+        [badge] = here.held()
+        here.store.table.clear()
+        here.restart()
+        here.say(event("awarded"))
+        await here.settled()
+        assert here.held() == [badge]
+        assert here.issuance().held == here.badge().id
+        here.say(event("revoked"))
+        await here.settled()
+        assert here.held() == []
+
+    play(scenario)
+
+
+def test_a_badge_of_the_credentials_service_is_adopted_by_its_e_mail() -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await here.settled()
+        here.badge().earner = ""
+        here.credly._held.pop((TEMPLATE, "earner", "1"))
+        here.store.table.clear()
+        here.restart()
+        here.say(event("awarded"))
+        await here.settled()
+        assert len(here.credly.held()) == 1
+        assert here.issuance().held == here.credly.held()[0].id
+
+    play(scenario)
+
+
+def test_a_duplicate_that_no_look_up_finds_goes_to_the_dead_letters() -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await here.settled()
+        badge = here.badge()
+        here.store.table.clear()
+        here.restart()
+        badge.earner, badge.email = "another", "someone@else.example"
+        here.say(event("awarded"))
+        await here.settled()
+        [letter] = here.store.letters
+        assert letter.why == "422: User already has this badge (and a look-up finds no such badge)"
+
+    play(scenario)
+
+
+def test_a_revocation_of_what_credly_does_not_know_is_done() -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await here.settled()
+        here.credly.badges.clear()
+        here.say(event("revoked"))
+        await here.settled()
+        assert not here.store.letters
+
+    play(scenario)
+
+
+def test_what_credly_refuses_goes_to_the_dead_letters_whole_and_can_be_redriven() -> None:
+    async def scenario(here: World) -> None:
+        bad = event("awarded", who=recipient(1, email="nobody@nowhere"))
+        here.say(bad)
+        await here.settled()
+        [letter] = here.store.letters
+        assert letter.why == "422: Validation failed: Recipient email [hidden] is invalid"
+        assert letter.original == bad.original
+        [raw] = here.store.table.values()
+        assert b"nowhere" not in raw
+        here.say(event("awarded"))
+        await here.settled()
+        assert here.held() == [(TEMPLATE, "1")]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"email": ""}, "the learner's e-mail address is not known"),
+        ({"name": "", "username": ""}, "the learner's name is not known"),
+    ],
+)
+def test_a_learner_of_whom_nothing_is_known_goes_to_the_dead_letters(
+    changes: dict[str, str], why: str
+) -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded", who=recipient(1, **changes)))
+        await here.settled()
+        assert [letter.why for letter in here.store.letters] == [why]
+        assert here.calls("issue") == []
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("state", ["archived", "missing"])
+def test_an_unavailable_template_parks_its_badges_alone_until_it_is_active(
+    state: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded", 1), event("awarded", 2))
+        await here.settled()
+        if state == "archived":
+            here.credly.add_template(ORGANIZATION, TEMPLATE, "archived")
+        else:
+            del here.credly.templates[TEMPLATE]
+        here.say(*(event("awarded", n) for n in range(10, 300)))
+        here.say(event("revoked", 2))
+        here.say(event("awarded", 1, template=OTHER_TEMPLATE))
+        await asyncio.sleep(3600)
+        # One alarm, a few calls; revocations and other templates go on.
+        alarms = [r for r in caplog.records if "is parked" in r.message]
+        assert len(alarms) == 1
+        assert here.held() == [(TEMPLATE, "1"), (OTHER_TEMPLATE, "1")]
+        assert len(here.credly.journal) < 60
+        assert here.reconciler.census().parked == {TEMPLATE: 290}
+        assert not here.store.letters
+        here.credly.add_template(ORGANIZATION, TEMPLATE)
+        await here.settled(within=400)
+        assert len(here.held()) == 292
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("retry_after", ["7", None])
+def test_throttling_is_obeyed_and_lowers_the_rate_for_a_while(retry_after: str | None) -> None:
+    async def scenario(here: World) -> None:
+        here.credly.schedule([Fault("error", status=429, retry_after=retry_after, first=20, last=20)])
+        organization = next(iter(here.organizations))
+        here.say(*(event("awarded", n) for n in range(40)))
+        await here.until(lambda: organization.rate < 5)
+        since = now()
+        assert organization.rate == 2.5
+        await here.settled()
+        times = [at for at, _ in here.wire.started]
+        gap = min(at for at in times if at > since) - since
+        assert gap > (6.9 if retry_after else 0.9)
+        assert organization.rate > 2.5
+        assert len(here.held()) == 40
+
+    play(scenario, Limits(in_flight=1, rate=5))
+
+
+def test_a_call_that_is_throttled_is_made_again() -> None:
+    async def scenario(here: World) -> None:
+        here.credly.schedule([Fault("error", status=429, retry_after="1", call="issue", share=0.5)])
+        here.say(*(event("awarded", n) for n in range(30)))
+        await here.settled()
+        assert len(here.credly.held()) == len(issued(here)) == 30
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_pauses_its_organization_until_it_works_again(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(here: World) -> None:
+        here.credly.schedule([Fault("error", ORGANIZATION, status=status)])
+        here.say(*(event("awarded", n) for n in range(50)))
+        here.say(*(event("awarded", n, template=OTHER_TEMPLATE) for n in range(50)))
+        await here.until(lambda: len(here.held()) == 50, within=10)
+        await asyncio.sleep(3600)
+        said = [record for record in caplog.records if "is paused" in record.message]
+        assert len(said) == 1
+        mine = [entry for entry in here.credly.journal if entry.organization == ORGANIZATION]
+        assert len(mine) < 3600 / 30 + 10
+        here.credly.schedule([])
+        await here.settled(within=120)
+        assert len(here.held()) == 100
+
+    play(scenario, BRISK)
+
+
+def test_a_new_key_in_the_file_is_used_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("expired\n")
+
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await asyncio.sleep(5)
+        assert here.credly.badges == {}
+        path.write_text(KEY + "\n")
+        await here.settled(within=2.5)
+        assert here.held() == [(TEMPLATE, "1")]
+
+    play(scenario, key=KeyRef(file=str(path)))
+
+
+@pytest.mark.parametrize("reference", ["file", "env"])
+def test_a_missing_key_pauses_its_organization_without_a_call(reference: str, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await asyncio.sleep(100)
+        assert here.wire.started == []
+        if reference == "file":
+            path.write_text(KEY)
+            await here.settled(within=2.5)
+
+    play(scenario, key=KeyRef(file=str(path)) if reference == "file" else KeyRef(env="NO_SUCH_KEY"))
+
+
+def test_the_breaker_lets_one_call_try_during_an_outage_and_everything_through_after_it() -> None:
+    async def scenario(here: World) -> None:
+        here.say(*(event("awarded", n) for n in range(500)))
+        here.wire.away.add(ORGANIZATION)
+        await asyncio.sleep(1)
+        begun, here.wire.most_in_flight = len(here.wire.started), Counter()
+        await asyncio.sleep(3600)
+        assert len(here.wire.started) - begun < 3600 / 30
+        assert here.wire.most_in_flight[ORGANIZATION] == 1
+        here.wire.away.clear()
+        await here.settled(within=90)
+        assert len(here.held()) == 500
+
+    play(scenario)
+
+
+def test_an_outage_of_one_organization_never_slows_the_other() -> None:
+    async def alone(here: World) -> None:
+        here.say(*(event("awarded", n, template=OTHER_TEMPLATE) for n in range(300)))
+        await here.settled()
+        took["alone"] = now()
+
+    async def beside(here: World) -> None:
+        here.wire.away.add(ORGANIZATION)
+        for n in range(300):
+            here.say(event("awarded", n), event("awarded", n, template=OTHER_TEMPLATE))
+        await here.until(lambda: len(here.held()) == 300)
+        took["beside"] = now()
+
+    took: dict[str, float] = {}
+    play(alone)
+    play(beside)
+    assert took["beside"] == pytest.approx(took["alone"], rel=0.1)
+
+
+def test_one_badge_that_always_fails_waits_longer_each_time_and_holds_nobody_up() -> None:
+    async def scenario(here: World) -> None:
+        poison = event("awarded", 13)
+        original = here.credly.handle
+
+        def handle(method: str, target: str, headers: Any, body: bytes) -> Any:
+            if b'"issuer_earner_id":"13"' in body:
+                here.credly.schedule([Fault("error", status=500)])
+            try:
+                return original(method, target, headers, body)
+            finally:
+                here.credly.schedule([])
+
+        here.credly.handle = handle  # type: ignore[method-assign]
+        here.say(poison, *(event("awarded", n) for n in range(100, 200)))
+        await here.until(lambda: len(here.held()) == 100, within=10)
+        await asyncio.sleep(3600)
+        assert len(here.calls("issue")) < 100 + 80
+        here.say(event("awarded", 14))
+        await here.until(lambda: len(here.held()) == 101, within=1)
+
+    play(scenario)
+
+
+# Ambiguous ends and crashes.
+
+
+@pytest.mark.parametrize("duplicates", [False, True])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("reset_after", call="issue", last=1),
+        Fault("reset_before", call="issue", last=1),
+        Fault("lost", call="issue", status=502, body="html", last=1),
+        Fault("lost", call="issue", status=201, body="html", last=1),
+        Fault("lost", call="issue", status=500, body="empty", last=1),
+        Fault("slow", call="issue", seconds=100, last=1),
+        Fault("slow_before", call="issue", seconds=29.99, last=1),
+    ],
+)
+def test_an_ambiguous_issue_is_looked_up_before_anything_else(fault: Fault, duplicates: bool) -> None:
+    async def scenario(here: World) -> None:
+        here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
+        here.credly.schedule([fault])
+        here.say(event("awarded"))
+        await here.settled()
+        assert len(here.credly.badges) == 1
+        calls = [entry.call for entry in here.calls("issue", "look_up")]
+        second = [place for place, call in enumerate(calls) if call == "issue"][1:]
+        assert all("look_up" in calls[:place] for place in second)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset_before", "lost", "slow"])
+def test_an_ambiguous_revocation_is_looked_up_before_anything_else(kind: Any) -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await here.settled()
+        here.credly.schedule([Fault(kind, call="revoke", last=1, seconds=100)])
+        here.say(event("revoked"))
+        await here.settled()
+        assert here.held() == []
+        assert not here.store.letters
+
+    play(scenario)
+
+
+def test_a_template_that_allows_duplicates_is_looked_up_before_the_first_issue() -> None:
+    async def scenario(here: World) -> None:
+        here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=True)
+        here.say(event("awarded"))
+        await here.settled()
+        here.store.table.clear()
+        here.restart()
+        here.say(event("awarded"))
+        await here.settled()
+        assert len(here.credly.badges) == 1
+
+    play(scenario)
+
+
+def test_no_call_is_made_before_its_intent_is_durable() -> None:
+    async def scenario(here: World) -> None:
+        durable = []
+        original = here.credly.handle
+
+        def handle(method: str, target: str, headers: Any, body: bytes) -> Any:
+            if method in ("POST", "PUT"):
+                durable.append(here.issuance().doubt)
+            return original(method, target, headers, body)
+
+        here.credly.handle = handle  # type: ignore[method-assign]
+        here.say(event("awarded"))
+        await here.settled()
+        here.say(event("revoked"))
+        await here.settled()
+        assert [doubt.about for doubt in durable if doubt] == ["issue", "revoke"]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("duplicates", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_crash_at_any_moment_issues_nothing_twice(seed: int, duplicates: bool) -> None:
+    async def scenario(here: World) -> None:
+        draw = random.Random(seed)
+        here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
+        here.say(*(event("awarded", n) for n in range(100)))
+        for _ in range(15):
+            await asyncio.sleep(draw.random() * 0.3)
+            here.restart()
+        here.say(*(event("revoked", n) for n in range(0, 100, 2)))
+        for _ in range(15):
+            await asyncio.sleep(draw.random() * 0.3)
+            here.restart()
+        await here.settled()
+        assert here.held() == [(TEMPLATE, str(n)) for n in sorted(map(str, range(1, 100, 2)))]
+        assert max(Counter(entry.earner for entry in issued(here)).values()) == 1
+
+    play(scenario)
+
+
+STORM = [
+    Fault("error", share=0.05, status=503),
+    Fault("error", share=0.03, status=500, body="html"),
+    Fault("error", share=0.02, status=429, retry_after="1"),
+    Fault("error", share=0.01, status=429),
+    Fault("error", share=0.005, status=401),
+    Fault("lost", share=0.03, status=502, body="binary"),
+    Fault("reset_before", share=0.03),
+    Fault("reset_after", share=0.03),
+    Fault("slow", share=0.01, seconds=60),
+]
+
+
+def last_words(events: Iterable[BadgeEvent]) -> dict[str, BadgeEvent]:
+    words: dict[str, BadgeEvent] = {}
+    for word in events:
+        words[word.badge] = word
+    return words
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_through_every_kind_of_trouble_credly_ends_with_the_last_word(seed: int) -> None:
+    async def scenario(here: World) -> None:
+        draw = random.Random(seed)
+        here.credly.schedule(STORM)
+        said: list[BadgeEvent] = []
+        generations: defaultdict[int, int] = defaultdict(int)
+        held: set[int] = set()
+        for _ in range(800):
+            learner = draw.randrange(200)
+            if learner in held:
+                held.remove(learner)
+                said.append(event("revoked", learner, generations[learner]))
+            else:
+                held.add(learner)
+                generations[learner] += 1
+                said.append(event("awarded", learner, generations[learner]))
+            here.say(said[-1])
+            if draw.random() < 0.05:
+                here.say(draw.choice(said))
+            await asyncio.sleep(draw.random() * 0.1)
+            if draw.random() < 0.02:
+                here.restart()
+        await here.settled(within=100_000)
+        assert sorted(map(int, (b.earner for b in here.credly.held()))) == sorted(held)
+        for word in last_words(said).values():
+            assert done(here.issuance(word.learner))
+        # In order within a badge: an issue, its revocation, the next issue.
+        for learner in range(200):
+            calls = [e.call for e in here.credly.journal if e.done and e.earner == str(learner)]
+            assert calls == (["issue", "revoke"] * len(calls))[: len(calls)]
+        assert not here.store.letters
+
+    play(scenario)
+
+
+def test_what_waits_for_its_template_in_the_catalog_is_issued_when_it_comes() -> None:
+    async def scenario(here: World) -> None:
+        kept = here.organizations._templates
+        terms = [organization.terms for organization in here.organizations]
+        here.organizations.take(terms, {})
+        here.say(event("awarded"))
+        await asyncio.sleep(10)
+        assert here.reconciler.census().pending == {"": 1}
+        here.organizations.take(terms, kept)
+        here.reconciler.catalog_changed()
+        await here.settled(within=1)
+
+    play(scenario)
+
+
+def test_the_census_says_what_is_pending_and_since_when() -> None:
+    async def scenario(here: World) -> None:
+        here.wire.away.add(ORGANIZATION)
+        here.say(event("awarded", 1, time=EPOCH - timedelta(hours=1)), event("awarded", 2))
+        await asyncio.sleep(1)
+        census = here.reconciler.census()
+        assert census.pending == {ORGANIZATION: 2}
+        assert census.oldest == {ORGANIZATION: EPOCH.timestamp() - 3600}
+        here.wire.away.clear()
+        await here.until(lambda: here.reconciler.census().pending == {})
+
+    play(scenario, QUICK)
+
+
+def test_waiting_badges_are_picked_up_by_the_next_owner() -> None:
+    async def scenario(here: World) -> None:
+        here.wire.away.add(ORGANIZATION)
+        here.say(*(event("awarded", n) for n in range(1_000)))
+        await asyncio.sleep(10)
+        here.restart()
+        here.wire.away.clear()
+        await here.settled()
+        assert len(here.held()) == 1_000
+
+    play(scenario, Limits(in_flight=64, rate=1e6))

@@ -87,21 +87,9 @@ class MemoryStore:
 
     async def save(self, changes: Sequence[tuple[bytes, Change]]) -> Sequence[Issuance]:
         async with self._lock:
-            written, results = {}, []
-            letters = []
-            for badge, change in changes:
-                before = self.get(badge)
-                assert before is not None
-                after = change(before)
-                if letter_due(before, after):
-                    letters.append(Letter(badge.decode(), after.refused, before.original))
-                written[badge] = orjson.dumps(dump(after))
-                results.append(after)
             await asyncio.sleep(self._save_seconds)
-            self.table.update(written)
-            self.letters += letters
             self.groups.append(len(changes))
-            return results
+            return [self._change(badge, change) for badge, change in changes]
 
     def follow(self, *events: BadgeEvent) -> list[bytes]:
         changed = []
@@ -113,6 +101,15 @@ class MemoryStore:
                 self.table[key] = orjson.dumps(dump(after))
                 changed.append(key)
         return changed
+
+    def _change(self, badge: bytes, change: Change) -> Issuance:
+        before = self.get(badge)
+        assert before is not None
+        after = change(before)
+        if letter_due(before, after):
+            self.letters.append(Letter(badge.decode(), after.refused, before.original))
+        self.table[badge] = orjson.dumps(dump(after))
+        return after
 
 
 class Wire:
