@@ -76,7 +76,7 @@ class Verdict:
 async def settled(settings: Settings, placed: Iterable[Placed], *, within: float) -> None:
     """Return when the tracker has committed everything that follows from `placed`.
 
-    Raises `FatalError` if either agent has not `within` so many seconds.
+    Raises `TimeoutError` if either agent has not `within` so many seconds.
     """
     names = topics(settings)
     ends: dict[TopicPartition, int] = {}

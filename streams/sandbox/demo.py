@@ -137,7 +137,7 @@ async def _flow(
                 for task in living:
                     task.cancel()
     except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
+        raise FatalError(str(failed.exceptions[0])) from failed.exceptions[0]
 
 
 async def _live(name: str, worker: Process) -> None:

@@ -7,7 +7,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
-from streams.errors import FatalError
 from streams.kafka import admin
 from streams.settings import Settings
 
@@ -15,7 +14,7 @@ PAUSE_SECONDS = 0.1
 
 
 async def joined(settings: Settings, group: str, *, within: float) -> None:
-    """Return when the group has members and has assigned its partitions; else raise `FatalError`."""
+    """Return when the group has members and has assigned its partitions; else raise `TimeoutError`."""
 
     async def is_stable(client: AIOKafkaAdminClient) -> bool:
         (described,) = await client.describe_consumer_groups([group])
@@ -27,7 +26,7 @@ async def joined(settings: Settings, group: str, *, within: float) -> None:
 async def committed(
     settings: Settings, group: str, ends: Mapping[TopicPartition, int], *, within: float
 ) -> None:
-    """Return when the group has committed at least these offsets; else raise `FatalError`."""
+    """Return when the group has committed at least these offsets; else raise `TimeoutError`."""
 
     async def is_there(client: AIOKafkaAdminClient) -> bool:
         offsets = await client.list_consumer_group_offsets(group)
@@ -44,7 +43,7 @@ async def _until(
             while not await _or_not(holds(client)):
                 await asyncio.sleep(PAUSE_SECONDS)
     except TimeoutError:
-        raise FatalError(f"{what} within {within:g} s") from None
+        raise TimeoutError(f"{what} within {within:g} s") from None
 
 
 async def _or_not(answer: Awaitable[bool]) -> bool:
