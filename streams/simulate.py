@@ -47,6 +47,24 @@ def simulate(catalog: str | bytes, lines: Iterable[bytes], report: Report) -> It
             yield from map(_line, decisions)
 
 
+def read_activity(value: Mapping[str, Any], wanted: frozenset[str]) -> Activity | None:
+    """The activity of a line; None where its type is not wanted; raise `UnreadableError` where it is none."""
+    fields = _Fields("", value)
+    source = _Fields("source.", fields.get("source", dict))
+    type, id, time = fields.text("type"), fields.text("id"), _time(fields.text("time"))
+    place = Source(
+        source.text("topic"),
+        source.whole("partition"),
+        source.whole("offset"),
+        source.whole("epoch") if "epoch" in source.value else 0,
+    )
+    data = fields.get("data", dict)
+    if type not in wanted:
+        return None
+    learner, user = _learner(type, data)
+    return Activity(type, id, time, place, learner, data, user)
+
+
 class _Rehearsal:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -58,7 +76,7 @@ class _Rehearsal:
         if "catalog" in value:
             self._catalog = _catalog(line)
             return ()
-        activity = _activity(value, self._catalog.event_types)
+        activity = read_activity(value, self._catalog.event_types)
         if activity is None:
             return ()
         before = self._progress.get(activity.learner, Progress.initial())
@@ -83,24 +101,6 @@ def _catalog(line: bytes) -> Catalog:
     if value.keys() != {"catalog"}:
         raise _unreadable("a line with a catalog holds nothing else")
     return take_catalog(value["catalog"]).compiled
-
-
-def _activity(value: Mapping[str, Any], wanted: frozenset[str]) -> Activity | None:
-    """The line's activity; None where no rule names its type."""
-    fields = _Fields("", value)
-    source = _Fields("source.", fields.get("source", dict))
-    type, id, time = fields.text("type"), fields.text("id"), _time(fields.text("time"))
-    place = Source(
-        source.text("topic"),
-        source.whole("partition"),
-        source.whole("offset"),
-        source.whole("epoch") if "epoch" in source.value else 0,
-    )
-    data = fields.get("data", dict)
-    if type not in wanted:
-        return None
-    learner, user = _learner(type, data)
-    return Activity(type, id, time, place, learner, data, user)
 
 
 @dataclass(frozen=True, slots=True)

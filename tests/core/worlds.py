@@ -1,0 +1,226 @@
+"""Random catalogs and histories in a world so small that everything meets.
+
+Made by a seeded generator, not drawn one by one: thousands a second, and dense in what is rare.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+Json = dict[str, Any]
+
+ORGANIZATION = str(UUID(int=99))
+PASSING = "org.openedx.learning.course.passing.status.updated.v1"
+CERTIFICATE = "org.openedx.learning.certificate.created.v1"
+BADGE = "org.openedx.learning.badge.awarded.v1"
+COURSES = ("A", "B", "C")
+GRADES = ("0.5", "0.90", "A", " 1", "2026-01-03", "2026-01-03T00:00:00Z")
+START = datetime(2026, 1, 1)
+
+
+@dataclass(frozen=True)
+class World:
+    """What one run is about: catalogs, of which the first is in force at first, and lines of activities."""
+
+    catalogs: list[Json]
+    lines: list[Json]
+
+    @property
+    def changing(self) -> list[Json]:
+        """The lines, with the other catalogs put in force at even distances between them."""
+        stretch = len(self.lines) // len(self.catalogs) + 1
+        lines: list[Json] = []
+        for number, line in enumerate(self.lines):
+            if number and number % stretch == 0:
+                lines.append({"catalog": self.catalogs[number // stretch]})
+            lines.append(line)
+        return lines
+
+
+def worlds(catalogs: int = 1) -> st.SearchStrategy[World]:
+    """Worlds with that many catalogs, each a change of the one before."""
+    return st.builds(_world, st.integers(0, 2**32), st.just(catalogs), st.integers(1, 30), st.integers(1, 4))
+
+
+def _world(seed: int, catalogs: int, lines: int, templates: int) -> World:
+    random = Random(seed)
+    first = _document(_templates(random, templates))
+    versions = [first]
+    while len(versions) < catalogs:
+        versions.append(_changed(random, versions[-1]))
+    return World(versions, _lines(random, lines))
+
+
+def shuffled(random: Random, catalog: Json) -> Json:
+    """The same catalog with its templates in another order."""
+    return _document(random.sample(catalog["templates"], len(catalog["templates"])))
+
+
+def _document(templates: list[Json]) -> Json:
+    return {"version": 1, "organizations": [{"id": ORGANIZATION}], "templates": templates}
+
+
+def _day(number: int) -> str:
+    return (START + timedelta(days=number)).isoformat()
+
+
+def _chance(random: Random, percent: int) -> bool:
+    return random.randrange(100) < percent
+
+
+def _templates(random: Random, size: int) -> list[Json]:
+    ids = [str(UUID(int=number)) for number in random.sample(range(1, 10), size)]
+    return [_template(random, id, ids[:place]) for place, id in enumerate(ids)]
+
+
+def _template(random: Random, id: str, older: list[str]) -> Json:
+    requirements = [_requirement(random, f"r{n}") for n in range(random.randint(1, 3))]
+    if older and _chance(random, 60):
+        requirements[-1] = {"id": requirements[-1]["id"], "event_type": BADGE, **_maybe_group(random)}
+        requirements[-1]["rules"] = [_rule("template.uuid", "eq", random.choice(older))]
+        random.shuffle(requirements)
+    _put_in_order(random, requirements)
+    sizes = [requirement["group"] for requirement in requirements if "group" in requirement]
+    return {
+        "id": id,
+        "organization": ORGANIZATION,
+        "name": "Any",
+        "active": _chance(random, 90),
+        "revocable": _chance(random, 85),
+        "requirements": requirements,
+        "penalties": [_penalty(random, f"p{n}", requirements) for n in range(random.randint(0, 2))],
+        "groups": {name: {"at_least": random.randint(1, sizes.count(name))} for name in sizes},
+    }
+
+
+def _put_in_order(random: Random, requirements: list[Json]) -> None:
+    order = random.sample(requirements, len(requirements))
+    for place, requirement in enumerate(order):
+        if place and requirement["event_type"] != BADGE and _chance(random, 25):
+            requirement["after"] = random.choice(order[:place])["id"]
+
+
+def _requirement(random: Random, id: str) -> Json:
+    requirement = {"id": id, **_condition(random, 65), **_maybe_group(random)}
+    if _chance(random, 45):
+        requirement["count"] = random.randint(1, 3)
+    if _chance(random, 35):
+        requirement["distinct"] = random.choice(["course.course_key", "course.start"])
+    if _chance(random, 35):
+        requirement["within"] = f"P{random.randint(0, 4)}D"
+    return requirement
+
+
+def _maybe_group(random: Random) -> Json:
+    return {"group": random.choice("GH")} if _chance(random, 35) else {}
+
+
+def _penalty(random: Random, id: str, requirements: list[Json]) -> Json:
+    ids = [requirement["id"] for requirement in requirements if requirement["event_type"] != BADGE]
+    return {"id": id, **_condition(random, 20), "resets": random.sample(ids, random.randint(0, len(ids)))}
+
+
+def _condition(random: Random, passing: int) -> Json:
+    rules = [_course_rule(random)] if _chance(random, 40) else []
+    if _chance(random, 70):
+        event_type = PASSING
+        if _chance(random, 70):
+            rules.append(_rule("is_passing", "eq", _chance(random, passing)))
+    else:
+        event_type = CERTIFICATE
+        if _chance(random, 50):
+            rules.append(_grade_rule(random))
+    span = {"since": _day(random.randint(0, 3))} if _chance(random, 10) else {}
+    if _chance(random, 10):
+        span["until"] = _day(random.randint(4, 8))
+    return {"event_type": event_type, "rules": rules, **span}
+
+
+def _rule(path: str, operator: str, value: Any) -> Json:
+    return {"path": path, "operator": operator, "value": value}
+
+
+def _course_rule(random: Random) -> Json:
+    course = random.choice(COURSES)
+    return random.choice(
+        [
+            _rule("course.course_key", "eq", course),
+            _rule("course.course_key", "in", random.sample(COURSES, random.randint(0, 2))),
+            _rule("course.course_key", "ne", course),
+            _rule("course.course_key", "matches", "[AB]"),
+            _rule("course.start", "exists", _chance(random, 50)),
+            _rule("course.start", "ge", _day(3)),
+        ]
+    )
+
+
+def _grade_rule(random: Random) -> Json:
+    order = random.choice(["gt", "ge", "lt", "le"])
+    return random.choice(
+        [
+            _rule("grade", order, 0.9),
+            _rule("grade", order, _day(2)),
+            _rule("grade", "not_in", random.sample(GRADES, 2)),
+        ]
+    )
+
+
+def _changed(random: Random, catalog: Json) -> Json:
+    """Some templates anew, under the same or other ids; some of the others with parts dropped."""
+    former = catalog["templates"]
+    fresh = _templates(random, len(former))
+    if _chance(random, 30):
+        return _document(fresh)
+    return _document([_touched(random, template) for template in former])
+
+
+def _touched(random: Random, template: Json) -> Json:
+    requirements = [dict(requirement) for requirement in template["requirements"]]
+    for requirement in requirements:
+        if requirement["event_type"] != BADGE and _chance(random, 30):
+            change = _requirement(random, requirement["id"])
+            kept = {"after", "group"} & requirement.keys()
+            requirement |= {key: value for key, value in change.items() if key not in ("after", "group")}
+            for key in {"count", "distinct", "within", "since", "until"} - change.keys() - kept:
+                requirement.pop(key, None)
+    named = {requirement.get("after") for requirement in requirements}
+    named |= {reset for penalty in template["penalties"] for reset in penalty["resets"]}
+    loose = [r for r in requirements if r["id"] not in named and "group" not in r]
+    if len(requirements) > 1 and loose and _chance(random, 40):
+        requirements.remove(loose[0])
+    return template | {"requirements": requirements, "active": _chance(random, 80)}
+
+
+def _lines(random: Random, size: int) -> list[Json]:
+    """Activities from two partitions: some delivered again, some written twice."""
+    lines: list[Json] = []
+    ends = [0, 0]
+    for number in range(size):
+        line = {"id": f"e{number}", **_activity(random)}
+        again = random.randrange(12)
+        if lines and again == 0:  # Kafka delivers it again
+            lines.append(random.choice(lines))
+            continue
+        if lines and again == 1:  # the bus wrote it twice
+            line = dict(random.choice(lines))
+        partition = random.randrange(2)
+        ends[partition] += random.randint(1, 2)
+        line["source"] = {"topic": "t", "partition": partition, "offset": ends[partition]}
+        lines.append(line)
+    return lines
+
+
+def _activity(random: Random) -> Json:
+    start = random.choice([None, _day(2), _day(4)])
+    course = {"course_key": random.choice(COURSES), "display_name": "", "start": start}
+    data: Json = {"course": course, "user": {"id": random.choice([1, 1, 1, 2])}}
+    type = random.choice([PASSING, PASSING, CERTIFICATE])
+    if type == PASSING:
+        data["is_passing"] = _chance(random, 70)
+    else:
+        data["grade"] = random.choice(GRADES)
+    return {"type": type, "time": _day(random.randint(0, 8)), "data": data}
