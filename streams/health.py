@@ -1,8 +1,10 @@
 """The worker's own pages: `/metrics`, `/live`, `/ready`, `/health`."""
 
 import logging
+import platform
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -34,6 +36,7 @@ class Pages:
 
     async def start(self) -> None:
         """Listen; raise `ConfigurationError` where the address cannot be used."""
+        metrics.BUILD.info({"version": version("badge-streams"), "python": platform.python_version()})
         application = web.Application()
         application.add_routes(
             [

@@ -62,6 +62,8 @@ class Tracker:
     def take_catalog(self) -> None:
         """Read only what the catalog in force names; called whenever another one comes into force."""
         self.reader.wanted = self.catalogs.compiled.event_types
+        sources = ", ".join(topic.name for topic in self.names.sources)
+        log.info("reading %s for %s", sources, ", ".join(sorted(self.reader.wanted)) or "nothing")
 
     def describe(self) -> dict[str, Any]:
         """What `/health` says beside the stream's state."""
@@ -229,7 +231,12 @@ def build(settings: Settings) -> App:
     )
     tracker = Tracker(app, settings, names)
     app.resources.append(tracker)
-    app.Table("progress", input_topic=names.activities.name, changelog=names.progress.name)
+    app.Table(
+        "progress",
+        help="What each learner has done towards each badge.",
+        input_topic=names.activities.name,
+        changelog=names.progress.name,
+    )
 
     @app.agent(app.batches(*sorted(sources)), name="rekey")
     async def rekey(batches: AsyncIterator[Batch]) -> None:

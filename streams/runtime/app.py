@@ -42,6 +42,14 @@ class BatchSchema(faust.Schema):
         return message.value
 
 
+class BatchTopic(faust.Topic):
+    """A channel that may stand for several topics; Faust's cannot name itself then, and its CLI fails."""
+
+    def get_topic_name(self) -> str:
+        """The names, with commas."""
+        return ",".join(self.topics)
+
+
 class Resource(Protocol):
     """Something that a worker opens before it reads and closes after it has stopped."""
 
@@ -89,6 +97,7 @@ class App(faust.App):
             worker_redirect_stdouts=False,
             logging_config=logs.configuration(settings.log_format),
             Table=Table,
+            Topic=BatchTopic,
             TableManager=TableManager,
             **options,
         )

@@ -1,0 +1,116 @@
+"""A tracker as an operator meets it: its pages, its end, Faust's own command line."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.sandbox.bus import Bus
+from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.process import Deadline, Process
+
+CATALOG = Path(__file__).parents[2] / "streams" / "sandbox" / "catalog.yaml"
+FAUST = [sys.executable, "-m", "faust", "-A", "streams.tracker"]
+
+
+@pytest.fixture
+def commands(sandbox: Bus, app_prefix: str) -> Commands:
+    commands = on_bus(sandbox, app_prefix, catalog=CATALOG, partitions=2)
+    commands.run("topics", "--create", "--all")
+    return commands
+
+
+def test_the_pages_say_how_the_tracker_is(commands: Commands, tmp_path: Path) -> None:
+    tracker = commands.start("tracker", log=tmp_path / "log")
+    try:
+        address = _address(tracker)
+        _eventually(lambda: _get(f"{address}/ready")[0] == 200, "the tracker is ready")
+
+        assert _get(f"{address}/live")[0] == 200
+        status, health = _get(f"{address}/health")
+        assert status == 200
+        told = json.loads(health)
+        assert "org.openedx.learning.certificate.created.v1" in told["event_types"]
+        assert told["catalog"]["templates"] == 8
+        assert all(partition["ready"] for partition in told["partitions"].values())
+        _, metrics = _get(f"{address}/metrics")
+        assert 'badges_catalog_templates{state="active"} 8.0' in metrics
+        assert re.search(r'badges_build_info{python="3\.\d+\.\d+",version="[^"]+"} 1\.0', metrics)
+    finally:
+        code = tracker.stop()
+
+    assert code == 0
+
+
+def test_a_tracker_without_its_topics_says_so_in_one_line_and_ends(
+    sandbox: Bus, app_prefix: str, tmp_path: Path
+) -> None:
+    commands = on_bus(sandbox, app_prefix, catalog=CATALOG, partitions=2)
+    tracker = commands.start("tracker", log=tmp_path / "log")
+
+    assert tracker.wait(30) == 1
+    log = tracker.log.read_text()
+    assert f"topic {app_prefix}-tracker-activities does not exist" in log
+    assert "Traceback" not in log
+
+
+def test_a_tracker_without_a_catalog_ends_with_the_code_of_a_wrong_setting(
+    commands: Commands, tmp_path: Path
+) -> None:
+    tracker = commands.start("tracker", log=tmp_path / "log", BADGES_CATALOG="")
+
+    assert tracker.wait(30) == 2
+    assert "no catalog" in tracker.log.read_text()
+
+
+def test_fausts_own_command_line_works(commands: Commands) -> None:
+    environment = {**os.environ, **commands.settings}
+
+    for command, shown in ((("tables",), "progress"), (("agents",), "rekey")):
+        ran = subprocess.run([*FAUST, *command], env=environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        assert shown in ran.stdout
+
+
+def test_faust_runs_the_tracker_too(commands: Commands, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    tracker = Process([*FAUST, "worker", "-l", "info"], log=log, env={**os.environ, **commands.settings})
+    try:
+        address = _address(tracker)
+        _eventually(lambda: _get(f"{address}/ready")[0] == 200, "the tracker is ready")
+        tracker.send(signal.SIGTERM)
+        assert tracker.wait(20) == 0
+    finally:
+        tracker.kill()
+
+
+def _address(tracker: Process) -> str:
+    """Where the pages are, out of the worker's log."""
+    pages = re.compile(r"pages at (http://[\d.:]+)/health")
+    _eventually(lambda: pages.search(tracker.log.read_text()) is not None, "the pages are served")
+    found = pages.search(tracker.log.read_text())
+    assert found is not None
+    return found[1]
+
+
+def _get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def _eventually(holds: Callable[[], Any], what: str) -> None:
+    deadline = Deadline(30, what)
+    while not holds():
+        deadline.wait()
