@@ -71,7 +71,7 @@ class Limits:
     rate: float = 5.0
     breaker: Patience = Patience(1.0, 60.0)
     throttled: Patience = Patience(1.0, 60.0)
-    key: Patience = Patience(30.0, 60.0)
+    key: Patience = Patience(4.0, 60.0)
     template: Patience = Patience(30.0, 300.0)
 
 

@@ -51,7 +51,7 @@ class Fault:
     share: float = 1.0
     status: int = 503
     retry_after: str | None = None
-    body: Literal["json", "html", "empty", "binary"] = "json"
+    body: Literal["json", "html", "empty", "binary", "echo"] = "json"
     seconds: float = 0.0
 
     def concerns(self, organization: str, call: Call) -> bool:
@@ -175,14 +175,14 @@ class Credly:
         entry = Entry(next(self._numbers), self._now(), organization, call, method, url.path, 0, False)
         fault = self._fault(organization, call)
         if fault is not None and fault.kind in ("error", "reset_before"):
-            return self._fail(entry, fault)
+            return self._fail(entry, fault, headers, body)
         try:
             self._authenticate(organization, headers)
             reply, entry = self._serve(method, organization, rest, parse_qs(url.query), body, entry)
         except RefusalError as refusal:
             reply = Reply(refusal.status, orjson.dumps(refusal.body))
         if fault is not None and fault.kind in ("lost", "reset_after"):
-            return self._fail(entry, fault)
+            return self._fail(entry, fault, headers, body)
         self.journal.append(replace(entry, status=reply.status, fault=fault.kind if fault else ""))
         delay = self.latency + (fault.seconds if fault is not None else 0.0)
         return replace(reply, delay=delay)
@@ -206,11 +206,12 @@ class Credly:
                 chosen = fault
         return chosen
 
-    def _fail(self, entry: Entry, fault: Fault) -> Reply:
+    def _fail(self, entry: Entry, fault: Fault, asked: Mapping[str, str], body: bytes) -> Reply:
         reset = fault.kind.startswith("reset")
         self.journal.append(replace(entry, status=0 if reset else fault.status, fault=fault.kind))
         headers = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
-        return Reply(fault.status, _fault_body(fault), headers, self.latency + fault.seconds, reset)
+        said = _fault_body(fault, asked, body)
+        return Reply(fault.status, said, headers, self.latency + fault.seconds, reset)
 
     def _authenticate(self, organization: str, headers: Mapping[str, str]) -> None:
         expected = base64.b64encode(f"{self.keys.get(organization)}:".encode()).decode()
@@ -460,7 +461,7 @@ def _call(method: str, rest: str) -> Call:
     return "other"
 
 
-def _fault_body(fault: Fault) -> bytes:
+def _fault_body(fault: Fault, headers: Mapping[str, str], body: bytes) -> bytes:
     match fault.body:
         case "json":
             return orjson.dumps({"data": {"message": "Something went wrong"}, "metadata": {}})
@@ -470,6 +471,11 @@ def _fault_body(fault: Fault) -> bytes:
             return b"\xff\xfe\x00\x80"
         case "empty":
             return b""
+        case "echo":
+            # What no caller should let through to its logs.
+            email = _document(body).get("recipient_email") if body else "nobody@example.org"
+            message = f"user {email} with {headers.get('Authorization')} is not welcome"
+            return orjson.dumps({"data": {"message": message}, "metadata": {}})
 
 
 def _document(body: bytes) -> Mapping[str, Any]:

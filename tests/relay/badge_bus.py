@@ -4,23 +4,29 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 from uuid import UUID, uuid5
 
+import orjson
 import yaml
 from aiokafka import AIOKafkaProducer
+from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Decision, User
-from streams.bus.emitter import BadgeEmitter
+from streams.bus.emitter import BadgeEmitter, BadgeEvent
 from streams.bus.registry import Registry
-from streams.kafka import partition_of
+from streams.issuances import Issuance, done, load
+from streams.kafka import partition_of, partitions_of, reader
+from streams.runtime.recovery import read_table
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.credly import Credly
 from streams.settings import Settings
+from streams.topics import topics
 
+FIRST = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = "S3cret-Key-of-the-test"
 PASSING = "org.openedx.learning.course.passing.status.updated.v1"
 
@@ -43,6 +49,11 @@ class Word:
     template: str
     learner: int
     generation: int
+
+    @property
+    def time(self) -> datetime:
+        """Another for each generation, so that Credly's `issued_at` tells them apart."""
+        return FIRST + timedelta(days=self.generation)
 
     @property
     def badge(self) -> UUID:
@@ -86,6 +97,10 @@ class Speaker:
         self._partitions = settings.partitions
         self._producer = producer
         self._emitter = emitter
+
+    def event(self, word: Word) -> BadgeEvent:
+        """A decision as it goes on the bus."""
+        return self._emitter.encode(_decision(word), _user(word.learner), Template(word.template), "credly")
 
     async def say(self, words: Iterable[Word], rate: float = 1e9) -> None:
         """Send them in this order, and wait until they are there."""
@@ -139,7 +154,7 @@ def _decision(word: Word) -> Decision:
         generation=word.generation,
         badge=word.badge,
         id=word.id,
-        time=datetime.now(UTC),
+        time=word.time,
         activity="",
         because=(),
     )
@@ -147,3 +162,35 @@ def _decision(word: Word) -> Decision:
 
 def _user(learner: int) -> User:
     return User(learner, True, f"user{learner}", f"user{learner}@example.org", f"Ada No{learner}")
+
+
+async def issuances(settings: Settings) -> dict[str, Issuance]:
+    """What the relays' table holds, by badge."""
+    held: dict[str, Issuance] = {}
+    for partition in range(settings.partitions):
+        table = await read_table(settings, topics(settings).issuances.name, partition)
+        held |= {badge.decode(): load(orjson.loads(raw)) for badge, raw in table.items()}
+    return held
+
+
+async def all_done(settings: Settings, badges: int, within: float) -> dict[str, Issuance]:
+    """Wait until the table holds so many badges and nothing is left to do; return it."""
+    async with asyncio.timeout(within):
+        while True:
+            held = await issuances(settings)
+            if len(held) == badges and all(map(done, held.values())):
+                return held
+            await asyncio.sleep(0.5)
+
+
+async def dead_letters(settings: Settings, count: int, within: float) -> list[ConsumerRecord]:
+    """Wait until there are so many; return them."""
+    async with asyncio.timeout(within), reader(settings) as consumer:
+        places = await partitions_of(consumer, topics(settings).relay_dead_letters.name)
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        letters: list[ConsumerRecord] = []
+        while len(letters) < count:
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                letters += records
+        return letters

@@ -1,33 +1,223 @@
 """Relays as they are run, on a real bus, against a simulator behind HTTP."""
 
 import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from streams.credly import timestamp
+from streams.deadletters import DETAIL, REASON
 from streams.sandbox.bus import Bus
-from streams.sandbox.credly import Credly, Server
-from tests.relay.badge_bus import Word, catalog, know, relays, speaker, until
+from streams.sandbox.commands import Commands
+from streams.sandbox.credly import Credly, Fault, Server
+from streams.sandbox.process import Process
+from tests.relay.badge_bus import (
+    KEY,
+    Word,
+    all_done,
+    catalog,
+    dead_letters,
+    know,
+    relays,
+    speaker,
+    until,
+)
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
+OTHER_ORGANIZATION = "7f0b9c0d-1111-4f0e-8d0a-0f2a7d0c1b22"
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
+DUPLICATES = "3c1d5a0f-7e0d-4b0e-a8f8-0d1a6f6f7a21"
+OTHER_TEMPLATE = "9b5a0e7e-0e5f-4d0e-9f0a-2f1c1b7d1a11"
+ORGANIZATIONS = {ORGANIZATION: [TEMPLATE], OTHER_ORGANIZATION: [OTHER_TEMPLATE]}
+FAST = {"BADGES_CREDLY_RATE": "100000", "BADGES_CREDLY_IN_FLIGHT": "32"}
+
+STORM = [
+    Fault("error", share=0.03, status=503),
+    Fault("error", share=0.02, status=500, body="html"),
+    Fault("error", share=0.01, status=429, retry_after="1"),
+    Fault("error", share=0.005, status=429, body="empty"),
+    Fault("error", share=0.001, status=401),
+    Fault("lost", share=0.02, status=502, body="binary"),
+    Fault("reset_before", share=0.02),
+    Fault("reset_after", share=0.02),
+    Fault("slow", share=0.01, seconds=2),
+    Fault("slow_before", share=0.01, seconds=2),
+]
 
 
-async def test_a_decision_on_the_bus_becomes_a_badge_at_credly(
+@dataclass
+class Place:
+    """A bus with a simulator beside it."""
+
+    credly: Credly
+    commands: Commands
+    logs: Path
+
+    @asynccontextmanager
+    async def relay(self, name: str = "relay") -> AsyncIterator[Process]:
+        process = self.commands.start("relay", log=self.logs / f"{name}.log")
+        try:
+            yield process
+        finally:
+            await asyncio.to_thread(process.stop)
+
+    def held(self) -> set[tuple[str, int]]:
+        held = [(badge.template, int(badge.earner)) for badge in self.credly.held()]
+        assert len(held) == len(set(held)), "a badge is held twice"
+        return set(held)
+
+
+@asynccontextmanager
+async def place(
+    bus: Bus,
+    name: str,
+    path: Path,
+    organizations: Mapping[str, Sequence[str]] = ORGANIZATIONS,
+    partitions: int = 4,
+) -> AsyncIterator[Place]:
+    credly = Credly()
+    know(credly, organizations)
+    async with Server(credly) as server:
+        file = path / "catalog.yaml"
+        file.write_text(catalog(server.url, organizations))
+        commands = relays(bus, name, file, partitions, **FAST)
+        await asyncio.to_thread(commands.run, "topics", "--create", "--all")
+        yield Place(credly, commands, path)
+
+
+def story(seed: int, learners: int) -> Iterator[Word]:
+    """Awards of two templates, many of them revoked, many of those awarded again."""
+    draw = random.Random(seed)
+    told: list[Word] = []
+    waiting = [
+        Word("awarded", template, n, 1) for n in range(learners) for template in (TEMPLATE, OTHER_TEMPLATE)
+    ]
+    while waiting:
+        word = waiting.pop(draw.randrange(min(len(waiting), 200)))
+        told.append(word)
+        yield word
+        if draw.random() < 0.03:
+            yield draw.choice(told)
+        if word.kind == "awarded" and draw.random() < 0.35:
+            waiting.insert(draw.randrange(100), Word("revoked", word.template, word.learner, word.generation))
+        elif word.kind == "revoked" and draw.random() < 0.6:
+            again = Word("awarded", word.template, word.learner, word.generation + 1)
+            waiting.insert(draw.randrange(100), again)
+
+
+def last_words(words: Sequence[Word]) -> dict[tuple[str, int], Word]:
+    last: dict[tuple[str, int], Word] = {}
+    for word in words:
+        place = (word.template, word.learner)
+        if place not in last or (word.generation, word.kind) > (last[place].generation, last[place].kind):
+            last[place] = word
+    return last
+
+
+async def test_credly_follows_the_bus_through_trouble_while_relays_crash(
     sandbox: Bus, app_prefix: str, tmp_path: Path
 ) -> None:
-    credly = Credly()
-    async with Server(credly) as server:
-        organizations = {ORGANIZATION: [TEMPLATE]}
-        know(credly, organizations)
-        path = tmp_path / "catalog.yaml"
-        path.write_text(catalog(server.url, organizations))
-        commands = relays(sandbox, app_prefix, path)
-        await asyncio.to_thread(commands.run, "topics", "--create", "--all")
-        relay = commands.start("relay", log=tmp_path / "relay.log")
-        try:
-            async with speaker(commands.parsed) as bus:
-                await bus.say([Word("awarded", TEMPLATE, 7, 1)])
-                await until(lambda: len(credly.held()) == 1, 30)
-        finally:
-            code = await asyncio.to_thread(relay.stop)
-    assert credly.held()[0].earner == "7"
-    assert code == 0
+    # given
+    words = list(story(seed=5, learners=600))
+    last = last_words(words)
+    third = len(words) // 3
+    async with place(sandbox, app_prefix, tmp_path) as here:
+        # when
+        here.credly.schedule(STORM)
+        async with speaker(here.commands.parsed) as bus, here.relay("1") as crashing, here.relay("2"):
+            await bus.say(words[:third])
+            await until(lambda: len(here.credly.badges) > 100, 40)
+            crashing.kill()
+            await bus.say(words[third : 2 * third])
+            async with here.relay("3"):
+                await bus.say(words[2 * third :])
+                table = await all_done(here.commands.parsed, len(last), within=100)
+        # then
+        assert len(last) == 1_200
+        assert here.held() == {place for place, word in last.items() if word.kind == "awarded"}
+        assert {badge: issuance.decision for badge, issuance in table.items()} == {
+            str(word.badge): str(word.id) for word in last.values()
+        }
+        assert not any(issuance.refused for issuance in table.values())
+        assert_once_and_in_order(here.credly, words)
+
+
+def assert_once_and_in_order(credly: Credly, words: Sequence[Word]) -> None:
+    """Each decision has at most one 201, and what happened to each badge happened in the bus's order."""
+    times = {timestamp(word.time): word.generation for word in words}
+    issues = Counter(
+        (entry.template, entry.earner, entry.issued_at)
+        for entry in credly.journal
+        if entry.call == "issue" and entry.done
+    )
+    assert {decision: n for decision, n in issues.items() if n > 1} == {}
+    steps: defaultdict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+    for entry in credly.journal:
+        if entry.done:
+            steps[(entry.template, entry.earner)].append((entry.call, times.get(entry.issued_at, 0)))
+    for taken in steps.values():
+        calls = [call for call, _ in taken]
+        assert calls == ["issue" if place % 2 == 0 else "revoke" for place in range(len(calls))]
+        generations = [generation for call, generation in taken if call == "issue"]
+        assert generations == sorted(generations)
+
+
+async def test_an_outage_of_one_organization_holds_neither_the_stream_nor_the_other(
+    sandbox: Bus, app_prefix: str, tmp_path: Path
+) -> None:
+    # given
+    async with place(sandbox, app_prefix, tmp_path) as here:
+        here.credly.schedule([Fault("error", ORGANIZATION, status=503)])
+        async with speaker(here.commands.parsed) as bus, here.relay():
+            # when
+            for template in (TEMPLATE, OTHER_TEMPLATE):
+                await bus.say([Word("awarded", template, n, 1) for n in range(300)])
+            # then
+            await until(lambda: len(here.held()) == 300, 40)
+            assert {template for template, _ in here.held()} == {OTHER_TEMPLATE}
+            tried = [entry for entry in here.credly.journal if entry.organization == ORGANIZATION]
+            assert len(tried) < 50
+            # when
+            here.credly.schedule([])
+            # then
+            await until(lambda: len(here.held()) == 600, 60)
+
+
+async def test_what_cannot_be_issued_is_set_aside_whole_with_its_reason(
+    sandbox: Bus, app_prefix: str, tmp_path: Path
+) -> None:
+    # given
+    unknown = "ffffffff-2f53-4a63-9b8e-8f5a4f6f2d10"
+    words = [Word("awarded", TEMPLATE, 1, 1), Word("awarded", unknown, 2, 1)]
+    async with place(sandbox, app_prefix, tmp_path) as here:
+        here.credly.schedule([Fault("error", call="issue", status=422, body="echo")])
+        async with speaker(here.commands.parsed) as bus, here.relay():
+            # when
+            await bus.say(words)
+            letters = await dead_letters(here.commands.parsed, 2, within=40)
+            # then
+            told = {
+                dict(letter.headers)["ce_id"].decode(): (
+                    dict(letter.headers)[REASON],
+                    dict(letter.headers)[DETAIL],
+                )
+                for letter in letters
+            }
+            assert told == {
+                str(words[0].id): (b"refused", b"422: user [hidden] with Basic [hidden] is not welcome"),
+                str(words[1].id): (
+                    b"unknown_template",
+                    b"the catalog has no template ffffffff-2f53-4a63-9b8e-8f5a4f6f2d10",
+                ),
+            }
+            [refused] = [letter for letter in letters if dict(letter.headers)[REASON] == b"refused"]
+            sent = bus.event(words[0])
+            assert (refused.key, refused.value) == (sent.key, sent.value)
+            assert list(refused.headers)[: len(sent.headers)] == sent.headers
+    said = (tmp_path / "relay.log").read_text()
+    assert "is refused" in said
+    assert KEY not in said
+    assert "@example.org" not in said
