@@ -1,6 +1,8 @@
 """The commands. Each imports what it needs when it is called and calls one function elsewhere."""
 
+import asyncio
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -9,6 +11,21 @@ import click
 from streams.errors import ConfigurationError, FatalError
 
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class Time(click.ParamType):
+    """An ISO 8601 time; naive is UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Parse it."""
+        from streams.badges import parse_time
+
+        time = value if isinstance(value, datetime) else parse_time(value)
+        if time is None:
+            self.fail(f"{value!r} is no ISO 8601 time", param, ctx)
+        return time
 
 
 class Commands(click.Group):
@@ -98,6 +115,96 @@ def relay() -> None:
     from streams.worker import run
 
     run(build)
+
+
+@main.command()
+@click.option("--organization", "organizations", multiple=True, help="Its id; several times, or all.")
+def reconcile(organizations: tuple[str, ...]) -> None:
+    """Print where Credly and the relay's table differ; exit 1 if they do.
+
+    A line each: what differs, template, learner, badge, Credly's id, separated by tabs.
+    """
+    from streams.drift import reports
+    from streams.settings import load_settings
+
+    async def run() -> bool:
+        differ = False
+        async for report in reports(load_settings(), organizations):
+            for difference in report.differences:
+                click.echo(difference)
+            differ = differ or bool(report.differences)
+            click.echo(report, err=True)
+        return differ
+
+    if asyncio.run(run()):
+        raise SystemExit(1)
+
+
+@main.command()
+@click.option("--learner", type=int, required=True, help="The LMS user id.")
+@click.option("--template", help="Only this badge template.")
+def explain(learner: int, template: str | None) -> None:
+    """Print a learner's progress and the reasons of each decision, from the changelog."""
+    from streams.operate.explain import explain
+    from streams.settings import load_settings
+
+    for line in asyncio.run(explain(load_settings(), learner, template)):
+        click.echo(line)
+
+
+@main.command()
+@click.option("--topic", "names", multiple=True, help="In place of the source topics; may be repeated.")
+@click.option("--since", type=Time(), help="Only records of that time and later (ISO 8601).")
+@click.option("--until", type=Time(), help="Only records before that time.")
+def record(names: tuple[str, ...], since: datetime | None, until: datetime | None) -> None:
+    """Print what is on the bus, decoded, in the JSON lines that simulate reads."""
+    from streams.operate.record import record
+    from streams.settings import load_settings
+
+    async def run() -> None:
+        async for line in record(
+            load_settings(), names, since, until, lambda said: click.echo(said, err=True)
+        ):
+            click.echo(line)
+
+    asyncio.run(run())
+
+
+@main.group()
+def catalog() -> None:
+    """The catalog at run time."""
+
+
+@catalog.command("publish")
+@click.argument("file", type=File)
+def publish_catalog(file: Path) -> None:
+    """Put a catalog in force; workers take it within seconds."""
+    from streams.operate.publish import publish
+    from streams.settings import load_settings
+
+    for line in asyncio.run(publish(load_settings(), file, datetime.now(UTC))):
+        click.echo(line)
+
+
+@catalog.command("show")
+def show_catalog() -> None:
+    """Print the catalog in force; its revision on standard error."""
+    from streams.operate.publish import show
+    from streams.settings import load_settings
+
+    revision, text = asyncio.run(show(load_settings()))
+    click.echo(revision, err=True)
+    click.echo(text.rstrip())
+
+
+@catalog.command("history")
+def catalog_history() -> None:
+    """Print every revision that was published."""
+    from streams.operate.publish import history
+    from streams.settings import load_settings
+
+    for line in asyncio.run(history(load_settings())):
+        click.echo(line)
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from streams import credly, metrics
-from streams.catalog import Duration
+from streams.catalog import CatalogDocument, Duration
 from streams.credly import Answer, NoAnswer, Outcome, Request
 
 log = logging.getLogger(__name__)
@@ -209,6 +209,11 @@ class Organization:
     def held(self) -> str:
         """Why calls are held back at present; empty where they are not."""
         return self._hold.why if self._hold else ""
+
+    @property
+    def has_key(self) -> bool:
+        """True where something stands at the key's reference."""
+        return bool(self._key.read())
 
     @property
     def rate(self) -> float:
@@ -406,6 +411,24 @@ class Organizations:
     def _released(self, template: str) -> None:
         for listener in tuple(self.listeners):
             listener(template)
+
+
+def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str, TemplateTerms]]:
+    """What a catalog says of organizations and of how badges are issued."""
+    organizations = []
+    for declared in document.organizations.values():
+        key, base = declared.api_key, credly.base_url(declared.environment, declared.url)
+        file = str(key.file) if key and key.file else None
+        organizations.append(
+            OrganizationTerms(declared.id, base, KeyRef(key.env, file) if key is not None else None)
+        )
+    templates = {
+        template.id: TemplateTerms(
+            template.organization, template.notify.award, template.notify.revoke, template.expires_after
+        )
+        for template in document.templates.values()
+    }
+    return organizations, templates
 
 
 async def change_within(changed: asyncio.Event, clock: Clock, seconds: float) -> None:

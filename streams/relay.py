@@ -23,7 +23,6 @@ from streams.bus import schemas
 from streams.bus.emitter import GENERATION
 from streams.bus.reader import Reader, SchemaNeeded
 from streams.bus.registry import Registry
-from streams.catalog import CatalogDocument
 from streams.catalogs import CatalogInForce
 from streams.credly import Recipient
 from streams.credly_http import Http
@@ -31,15 +30,7 @@ from streams.deadletters import set_aside
 from streams.errors import UnreadableError
 from streams.health import Pages
 from streams.issuances import BadgeEvent, Issuance, Kind, Original, desire, dump, letter_due, load
-from streams.organizations import (
-    Clock,
-    KeyRef,
-    Limits,
-    Organization,
-    Organizations,
-    OrganizationTerms,
-    TemplateTerms,
-)
+from streams.organizations import Clock, Limits, Organization, Organizations, terms
 from streams.reconciler import Change, Reconciler
 from streams.runtime import App, Batch, Partition, Unit
 from streams.settings import Settings, load_settings
@@ -344,24 +335,6 @@ def badge_event(activity: Activity, record: ConsumerRecord) -> BadgeEvent:
         recipient=Recipient(user.username, user.email, user.name),
         original=Original(record.value, tuple(record.headers)),
     )
-
-
-def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str, TemplateTerms]]:
-    """What the relay needs of a catalog."""
-    organizations = []
-    for declared in document.organizations.values():
-        key, base = declared.api_key, credly.base_url(declared.environment, declared.url)
-        file = str(key.file) if key and key.file else None
-        organizations.append(
-            OrganizationTerms(declared.id, base, KeyRef(key.env, file) if key is not None else None)
-        )
-    templates = {
-        template.id: TemplateTerms(
-            template.organization, template.notify.award, template.notify.revoke, template.expires_after
-        )
-        for template in document.templates.values()
-    }
-    return organizations, templates
 
 
 def build(settings: Settings) -> App:

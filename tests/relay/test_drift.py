@@ -1,0 +1,94 @@
+"""What the relay believes against what Credly lists."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from streams.credly import Absent, Found, Issued, IssuedBadge, Revoked
+from streams.drift import Difference, compare, reports
+from streams.errors import FatalError
+from streams.issuances import Issuance, Issue, LookUp, Revoke, desire, record
+from streams.sandbox.bus import Bus
+from tests.relay.badge_bus import KEY, Word, all_done, speaker
+from tests.relay.test_relay_on_bus import ORGANIZATION, OTHER_TEMPLATE, TEMPLATE, place
+from tests.relay.virtual import EPOCH
+from tests.relay.world import badge_id, event, recipient
+
+HELD = IssuedBadge("c-1", "accepted", TEMPLATE, "1", "user1@example.org")
+
+
+def held(learner: int = 1, badge: str = "c-1") -> Issuance:
+    issue = Issue(recipient(learner), EPOCH)
+    return record(desire(None, event("awarded", learner)), issue, Issued(badge, "pending"), EPOCH)
+
+
+def revoked(learner: int = 1) -> Issuance:
+    return record(desire(held(learner), event("revoked", learner)), Revoke("c-1"), Revoked(), EPOCH)
+
+
+def table(*issuances: Issuance) -> dict[str, Issuance]:
+    return {badge_id(issuance.learner): issuance for issuance in issuances}
+
+
+def kinds(issuances: dict[str, Issuance], *listed: IssuedBadge) -> list[str]:
+    return [difference.kind for difference in compare(issuances, listed)]
+
+
+def test_what_agrees_is_no_difference() -> None:
+    assert kinds(table(held()), HELD) == []
+    assert kinds(table(revoked()), replace(HELD, state="revoked")) == []
+    assert kinds({}) == []
+
+
+def test_a_badge_that_credly_does_not_know_is_missing() -> None:
+    assert list(compare(table(held()), [])) == [Difference("missing", TEMPLATE, "1", badge_id(1), "c-1")]
+
+
+@pytest.mark.parametrize(("state", "kind"), [("revoked", "revoked_by_hand"), ("rejected", "rejected")])
+def test_a_badge_that_is_no_longer_held_says_why(state: str, kind: str) -> None:
+    assert kinds(table(held()), replace(HELD, state=state)) == [kind]
+
+
+def test_a_badge_that_the_bus_never_asked_for_was_issued_by_hand() -> None:
+    assert kinds({}, HELD) == ["issued_by_hand"]
+    assert kinds(table(held()), HELD, replace(HELD, id="c-2", earner="")) == ["issued_by_hand"]
+
+
+def test_a_revoked_badge_that_credly_holds_all_the_same_is_still_held() -> None:
+    assert kinds(table(revoked()), replace(HELD, state="revoked"), replace(HELD, id="c-2")) == ["still_held"]
+
+
+def test_badges_on_which_the_relay_is_working_are_left_out() -> None:
+    working = desire(None, event("awarded"))
+    assert kinds(table(working), HELD) == []
+    looked_up = record(working, LookUp(""), Absent(), EPOCH)
+    assert kinds(table(looked_up)) == []
+    assert kinds(table(record(working, LookUp(""), Found("c-1", "accepted"), EPOCH)), HELD) == []
+
+
+async def test_the_command_prints_what_people_did_at_credly(
+    sandbox: Bus, app_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place(sandbox, app_prefix, tmp_path) as here:
+        # given
+        async with speaker(here.commands.parsed) as bus, here.relay():
+            await bus.say([Word("awarded", TEMPLATE, n, 1) for n in range(120)])
+            await bus.say([Word("awarded", OTHER_TEMPLATE, 1, 1)])
+            await all_done(here.commands.parsed, 121, within=60)
+        # then
+        assert await asyncio.to_thread(here.commands.run, "reconcile") == ""
+        # when
+        held = {badge.earner: badge for badge in here.credly.held() if badge.template == TEMPLATE}
+        here.credly.set_state(held["3"].id, "revoked")
+        here.credly.set_state(held["4"].id, "rejected")
+        monkeypatch.setenv("RELAY_TEST_KEY", KEY)
+        found = [report async for report in reports(here.commands.parsed, [ORGANIZATION])]
+        # then
+        assert [(d.kind, d.learner, d.credly) for report in found for d in report.differences] == [
+            ("rejected", "4", held["4"].id),
+            ("revoked_by_hand", "3", held["3"].id),
+        ]
+        with pytest.raises(FatalError, match=r"ended with 1: .*2 differences"):
+            await asyncio.to_thread(here.commands.run, "reconcile")
