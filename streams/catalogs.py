@@ -17,7 +17,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from streams import metrics
 from streams.badges import Catalog
 from streams.catalog import CatalogDocument, load_catalog
-from streams.errors import CatalogError, ConfigurationError
+from streams.errors import CatalogError, ConfigurationError, FatalError
 from streams.kafka import connection, reader, start
 from streams.settings import Settings
 
@@ -35,7 +35,7 @@ class Revision:
     name: str
     offset: int
     timestamp_ms: int
-    text: bytes
+    value: bytes
 
 
 class CatalogInForce:
@@ -78,8 +78,8 @@ class CatalogInForce:
             "last_refusal": self._refused or None,
         }
 
-    async def start(self, changed: Callable[[], None]) -> None:
-        """Read the catalog in force and follow the topic; `changed` is called for each that comes into force.
+    async def load(self) -> int:
+        """Read the catalog in force; return the topic's offset behind what was read.
 
         Raises `ConfigurationError` where neither the topic nor the file holds one.
         """
@@ -87,8 +87,17 @@ class CatalogInForce:
             offset = await self._read_last(consumer)
         if self._document is None:
             self._read_file()
+        return offset
+
+    async def start(self, changed: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
+        """Load, and follow the topic: `changed` is called for each catalog that comes into force.
+
+        `failed` is called where the topic can be followed no longer.
+        """
+        offset = await self.load()
         changed()
         self._follower = asyncio.ensure_future(self._follow(offset, changed))
+        self._follower.add_done_callback(lambda task: _tell(task, failed))
 
     async def stop(self) -> None:
         """Follow the topic no longer."""
@@ -131,7 +140,7 @@ class CatalogInForce:
         if revision is None:
             return False
         try:
-            document = load_catalog(unpack(revision.text))
+            document = load_catalog(unpack(revision.value))
         except (CatalogError, ConfigurationError) as error:
             self._refused = str(error).splitlines()[:20]
             metrics.CATALOG_REFUSALS.inc()
@@ -149,6 +158,11 @@ class CatalogInForce:
         metrics.CATALOG_TEMPLATES.labels("active").set(active)
         metrics.CATALOG_TEMPLATES.labels("inactive").set(len(document.templates) - active)
         log.info("catalog %s is in force: %d templates, %d active", revision, len(document.templates), active)
+
+
+def _tell(task: asyncio.Task[None], failed: Callable[[BaseException], None]) -> None:
+    if not task.cancelled():
+        failed(task.exception() or FatalError("the catalog topic is followed no longer"))
 
 
 async def publish(settings: Settings, topic: str, text: bytes, name: str) -> None:

@@ -182,7 +182,7 @@ def publish_catalog(file: Path) -> None:
     from streams.operate.publish import publish
     from streams.settings import load_settings
 
-    for line in asyncio.run(publish(load_settings(), file, datetime.now(UTC))):
+    for line in asyncio.run(publish(load_settings(), file.read_bytes(), datetime.now(UTC))):
         click.echo(line)
 
 

@@ -99,8 +99,7 @@ async def reports(settings: Settings, wanted: Sequence[str]) -> AsyncIterator[Re
     """
     names = topics(settings)
     catalogs = CatalogInForce(settings, names.catalog.name)
-    await catalogs.start(lambda: None)
-    await catalogs.stop()
+    await catalogs.load()
     http, clock = Http(), Clock()
     limits = Limits(in_flight=settings.credly_in_flight, rate=settings.credly_rate)
     organizations = Organizations(limits, http, clock)

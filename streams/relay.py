@@ -73,7 +73,7 @@ class Relay:
         """Know the catalog before anything is read."""
         await self.pages.start()
         await self.registry.start()
-        await self.catalogs.start(self.take_catalog)
+        await self.catalogs.start(self.take_catalog, self.app.fail)
         self._tasks = [asyncio.ensure_future(self._guarded(t)) for t in (self._count, self._watch_keys)]
 
     async def stop(self) -> None:

@@ -50,7 +50,7 @@ class Tracker:
         """Be able to judge and to emit before anything is read."""
         await self.pages.start()
         await self.registry.start()
-        await self.catalogs.start(self.take_catalog)
+        await self.catalogs.start(self.take_catalog, self.app.fail)
         await self.emitter.start()
 
     async def stop(self) -> None:

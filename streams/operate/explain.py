@@ -1,0 +1,115 @@
+"""Why a learner holds a badge, or not yet: progress and reasons, read from the changelog."""
+
+from collections.abc import Iterator
+
+import orjson
+
+from streams.badges import (
+    Badge,
+    BadgeRequirement,
+    Compiled,
+    Count,
+    Fulfilment,
+    Progress,
+    badge_id,
+    load,
+    moment,
+    standing,
+)
+from streams.catalog import CatalogDocument
+from streams.catalogs import CatalogInForce
+from streams.errors import ConfigurationError
+from streams.kafka import partition_of, partitions_of, reader
+from streams.runtime.recovery import read_table
+from streams.settings import Settings
+from streams.topics import topics
+
+
+async def explain(settings: Settings, learner: int, template: str | None) -> list[str]:
+    """Lines about each badge that the learner holds, held or has begun; of one template only if given.
+
+    Raises `ConfigurationError` for a template that neither the catalog nor the learner's progress has.
+    """
+    names = topics(settings)
+    catalogs = CatalogInForce(settings, names.catalog.name)
+    await catalogs.load()
+    progress = await read_progress(settings, learner)
+    lines = [f"learner {learner}, by catalog {catalogs.revision}"]
+    if progress is None:
+        return [*lines, "no relevant activity has been seen"]
+    touched = {*progress.requirements, *progress.badges, *_waiting_for_badges(catalogs.document, progress)}
+    if template is not None:
+        if template not in touched and template not in catalogs.document.templates:
+            raise ConfigurationError(f"--template: {template} is in no catalog and no progress")
+        touched = {template}
+    for id in sorted(touched):
+        lines += _template(catalogs.document, progress, learner, id)
+    return lines
+
+
+async def read_progress(settings: Settings, learner: int) -> Progress | None:
+    """A learner's progress as it was last committed; None where there is none."""
+    changelog = topics(settings).progress.name
+    key = b"%d" % learner
+    async with reader(settings) as consumer:
+        partitions = len(await partitions_of(consumer, changelog))
+    if not partitions:
+        raise ConfigurationError(f"topic {changelog} does not exist")
+    raw = (await read_table(settings, changelog, partition_of(key, partitions))).get(key)
+    return None if raw is None else load(orjson.loads(raw))
+
+
+def _waiting_for_badges(document: CatalogDocument, progress: Progress) -> Iterator[str]:
+    """Templates that the learner has come closer to by nothing but a badge."""
+    for compiled in document.compiled.active:
+        if any(progress.badges.get(required) for required in compiled.badges.values()):
+            yield compiled.id
+
+
+def _template(document: CatalogDocument, progress: Progress, learner: int, id: str) -> Iterator[str]:
+    declared = document.templates.get(id)
+    turn = document.compiled.turns.get(id)
+    compiled = None if turn is None else document.compiled.active[turn]
+    state = "not in the catalog" if declared is None else "inactive" if compiled is None else ""
+    standing_now = "" if compiled is None else "{} of {} groups".format(*standing(compiled, progress))
+    yield ""
+    yield f"{declared.name if declared else 'template'} ({id}): {state or standing_now}"
+    if badge := progress.badges.get(id):
+        yield from _badge(badge, id, learner)
+    if compiled is not None:
+        yield from _requirements(compiled, progress)
+
+
+def _badge(badge: Badge, template: str, learner: int) -> Iterator[str]:
+    yield f"  badge {badge_id(template, learner)}: {'held' if badge.held else 'revoked'}"
+    yield f"  awarded {_at(badge.awarded)}, generation {badge.generation}, by activity {badge.activity}"
+    yield f"    because of {', '.join(badge.because)}"
+    if badge.revoked is not None:
+        yield f"  revoked {_at(badge.revoked)} because of {badge.revoked_by}"
+
+
+def _requirements(compiled: Compiled, progress: Progress) -> Iterator[str]:
+    for requirement in compiled.template.requirements:
+        group = f" (group {requirement.group})" if requirement.group else ""
+        if isinstance(requirement, BadgeRequirement):
+            badge = progress.badges.get(requirement.template)
+            held = "held" if badge is not None and badge.held else "not held"
+            yield f"  requirement {requirement.id}{group}: badge of {requirement.template} {held}"
+        else:
+            state = progress.requirement(compiled.id, requirement.id)
+            yield f"  requirement {requirement.id}{group}: {_state(state, requirement.count)}"
+
+
+def _state(state: Count | Fulfilment | None, wanted: int) -> str:
+    match state:
+        case Fulfilment(at, ids):
+            return f"fulfilled {_at(at)} by {', '.join(ids)}"
+        case Count(_, ids, _, values):
+            seen = f", so far {', '.join(map(str, values))}" if values else ""
+            return f"{len(ids)} of {wanted}{seen}"
+        case _:
+            return f"0 of {wanted}"
+
+
+def _at(stamp: int) -> str:
+    return moment(stamp).isoformat()

@@ -1,0 +1,73 @@
+"""The catalog at run time: publishing a revision, showing the one in force and those before."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from streams import catalogs
+from streams.catalog import CatalogDocument, TemplateDeclaration, load_catalog
+from streams.catalogs import CatalogInForce
+from streams.errors import ConfigurationError
+from streams.settings import Settings
+from streams.topics import topics
+
+
+async def publish(settings: Settings, text: bytes, now: datetime) -> list[str]:
+    """Put a catalog in force; return what it changes, a line each.
+
+    Raises `CatalogError` with every fault where it is refused.
+    """
+    document = load_catalog(text)
+    topic = topics(settings).catalog.name
+    before = await _in_force(settings, topic)
+    name = f"{document.revision}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    await catalogs.publish(settings, topic, text, name)
+    return [f"published {name}", *(differences(before, document) if before else ())]
+
+
+async def show(settings: Settings) -> tuple[str, str]:
+    """The name of the revision in force and its text."""
+    topic = topics(settings).catalog.name
+    in_force = CatalogInForce(settings, topic)
+    await in_force.load()
+    for revision in await catalogs.history(settings, topic):
+        if revision.name == in_force.revision:
+            return revision.name, catalogs.unpack(revision.value).decode()
+    if settings.catalog is None:
+        raise ConfigurationError("no catalog is in force")
+    return in_force.revision, settings.catalog.read_text(encoding="utf-8")
+
+
+async def history(settings: Settings) -> list[str]:
+    """A line for each revision that was published, oldest first."""
+    published = await catalogs.history(settings, topics(settings).catalog.name)
+    return [
+        f"{datetime.fromtimestamp(revision.timestamp_ms / 1000, UTC).isoformat()} {revision.name}"
+        for revision in published
+    ] or ["nothing was published: the file is in force"]
+
+
+def differences(before: CatalogDocument, after: CatalogDocument) -> Iterator[str]:
+    """What a catalog changes for the templates of another."""
+    for id in sorted({*before.templates, *after.templates}):
+        old, new = before.templates.get(id), after.templates.get(id)
+        if old is None and new is not None:
+            yield f"+ {new.name} ({id})"
+        elif new is None and old is not None:
+            yield f"- {old.name} ({id}): badges that are held stay held"
+        elif old is not None and new is not None and old != new:
+            yield f"~ {new.name} ({id}): {', '.join(_changed(old, new))}"
+
+
+def _changed(old: TemplateDeclaration, new: TemplateDeclaration) -> Iterator[str]:
+    for key in type(new).model_fields:
+        if getattr(old, key) != getattr(new, key):
+            yield key
+
+
+async def _in_force(settings: Settings, topic: str) -> CatalogDocument | None:
+    in_force = CatalogInForce(settings, topic)
+    try:
+        await in_force.load()
+    except ConfigurationError:
+        return None
+    return in_force.document

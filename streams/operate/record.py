@@ -1,0 +1,108 @@
+"""What is on the bus, decoded: a rule's rehearsal on history, as `simulate` reads it."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from streams import origin
+from streams.badges import Activity
+from streams.bus import schemas
+from streams.bus.reader import Reader, SchemaNeeded
+from streams.bus.registry import Registry
+from streams.errors import ConfigurationError, UnreadableError
+from streams.kafka import partitions_of, reader
+from streams.settings import Settings
+from streams.topics import topics
+
+BADGE_EVENTS = frozenset({schemas.BADGE_AWARDED, schemas.BADGE_REVOKED})
+
+
+async def record(
+    settings: Settings,
+    names: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    report: Callable[[str], None],
+) -> AsyncIterator[bytes]:
+    """A JSON line for each activity on the source topics, or those of `names`, partition by partition.
+
+    `since` and `until` bound the records' timestamps (`since <= timestamp < until`). `report` hears of what
+    cannot be read.
+    """
+    registry = Registry(settings)
+    await registry.start()
+    try:
+        bus = Reader(registry, "record", schemas.event_types() - BADGE_EVENTS)
+        async with reader(settings) as consumer:
+            for name in names or [topic.name for topic in topics(settings).sources]:
+                async for found in _records(consumer, name, since, until):
+                    line = await _line(bus, found, settings.source_epoch, report)
+                    if line is not None:
+                        yield line
+    finally:
+        await registry.stop()
+
+
+async def _records(
+    consumer: AIOKafkaConsumer, topic: str, since: datetime | None, until: datetime | None
+) -> AsyncIterator[ConsumerRecord]:
+    partitions = await partitions_of(consumer, topic)
+    if not partitions:
+        raise ConfigurationError(f"topic {topic} does not exist")
+    ends = await consumer.end_offsets(partitions)
+    begins = await consumer.beginning_offsets(partitions)
+    if since is not None:
+        found = await consumer.offsets_for_times(dict.fromkeys(partitions, _milliseconds(since)))
+        begins = {tp: at.offset if (at := found[tp]) else ends[tp] for tp in partitions}
+    before = None if until is None else _milliseconds(until)
+    for tp in partitions:
+        async for record in _partition(consumer, tp, begins[tp], ends[tp]):
+            if before is None or record.timestamp < before:
+                yield record
+
+
+async def _partition(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, begin: int, end: int
+) -> AsyncIterator[ConsumerRecord]:
+    consumer.assign([tp])
+    consumer.seek(tp, begin)
+    while (await consumer.position(tp)) < end:
+        fetched = await consumer.getmany(tp, timeout_ms=500)
+        for record in fetched.get(tp, ()):
+            yield record
+
+
+async def _line(
+    bus: Reader, record: ConsumerRecord, epoch: int, report: Callable[[str], None]
+) -> bytes | None:
+    source = origin.source_of(record, epoch)
+    while True:
+        try:
+            activity = bus.read(record.value, record.headers, source, record.timestamp)
+        except SchemaNeeded as needed:
+            await bus.fetch(needed.schema_id)
+        except UnreadableError as error:
+            report(f"{record.topic}-{record.partition} offset {record.offset}: {error}")
+            return None
+        else:
+            return None if activity is None else _json(activity)
+
+
+def _json(activity: Activity) -> bytes:
+    source = activity.source
+    return orjson.dumps(
+        {
+            "type": activity.type,
+            "id": activity.id,
+            "time": activity.time.isoformat(),
+            "source": {"topic": source.topic, "partition": source.partition, "offset": source.offset},
+            "data": activity.data,
+        }
+    )
+
+
+def _milliseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1000)
