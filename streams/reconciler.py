@@ -38,6 +38,8 @@ from streams.organizations import Clock, Organization, Organizations, Patience, 
 log = logging.getLogger(__name__)
 
 SCANNED_AT_ONCE = 500
+FRESH_SECONDS = 5.0
+"""A worker that was paused for so long behind its intent may have been replaced: it must not call."""
 
 Change = Callable[[Issuance], Issuance]
 Place = Literal["queued", "busy", "later", "parked", "unknown"]
@@ -302,8 +304,9 @@ class Reconciler:
             step = self._next(issuance, organization)
             if not isinstance(step, Issue | Revoke):
                 return
+            began = self._clock.monotonic()
             intended = await self._save(badge, partial(intend, step=step, now=self._clock.wall()))
-            if intended.doubt is None:
+            if intended.doubt is None or self._clock.monotonic() - began > FRESH_SECONDS:
                 return
             request = _request(organization, terms, issuance, step)
             read = credly.read_issue if isinstance(step, Issue) else credly.read_revoke

@@ -92,15 +92,13 @@ def relays(bus: Bus, name: str, catalog: Path, partitions: int = 4, **more: str)
 class Speaker:
     """Puts decisions on the badge topic."""
 
-    def __init__(self, settings: Settings, producer: AIOKafkaProducer, emitter: BadgeEmitter) -> None:
+    def __init__(
+        self, settings: Settings, producer: AIOKafkaProducer, event: Callable[[Word], BadgeEvent]
+    ) -> None:
+        self.event = event
         self._topic = settings.badge_topic or settings.lifecycle_topic
         self._partitions = settings.partitions
         self._producer = producer
-        self._emitter = emitter
-
-    def event(self, word: Word) -> BadgeEvent:
-        """A decision as it goes on the bus."""
-        return self._emitter.encode(_decision(word), _user(word.learner), Template(word.template), "credly")
 
     async def say(self, words: Iterable[Word], rate: float = 1e9) -> None:
         """Send them in this order, and wait until they are there."""
@@ -108,9 +106,7 @@ class Speaker:
         loop = asyncio.get_running_loop()
         began = loop.time()
         for number, word in enumerate(words):
-            event = self._emitter.encode(
-                _decision(word), _user(word.learner), Template(word.template), "credly"
-            )
+            event = self.event(word)
             partition = partition_of(event.key, self._partitions)
             sent.append(
                 await self._producer.send(
@@ -124,19 +120,30 @@ class Speaker:
 
 
 @asynccontextmanager
-async def speaker(settings: Settings) -> AsyncIterator[Speaker]:
-    """One that speaks on the bus of these settings."""
+async def encoder(settings: Settings) -> AsyncIterator[Callable[[Word], BadgeEvent]]:
+    """What turns a decision into a record of the bus."""
     registry = Registry(settings)
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, enable_idempotence=True)
     await registry.start()
-    await producer.start()
     try:
         emitter = BadgeEmitter(registry, settings, settings.badge_topic or settings.lifecycle_topic)
         await emitter.start()
-        yield Speaker(settings, producer, emitter)
+        yield lambda word: emitter.encode(
+            _decision(word), _user(word.learner), Template(word.template), "credly"
+        )
+    finally:
+        await registry.stop()
+
+
+@asynccontextmanager
+async def speaker(settings: Settings) -> AsyncIterator[Speaker]:
+    """One that speaks on the bus of these settings."""
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, enable_idempotence=True)
+    await producer.start()
+    try:
+        async with encoder(settings) as encode:
+            yield Speaker(settings, producer, encode)
     finally:
         await producer.stop()
-        await registry.stop()
 
 
 async def until(true: Callable[[], bool], within: float) -> None:

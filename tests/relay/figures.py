@@ -1,13 +1,15 @@
 """Measures the relay: `python -m tests.relay.figures`. Nothing in the tests depends on what it prints."""
 
 import asyncio
-import resource
+import gc
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -15,12 +17,18 @@ from uuid import uuid4
 import aiohttp
 import orjson
 
+from streams.bus.emitter import BadgeEvent
 from streams.credly import Issued
-from streams.issuances import Issue, desire, dump, record
+from streams.issuances import Issue, Original, desire, dump, record
+from streams.organizations import Clock, Limits, Organizations
+from streams.reconciler import Reconciler
 from streams.sandbox.bus import Bus, bus
 from streams.sandbox.commands import Commands
-from tests.relay.badge_bus import KEY, Word, catalog, relays, speaker
-from tests.relay.world import EPOCH, badge_id, event, recipient
+from streams.sandbox.credly import Credly
+from streams.settings import Settings
+from tests.relay.badge_bus import KEY, Word, catalog, encoder, relays, speaker
+from tests.relay.virtual import EPOCH
+from tests.relay.world import MemoryStore, Wire, badge_id, event, recipient
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
@@ -108,33 +116,42 @@ async def latency(on: Bus, in_flight: int, rate: float, badges: int) -> str:
     return f"event to 201 at {rate:.0f} a second: p50 {half:.0f} ms, p99 {most:.0f} ms"
 
 
-def memory(badges: int) -> Sequence[str]:
-    """What a partition's table costs."""
-    lines = []
-    for what in ("held by Credly", "pending"):
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        table = {}
-        size = 0
-        for n in range(badges):
-            issuance = desire(None, event("awarded", n))
-            if what != "pending":
-                issue = Issue(recipient(n), EPOCH)
-                issuance = record(issuance, issue, Issued(badge_id(n), "pending"), EPOCH)
-            raw = bytes(memoryview(orjson.dumps(dump(issuance))))
-            table[badge_id(n).encode()] = raw
-            size += len(raw)
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        lines.append(
-            f"{badges} issuances {what}: {(after - before) / 1024:.0f} MB, {size / badges:.0f} bytes each"
-        )
-        del table
-    return lines
+async def memory(registry: str, badges: int) -> Sequence[str]:
+    """What a partition's table costs, and for pending badges the reconciler's index."""
+    settings = Settings(registry=registry, app_id="figures")
+    async with encoder(settings) as encode:
+        return [await _memory(encode, badges, pending=pending) for pending in (False, True)]
+
+
+async def _memory(encode: Callable[[Word], BadgeEvent], badges: int, *, pending: bool) -> str:
+    store, size = MemoryStore(), 0
+    credly, clock = Credly(), Clock()
+    organizations = Organizations(Limits(), Wire(credly), clock, {})
+    reconciler = Reconciler(store, organizations, clock)
+    gc.collect()
+    tracemalloc.start()
+    for n in range(badges):
+        sent = encode(Word("awarded", TEMPLATE, n, 1))
+        original = Original(sent.value, (*sent.headers, ("origin", b"0:3:123456:1773500966000:badges")))
+        issuance = desire(None, replace(event("awarded", n), original=original))
+        if not pending:
+            issuance = record(issuance, Issue(recipient(n), EPOCH), Issued(badge_id(n), "pending"), EPOCH)
+        raw = bytes(memoryview(orjson.dumps(dump(issuance))))
+        size += len(raw)
+        store.table[badge_id(n).encode()] = raw
+        if pending:
+            reconciler.follow([badge_id(n).encode()])
+    gc.collect()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    what = "pending" if pending else "held by Credly"
+    return f"{badges} issuances {what}: {taken / 2**20:.0f} MiB, of which values {size / 2**20:.0f} MiB"
 
 
 async def main() -> None:
-    for line in memory(100_000):
-        print(line)
     with bus() as on:
+        for line in await memory(on.registry, 100_000):
+            print(line)
         for in_flight, badges in ((1, 200), (8, 1_500), (64, 6_000)):
             print(await throughput(on, in_flight, badges))
         print(await latency(on, 8, 50, 1_000))

@@ -1,0 +1,127 @@
+"""The network's side of Credly, and the simulator as a process."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from streams import credly
+from streams.credly import Answer, NoAnswer
+from streams.credly_http import Http
+from streams.sandbox.credly import Credly, Fault, Server
+from streams.sandbox.process import Process
+from tests.relay.badge_bus import until
+from tests.relay.virtual import EPOCH
+from tests.relay.world import KEY, ORGANIZATION, TEMPLATE, recipient
+
+ISSUE = credly.issue(ORGANIZATION, TEMPLATE, 1, recipient(1), EPOCH, expires_at=None, notify=True)
+
+
+@asynccontextmanager
+async def served(*faults: Fault, seconds: float = 30.0) -> AsyncIterator[tuple[Credly, Http, str]]:
+    simulated, http = Credly(), Http(seconds)
+    simulated.add_organization(ORGANIZATION, KEY)
+    simulated.add_template(ORGANIZATION, TEMPLATE)
+    simulated.schedule(faults)
+    async with Server(simulated) as server:
+        try:
+            yield simulated, http, server.url
+        finally:
+            await http.close()
+
+
+async def test_a_request_arrives_with_its_key_and_its_answer_comes_back() -> None:
+    async with served() as (simulated, http, url):
+        answer = await http.call(url, KEY, ISSUE)
+    assert isinstance(answer, Answer)
+    assert isinstance(credly.read_issue(ISSUE, answer, EPOCH), credly.Issued)
+    assert [badge.earner for badge in simulated.held()] == ["1"]
+
+
+async def test_a_wrong_key_is_refused() -> None:
+    async with served() as (_, http, url):
+        answer = await http.call(url, "another", ISSUE)
+    assert isinstance(credly.read_issue(ISSUE, answer, EPOCH), credly.KeyRefused)
+
+
+async def test_an_e_mail_with_signs_arrives_in_a_look_up_as_it_is() -> None:
+    email = "ada+tag&x=1%40@example.org"
+    async with served() as (_, http, url):
+        who = recipient(1, email=email)
+        request = credly.issue(ORGANIZATION, TEMPLATE, 1, who, EPOCH, expires_at=None, notify=True)
+        await http.call(url, KEY, request)
+        look_up = credly.look_up_email(ORGANIZATION, TEMPLATE, email)
+        assert look_up is not None
+        answer = await http.call(url, KEY, look_up)
+        found = credly.read_look_up(look_up, answer, EPOCH, template=TEMPLATE, learner=1)
+    assert isinstance(found, credly.Found)
+
+
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after"])
+async def test_a_connection_that_breaks_may_have_done_its_work(kind: str) -> None:
+    async with served(Fault(kind)) as (simulated, http, url):  # type: ignore[arg-type]
+        answer = await http.call(url, KEY, ISSUE)
+    assert isinstance(answer, NoAnswer)
+    assert answer.sent
+    assert len(simulated.badges) == (kind == "reset_after")
+
+
+async def test_a_call_that_takes_too_long_may_have_done_its_work() -> None:
+    async with served(Fault("slow", seconds=30), seconds=0.2) as (simulated, http, url):
+        answer = await http.call(url, KEY, ISSUE)
+    assert answer == NoAnswer("TimeoutError", sent=True)
+    assert len(simulated.badges) == 1
+
+
+async def test_a_connection_that_is_refused_has_done_nothing() -> None:
+    async with served() as (_, _, url):
+        pass
+    http = Http()
+    answer = await http.call(url, KEY, ISSUE)
+    await http.close()
+    assert answer == NoAnswer("ClientConnectorError", sent=False)
+
+
+async def test_a_redirection_is_not_followed_with_the_key() -> None:
+    async with served(Fault("error", status=302)) as (simulated, http, url):
+        answer = await http.call(url, KEY, ISSUE)
+    assert isinstance(answer, Answer)
+    assert answer.status == 302
+    assert len(simulated.journal) == 1
+
+
+async def test_the_simulator_runs_as_a_process_and_is_told_what_to_do(tmp_path: Path) -> None:
+    log = tmp_path / "credly.log"
+    command = [sys.executable, "-m", "streams.sandbox.credly", "--organization", f"{ORGANIZATION}={KEY}"]
+    process = Process(command, log=log)
+    http = Http()
+    try:
+        await until(lambda: log.exists() and log.read_text().startswith("http"), 20)
+        url = log.read_text().strip()
+        async with aiohttp.ClientSession() as session:
+
+            async def tell(what: str, *told: dict[str, object]) -> None:
+                async with session.post(f"{url}/_sandbox/{what}", json=list(told)) as response:
+                    assert response.status == 200
+
+            await tell("templates", {"organization": ORGANIZATION, "template": TEMPLATE})
+            await tell("faults", {"kind": "error", "status": 503, "body": "html", "last": 1})
+            first = await http.call(url, KEY, ISSUE)
+            second = await http.call(url, KEY, ISSUE)
+            async with session.get(f"{url}/_sandbox/badges") as response:
+                [badge] = await response.json()
+            await tell("badges", {"badge": badge["id"], "state": "rejected"})
+            async with session.get(f"{url}/_sandbox/journal") as response:
+                journal = await response.json()
+    finally:
+        await http.close()
+        await asyncio.to_thread(process.stop)
+    assert [getattr(answer, "status", 0) for answer in (first, second)] == [503, 201]
+    assert [(entry["call"], entry["status"], entry["done"]) for entry in journal] == [
+        ("issue", 503, False),
+        ("issue", 201, True),
+    ]

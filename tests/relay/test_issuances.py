@@ -1,0 +1,251 @@
+"""What is desired and what is observed, and the step from this to that: given, when, then."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import get_args
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams import credly
+from streams.issuances import (
+    SETTLES,
+    SETTLES_DUPLICATES,
+    BadgeEvent,
+    Doubt,
+    Issuance,
+    Issue,
+    LookUp,
+    Nothing,
+    Refuse,
+    Revoke,
+    Wait,
+    desire,
+    done,
+    dump,
+    intend,
+    load,
+    next_step,
+    record,
+)
+from tests.relay.virtual import EPOCH
+from tests.relay.world import event, recipient
+
+LATER = EPOCH + timedelta(minutes=1)
+WHO = recipient(1)
+ISSUE = Issue(WHO, EPOCH)
+
+
+def after(*events: BadgeEvent) -> Issuance:
+    issuance = None
+    for one in events:
+        issuance = desire(issuance, one)
+    assert issuance is not None
+    return issuance
+
+
+def holding(*events: BadgeEvent) -> Issuance:
+    issuance = record(after(event("awarded")), ISSUE, credly.Issued("c-1", "pending"), EPOCH)
+    for one in events:
+        issuance = desire(issuance, one)
+    return issuance
+
+
+@pytest.mark.parametrize(
+    ("issuance", "step"),
+    [
+        (after(event("awarded")), ISSUE),
+        (after(event("awarded"), event("revoked")), Nothing()),
+        (after(event("awarded"), event("revoked"), event("awarded", generation=2)), ISSUE),
+        (after(event("revoked")), LookUp(WHO.email)),
+        (
+            after(event("awarded", who=recipient(1, email=""))),
+            Refuse("the learner's e-mail address is not known"),
+        ),
+        (holding(), Nothing()),
+        (holding(event("revoked")), Revoke("c-1")),
+        (holding(event("revoked"), event("awarded", generation=2)), Nothing()),
+        (intend(after(event("awarded")), ISSUE, EPOCH), LookUp(WHO.email)),
+        (intend(holding(event("revoked")), Revoke("c-1"), EPOCH), LookUp(WHO.email)),
+    ],
+)
+def test_the_next_step_is_what_differs(issuance: Issuance, step: object) -> None:
+    assert next_step(issuance, LATER) == step
+    assert done(issuance) == (step == Nothing())
+
+
+@pytest.mark.parametrize(("duplicates", "settles"), [(False, SETTLES), (True, SETTLES_DUPLICATES)])
+def test_an_intent_without_a_result_settles_before_it_is_looked_up(
+    duplicates: bool, settles: timedelta
+) -> None:
+    intended = intend(after(event("awarded")), ISSUE, EPOCH)
+    assert next_step(intended, EPOCH, allows_duplicates=duplicates) == Wait(settles.total_seconds())
+    assert isinstance(next_step(intended, EPOCH + settles, allows_duplicates=duplicates), LookUp)
+    # However wrong a clock was.
+    long_ago = EPOCH - timedelta(days=400)
+    assert next_step(intended, long_ago, allows_duplicates=duplicates) == Wait(settles.total_seconds())
+
+
+def test_an_intent_is_not_written_for_what_is_no_longer_the_step() -> None:
+    revoked = after(event("awarded"), event("revoked"))
+    assert intend(revoked, ISSUE, EPOCH) is revoked
+
+
+def test_the_generation_says_which_word_is_newer() -> None:
+    words = [event(kind, generation=n) for n in (1, 2) for kind in ("awarded", "revoked")]
+    for last in range(4):
+        known = after(*words[: last + 1])
+        assert known.decision == words[last].decision
+        for earlier in words[: last + 1]:
+            assert desire(known, earlier) is known
+
+
+def test_without_generations_the_order_of_arrival_says_it() -> None:
+    first = event("awarded", generation=None, decision="a")
+    second = event("revoked", generation=None, decision="b")
+    assert after(first, second).kind == "revoked"
+    assert after(second, first).kind == "awarded"
+    known = after(first)
+    assert desire(known, first) is known
+
+
+@given(st.permutations([event(kind, generation=n) for n in (1, 2, 3) for kind in ("awarded", "revoked")]))
+def test_whatever_the_order_of_arrival_the_newest_word_stays(words: list[BadgeEvent]) -> None:
+    assert after(*words).decision == event("revoked", generation=3).decision
+
+
+def test_only_what_was_refused_is_tried_again_by_a_repetition() -> None:
+    refused = record(after(event("awarded")), ISSUE, credly.Refused("422: no"), EPOCH)
+    assert done(refused)
+    assert refused.recipient is None
+    again = desire(refused, event("awarded"))
+    assert next_step(again, LATER) == ISSUE
+    assert desire(refused, event("awarded", generation=0)) is refused
+
+
+def test_a_refused_look_up_leaves_its_doubt_for_the_next_word() -> None:
+    doubtful = intend(after(event("awarded")), ISSUE, EPOCH)
+    refused = record(doubtful, LookUp(WHO.email), credly.Refused("400: no"), EPOCH)
+    assert next_step(refused, LATER) == Nothing()
+    assert isinstance(next_step(desire(refused, event("revoked")), LATER), LookUp)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "step"),
+    [
+        (credly.Issued("c-1", "pending"), Nothing),
+        (credly.AlreadyIssued("422: already"), LookUp),
+        (credly.TemplateUnavailable("404"), Issue),
+        (credly.KeyRefused("401"), Issue),
+        (credly.Throttled("429", None), Issue),
+        (credly.Deferred("503", ambiguous=True), LookUp),
+        (credly.Deferred("ClientConnectorError", ambiguous=False), Issue),
+        (credly.Refused("422: no"), Nothing),
+    ],
+)
+def test_each_outcome_of_an_issue_has_its_next_step(outcome: credly.Outcome, step: type) -> None:
+    intended = intend(after(event("awarded")), ISSUE, EPOCH)
+    assert isinstance(next_step(record(intended, ISSUE, outcome, EPOCH), LATER), step)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "step"),
+    [
+        (credly.Revoked(), Nothing),
+        (credly.KeyRefused("401"), Revoke),
+        (credly.Throttled("429", None), Revoke),
+        (credly.Deferred("TimeoutError", ambiguous=True), LookUp),
+        (credly.Deferred("ClientConnectorError", ambiguous=False), Revoke),
+        (credly.Refused("422: no"), Nothing),
+    ],
+)
+def test_each_outcome_of_a_revocation_has_its_next_step(outcome: credly.Outcome, step: type) -> None:
+    revoke = Revoke("c-1")
+    intended = intend(holding(event("revoked")), revoke, EPOCH)
+    assert isinstance(next_step(record(intended, revoke, outcome, EPOCH), LATER), step)
+
+
+@pytest.mark.parametrize(
+    ("about", "outcome", "step"),
+    [
+        ("issue", credly.Found("c-9", "accepted"), Nothing),
+        ("issue", credly.Absent(), Issue),
+        ("duplicate", credly.Found("c-9", "accepted"), Nothing),
+        ("duplicate", credly.Absent(), Nothing),
+        ("issue", credly.Deferred("503", ambiguous=True), LookUp),
+        ("issue", credly.Deferred("ClientConnectorError", ambiguous=False), LookUp),
+        ("issue", credly.Throttled("429", 1.0), LookUp),
+        ("issue", credly.KeyRefused("401"), LookUp),
+    ],
+)
+def test_each_outcome_of_a_look_up_has_its_next_step(about: str, outcome: credly.Outcome, step: type) -> None:
+    doubtful = replace(after(event("awarded")), doubt=Doubt(about, EPOCH))  # type: ignore[arg-type]
+    observed = record(doubtful, LookUp(WHO.email), outcome, EPOCH)
+    assert isinstance(next_step(observed, LATER), step)
+    assert bool(observed.refused) == (about == "duplicate" and outcome == credly.Absent())
+
+
+def test_what_changed_during_a_call_is_what_counts_after_it() -> None:
+    intended = intend(after(event("awarded")), ISSUE, EPOCH)
+    crossed = desire(intended, event("revoked"))
+    issued = record(crossed, ISSUE, credly.Issued("c-1", "pending"), EPOCH)
+    assert next_step(issued, LATER) == Revoke("c-1")
+
+
+def test_a_template_that_allows_duplicates_is_looked_up_before_its_first_issue_only() -> None:
+    awarded = after(event("awarded"))
+    assert next_step(awarded, LATER, allows_duplicates=True) == LookUp(WHO.email)
+    sure = record(awarded, LookUp(WHO.email), credly.Absent(), EPOCH)
+    assert next_step(sure, LATER, allows_duplicates=True) == ISSUE
+
+
+EVENTS = st.builds(
+    event,
+    st.sampled_from(["awarded", "revoked"]),
+    generation=st.integers(1, 3) | st.none(),
+    who=st.builds(credly.Recipient, st.text(max_size=3), st.text(max_size=3), st.text(max_size=3)),
+)
+OUTCOMES = st.sampled_from(
+    [
+        credly.Issued("c-1", "pending"),
+        credly.Revoked(),
+        credly.Found("c-2", "accepted"),
+        credly.Absent(),
+        credly.AlreadyIssued("already"),
+        credly.TemplateUnavailable("404"),
+        credly.KeyRefused("401"),
+        credly.Throttled("429", 1.0),
+        credly.Deferred("503", True),
+        credly.Refused("422"),
+    ]
+)
+
+
+@given(st.lists(EVENTS, min_size=1, max_size=5), st.lists(OUTCOMES, max_size=5))
+def test_every_issuance_survives_its_dump_and_keeps_no_more_than_it_needs(
+    events: list[BadgeEvent], outcomes: list[credly.Outcome]
+) -> None:
+    issuance = after(*events)
+    for outcome in outcomes:
+        step = next_step(issuance, LATER)
+        if isinstance(step, get_args(Issue | Revoke)):
+            issuance = intend(issuance, step, EPOCH)
+        if isinstance(step, Issue | Revoke | LookUp):
+            issuance = record(issuance, step, outcome, EPOCH)
+    assert load(orjson.loads(orjson.dumps(dump(issuance)))) == issuance
+    assert (issuance.recipient is None) == (issuance.original is None) == done(issuance)
+
+
+def test_every_byte_of_the_original_record_survives() -> None:
+    issuance = after(event("awarded"))
+    assert issuance.original is not None
+    original = replace(issuance.original, value=bytes(range(256)), headers=(("a", b"\xff\0"), ("a", b"")))
+    issuance = replace(issuance, original=original)
+    assert load(orjson.loads(orjson.dumps(dump(issuance)))).original == original
+
+
+def test_another_version_is_not_guessed_at() -> None:
+    with pytest.raises(ValueError, match="version 2"):
+        load(dump(after(event("awarded"))) | {"v": 2})
