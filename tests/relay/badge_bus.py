@@ -100,6 +100,10 @@ class Speaker:
         self._partitions = settings.partitions
         self._producer = producer
 
+    async def put(self, topic: str, key: bytes, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+        """Send one record, and wait until it is there."""
+        await self._producer.send_and_wait(topic, value, key, headers=headers)
+
     async def say(self, words: Iterable[Word], rate: float = 1e9) -> None:
         """Send them in this order, and wait until they are there."""
         sent = []

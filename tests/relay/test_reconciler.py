@@ -566,6 +566,27 @@ def test_no_call_is_made_before_its_intent_is_durable() -> None:
     play(scenario)
 
 
+def test_a_worker_that_was_paused_behind_its_intent_looks_up_before_it_calls() -> None:
+    async def scenario(here: World) -> None:
+        original = here.store.save
+        paused = []
+
+        async def save(changes: Any) -> Any:
+            results = await original(changes)
+            if not paused and any(result.doubt for result in results):
+                paused.append(now())
+                await asyncio.sleep(60)
+            return results
+
+        here.store.save = save  # type: ignore[method-assign]
+        here.say(event("awarded"))
+        await here.settled()
+        assert paused
+        assert [entry.call for entry in here.calls("issue", "look_up")] == ["look_up", "look_up", "issue"]
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("duplicates", [False, True])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_crash_at_any_moment_issues_nothing_twice(seed: int, duplicates: bool) -> None:

@@ -10,16 +10,20 @@ from pathlib import Path
 
 from streams.credly import timestamp
 from streams.deadletters import DETAIL, REASON
+from streams.kafka import partitions_of, reader
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands
 from streams.sandbox.credly import Credly, Fault, Server
+from streams.sandbox.groups import committed
 from streams.sandbox.process import Process
+from streams.topics import topics
 from tests.relay.badge_bus import (
     KEY,
     Word,
     all_done,
     catalog,
     dead_letters,
+    issuances,
     know,
     relays,
     speaker,
@@ -63,6 +67,14 @@ class Place:
             yield process
         finally:
             await asyncio.to_thread(process.stop)
+
+    async def caught_up(self, within: float) -> None:
+        """Wait until the relays have committed everything that is on the badge topic."""
+        settings = self.commands.parsed
+        async with reader(settings) as consumer:
+            ends = await consumer.end_offsets(await partitions_of(consumer, topics(settings).badges.name))
+        written = {place: end for place, end in ends.items() if end}
+        await committed(settings, settings.relay_id, written, within=within)
 
     def held(self) -> set[tuple[str, int]]:
         held = [(badge.template, int(badge.earner)) for badge in self.credly.held()]
@@ -180,6 +192,7 @@ async def test_an_outage_of_one_organization_holds_neither_the_stream_nor_the_ot
             assert {template for template, _ in here.held()} == {OTHER_TEMPLATE}
             tried = [entry for entry in here.credly.journal if entry.organization == ORGANIZATION]
             assert len(tried) < 50
+            await here.caught_up(within=5)
             # when
             here.credly.schedule([])
             # then
@@ -221,3 +234,46 @@ async def test_what_cannot_be_issued_is_set_aside_whole_with_its_reason(
     assert "is refused" in said
     assert KEY not in said
     assert "@example.org" not in said
+
+
+async def test_events_of_other_services_are_none_of_our_business(
+    sandbox: Bus, app_prefix: str, tmp_path: Path
+) -> None:
+    # given
+    async with place(sandbox, app_prefix, tmp_path) as here:
+        ours = here.commands.parsed
+        theirs = ours.model_copy(update={"source": "openedx/credentials/web"})
+        async with speaker(ours) as bus, speaker(theirs) as other, here.relay():
+            # when
+            await other.say([Word("awarded", TEMPLATE, 1, 1)])
+            await bus.say([Word("awarded", TEMPLATE, 2, 1)])
+            await until(lambda: here.held() == {(TEMPLATE, 2)}, 40)
+            await here.caught_up(within=20)
+            table = await issuances(ours)
+        # then
+        assert set(table) == {str(Word("awarded", TEMPLATE, 2, 1).badge)}
+
+
+async def test_a_decision_that_is_sent_again_under_its_original_key_finds_its_issuance(
+    sandbox: Bus, app_prefix: str, tmp_path: Path
+) -> None:
+    # given
+    async with place(sandbox, app_prefix, tmp_path) as here:
+        settings, word = here.commands.parsed, Word("awarded", TEMPLATE, 1, 1)
+        refusals = [Fault("error", call="issue", status=422, last=1)]
+        here.credly.schedule(refusals)
+        async with speaker(settings) as bus, here.relay():
+            await bus.say([word])
+            [letter] = await dead_letters(settings, 1, within=40)
+            # when
+            again = [(name, value) for name, value in letter.headers if not name.startswith("dead-letter")]
+            await bus.put(
+                topics(settings).decisions.name,
+                letter.key,
+                letter.value,
+                [*again, ("origin", f"0:{letter.partition}:{letter.offset}:0:{letter.topic}".encode())],
+            )
+            # then
+            await until(lambda: here.held() == {(TEMPLATE, 1)}, 20)
+            table = await all_done(settings, 1, within=20)
+        assert not table[str(word.badge)].refused
