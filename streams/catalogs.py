@@ -18,7 +18,7 @@ from streams import metrics
 from streams.badges import Catalog
 from streams.catalog import CatalogDocument, load_catalog
 from streams.errors import CatalogError, ConfigurationError, FatalError
-from streams.kafka import connection, reader, start
+from streams.kafka import connection, reader, records, start
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 COMPRESSED_BYTES = 900_000
 DOCUMENT_BYTES = 64 * 1024 * 1024
 FILE = "file"
+FOLLOW_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +127,11 @@ class CatalogInForce:
         return end
 
     async def _follow(self, offset: int, changed: Callable[[], None]) -> None:
-        async with reader(self._settings) as consumer:
+        async with reader(self._settings, fetch_wait_ms=FOLLOW_MS) as consumer:
             consumer.assign([self._topic])
             consumer.seek(self._topic, offset)
             while True:
-                fetched = await consumer.getmany(self._topic, timeout_ms=1000)
+                fetched = await consumer.getmany(self._topic, timeout_ms=FOLLOW_MS)
                 for record in fetched.get(self._topic, ()):
                     if self._consider(_revision(record)):
                         changed()
@@ -208,13 +209,8 @@ def unpack(value: bytes) -> bytes:
 async def _read(consumer: AIOKafkaConsumer, tp: TopicPartition) -> tuple[list[Revision], int]:
     end = (await consumer.end_offsets([tp]))[tp]
     begin = (await consumer.beginning_offsets([tp]))[tp]
-    consumer.assign([tp])
-    consumer.seek(tp, begin)
-    revisions: list[Revision] = []
-    while (await consumer.position(tp)) < end:
-        fetched = await consumer.getmany(tp, timeout_ms=500)
-        revisions += filter(None, map(_revision, fetched.get(tp, ())))
-    return revisions, int(end)
+    revisions = [_revision(record) async for record in records(consumer, tp, begin, end)]
+    return [revision for revision in revisions if revision is not None], int(end)
 
 
 def _revision(record: ConsumerRecord) -> Revision | None:

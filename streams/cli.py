@@ -207,6 +207,67 @@ def catalog_history() -> None:
         click.echo(line)
 
 
+@main.group("dead-letters")
+def dead_letters() -> None:
+    """What was set aside, and sending it again."""
+
+
+@dead_letters.command("list")
+@click.option("--reason", default="", help="Only letters of that reason.")
+@click.option("--agent", default="", help="Only letters of that agent.")
+@click.option("--since", type=Time(), help="Only letters of that time and later (ISO 8601).")
+@click.option("--redriven", is_flag=True, help="Also those that were sent again.")
+def list_letters(reason: str, agent: str, since: datetime | None, redriven: bool) -> None:
+    """Print the letters of both workers as a table."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from streams.operate.letters import Filter, letters
+    from streams.settings import load_settings
+
+    wanted = Filter(reason=reason, agent=agent, since=since, redriven=redriven)
+    table = Table("id", "at", "agent", "reason", "type", "event", "detail")
+    for letter in asyncio.run(letters(load_settings(), wanted)):
+        at = letter.at.isoformat(timespec="seconds")
+        texts = (letter.reason, letter.header("ce_type"), letter.header("ce_id"), letter.detail)
+        table.add_row(letter.id, at, letter.agent, *map(escape, texts))
+    Console().print(table)
+
+
+@dead_letters.command("show")
+@click.argument("id")
+def show_letter(id: str) -> None:
+    """Print a letter in full, but for its value's bytes."""
+    from streams.errors import ConfigurationError
+    from streams.operate.letters import Filter, letters, shown
+    from streams.settings import load_settings
+
+    found = asyncio.run(letters(load_settings(), Filter(ids=frozenset({id}), redriven=True)))
+    if not found:
+        raise ConfigurationError(f"there is no dead letter {id}")
+    for letter in found:
+        for line in shown(letter):
+            click.echo(line)
+
+
+@dead_letters.command("redrive")
+@click.argument("ids", nargs=-1)
+@click.option("--reason", default="", help="All letters of that reason.")
+@click.option("--all", "everything", is_flag=True, help="All letters.")
+@click.option("--again", is_flag=True, help="Also those that were sent again before.")
+def redrive_letters(ids: tuple[str, ...], reason: str, everything: bool, again: bool) -> None:
+    """Send letters to be judged once more."""
+    from streams.operate.letters import Filter, redrive
+    from streams.settings import load_settings
+
+    if not ids and not reason and not everything:
+        raise click.UsageError("give ids, --reason or --all")
+    wanted = Filter(ids=frozenset(ids), reason=reason, redriven=again)
+    sent = asyncio.run(redrive(load_settings(), wanted, again=again))
+    click.echo(f"sent again: {len(sent)}" + "".join(f"\n{id}" for id in sent))
+
+
 def _say(lines: Iterable[str]) -> None:
     for line in lines:
         click.echo(line, err=True)

@@ -13,6 +13,7 @@ REASON = "dead-letter-reason"
 DETAIL = "dead-letter-detail"
 AGENT = "dead-letter-agent"
 ORIGIN = "dead-letter-origin"
+REDRIVEN = "dead-letter-redriven"
 
 DETAIL_CHARACTERS = 500
 KEY_BYTES = 1024

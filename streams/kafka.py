@@ -12,6 +12,7 @@ import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import AuthenticationFailedError, KafkaError
+from aiokafka.structs import ConsumerRecord
 
 from streams.errors import ConfigurationError, FatalError
 from streams.settings import Settings, read_secret
@@ -81,15 +82,18 @@ async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 @asynccontextmanager
-async def reader(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
-    """A started consumer that belongs to no group and sees only what was committed."""
+async def reader(settings: Settings, *, fetch_wait_ms: int = 20) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer that belongs to no group and sees only what was committed.
+
+    Whatever else it asks a broker waits behind a fetch that has nothing to bring, `fetch_wait_ms` at most.
+    """
     consumer = AIOKafkaConsumer(
         **connection(settings),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="none",
         max_partition_fetch_bytes=FETCH_BYTES,
-        **options,
+        fetch_max_wait_ms=fetch_wait_ms,
     )
     try:
         await start(consumer, settings)
@@ -102,6 +106,20 @@ async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPar
     """The partitions of `topic`, in order; empty where the topic does not exist."""
     metadata = await consumer._client.fetch_all_metadata()
     return [TopicPartition(topic, p) for p in sorted(metadata.partitions_for_topic(topic) or ())]
+
+
+async def records(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, begin: int, end: int
+) -> AsyncIterator[ConsumerRecord]:
+    """The records of a partition from offset `begin` to before `end`; `consumer` belongs to no group."""
+    consumer.assign([tp])
+    consumer.seek(tp, begin)
+    # `position`, not the last record: control records at the end are never delivered.
+    while (await consumer.position(tp)) < end:
+        fetched = await consumer.getmany(tp, timeout_ms=500)
+        for record in fetched.get(tp, ()):
+            if record.offset < end:
+                yield record
 
 
 def _ssl_context(settings: Settings) -> ssl.SSLContext:

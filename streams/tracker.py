@@ -144,7 +144,7 @@ class Tracking:
         try:
             activity = self._tracker.reader.read(record.value, record.headers, source, timestamp)
             if activity is not None:
-                self._judge(activity)
+                self._take(record, activity)
         except UnreadableError as error:
             key, headers = origin.original(record.headers)
             self._set_aside(record, key, headers, source, error)
@@ -162,8 +162,16 @@ class Tracking:
             metrics.DECISIONS.labels(decision.kind, decision.template).inc()
             metrics.DECISION_LATENCY.observe(max(0.0, now - decision.time.timestamp()))
 
-    def _judge(self, activity: Activity) -> None:
+    def _take(self, record: ConsumerRecord, activity: Activity) -> None:
         key = b"%d" % activity.learner
+        if record.key == key:
+            self._judge(key, activity)
+        else:
+            # Redriven under another key: it belongs where the learner's progress is.
+            activities = self._tracker.names.activities.name
+            self._unit.send(activities, key=key, value=record.value, headers=record.headers)
+
+    def _judge(self, key: bytes, activity: Activity) -> None:
         before = self._progress.get(key)
         if before is None:
             before = self._load(key)

@@ -13,7 +13,7 @@ from streams.bus import schemas
 from streams.bus.reader import Reader, SchemaNeeded
 from streams.bus.registry import Registry
 from streams.errors import ConfigurationError, UnreadableError
-from streams.kafka import partitions_of, reader
+from streams.kafka import partitions_of, reader, records
 from streams.settings import Settings
 from streams.topics import topics
 
@@ -37,8 +37,14 @@ async def record(
     try:
         bus = Reader(registry, "record", schemas.event_types() - BADGE_EVENTS)
         async with reader(settings) as consumer:
-            for name in names or [topic.name for topic in topics(settings).sources]:
-                async for found in _records(consumer, name, since, until):
+            wanted = names or tuple(topic.name for topic in topics(settings).sources)
+            # All offsets first: aiokafka does not answer about times once it fetches.
+            stretches = [s for name in wanted for s in await _stretches(consumer, name, since)]
+            before = None if until is None else _milliseconds(until)
+            for tp, begin, end in stretches:
+                async for found in records(consumer, tp, begin, end):
+                    if before is not None and found.timestamp >= before:
+                        continue
                     line = await _line(bus, found, settings.source_epoch, report)
                     if line is not None:
                         yield line
@@ -46,9 +52,10 @@ async def record(
         await registry.stop()
 
 
-async def _records(
-    consumer: AIOKafkaConsumer, topic: str, since: datetime | None, until: datetime | None
-) -> AsyncIterator[ConsumerRecord]:
+async def _stretches(
+    consumer: AIOKafkaConsumer, topic: str, since: datetime | None
+) -> list[tuple[TopicPartition, int, int]]:
+    """Each partition with the offsets to begin at and to end before."""
     partitions = await partitions_of(consumer, topic)
     if not partitions:
         raise ConfigurationError(f"topic {topic} does not exist")
@@ -56,23 +63,9 @@ async def _records(
     begins = await consumer.beginning_offsets(partitions)
     if since is not None:
         found = await consumer.offsets_for_times(dict.fromkeys(partitions, _milliseconds(since)))
-        begins = {tp: at.offset if (at := found[tp]) else ends[tp] for tp in partitions}
-    before = None if until is None else _milliseconds(until)
-    for tp in partitions:
-        async for record in _partition(consumer, tp, begins[tp], ends[tp]):
-            if before is None or record.timestamp < before:
-                yield record
-
-
-async def _partition(
-    consumer: AIOKafkaConsumer, tp: TopicPartition, begin: int, end: int
-) -> AsyncIterator[ConsumerRecord]:
-    consumer.assign([tp])
-    consumer.seek(tp, begin)
-    while (await consumer.position(tp)) < end:
-        fetched = await consumer.getmany(tp, timeout_ms=500)
-        for record in fetched.get(tp, ()):
-            yield record
+        # Where no record is that young, aiokafka says None, or an offset below zero.
+        begins = {tp: at.offset if (at := found[tp]) and at.offset >= 0 else ends[tp] for tp in partitions}
+    return [(tp, begins[tp], ends[tp]) for tp in partitions]
 
 
 async def _line(

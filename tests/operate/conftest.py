@@ -1,0 +1,52 @@
+"""A site at work: a bus, a tracker, a term of events with some that nobody can read."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from streams.sandbox import lms, publisher
+from streams.sandbox.audit import settled
+from streams.sandbox.bus import Bus
+from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.publisher import Emission, Placed, Publisher
+
+CATALOG = Path(__file__).parents[2] / "streams" / "sandbox" / "catalog.yaml"
+LEARNERS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where commands are run; `placed` is what its LMS has emitted."""
+
+    commands: Commands
+    kafka: str
+    placed: list[Placed]
+
+    def settle(self) -> None:
+        """Wait until everything that was emitted is judged."""
+        asyncio.run(settled(self.commands.parsed, self.placed, within=60))
+
+    def emit(self, emissions: Sequence[Emission]) -> None:
+        """Put more on the bus."""
+        asyncio.run(publisher.emit(self.kafka, emissions, rate=5_000, placed=self.placed.extend))
+
+
+@pytest.fixture(scope="module")
+def site(sandbox: Bus, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    name = f"site-{uuid4().hex[:8]}"
+    commands = on_bus(sandbox, name, catalog=CATALOG, partitions=3)
+    commands.run("topics", "--create", "--all")
+    press = Publisher(asyncio.run(publisher.register(sandbox.registry, name)), name, seed=2)
+    emissions = list(press.spoil(press.publish(lms.term(2, LEARNERS)), repeated=0.02, rubbish=0.02))
+    site = Site(commands, sandbox.kafka, [])
+    tracker = commands.start("tracker", log=tmp_path_factory.mktemp("site") / "tracker.log")
+    try:
+        site.emit(emissions)
+        site.settle()
+        yield site
+    finally:
+        tracker.stop()
