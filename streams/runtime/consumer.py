@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 UNIT_RECORDS = 4_000
+WAITING_BATCHES = 2
 SESSION_MS = 8_000
 HEARTBEAT_MS = 2_000
 REBALANCE_MS = 30_000
@@ -45,6 +47,7 @@ class Consumer(FaustConsumer):
         self._kafka: AIOKafkaConsumer | None = None
         self._wake = asyncio.Event()
         self._delivery: asyncio.Task[None] | None = None
+        self._turn = 0
 
     @property
     def kafka(self) -> AIOKafkaConsumer:
@@ -106,13 +109,26 @@ class Consumer(FaustConsumer):
     async def _deliver_once(self) -> bool:
         """Deliver to each idle partition what was fetched for it; False where there was nothing."""
         delivered = False
-        fetched = self.kafka._fetcher._records
-        for tp in [tp for tp, partition in self.app.owned.items() if partition.idle and tp in fetched]:
+        for tp in self._next_turns():
             records, position = await self._take(tp)
             if records:
                 delivered = True
                 await self._deliver(tp, records, position)
         return delivered
+
+    def _next_turns(self) -> list[TopicPartition]:
+        """Idle partitions with something to read: of each topic the longest unserved, as many as it may have.
+
+        A delivered batch is parsed, which takes ten times its bytes, and an agent works on one at a time.
+        """
+        fetched = self.kafka._fetcher._records
+        waiting = Counter(tp.topic for tp, partition in self.app.owned.items() if partition.waiting)
+        turns = []
+        for tp, _ in sorted(self.app.owned.items(), key=lambda item: item[1].turn):
+            if waiting[tp.topic] < WAITING_BATCHES and self.app.owned[tp].idle and tp in fetched:
+                waiting[tp.topic] += 1
+                turns.append(tp)
+        return turns
 
     async def _take(self, tp: TopicPartition) -> tuple[list[ConsumerRecord], int]:
         fetcher = self.kafka._fetcher
@@ -143,7 +159,8 @@ class Consumer(FaustConsumer):
         partition = self.app.owned.get(tp)
         if partition is None or not partition.idle:
             return
-        partition.delivered = records[0].offset
+        self._turn += 1
+        partition.deliver(records[0].offset, self._turn)
         metrics.RECORDS_READ.labels(tp.topic).inc(len(records))
         batch = Batch(partition, records, position)
         await self.callback(self._to_message(TP(tp.topic, tp.partition), batch))

@@ -46,6 +46,8 @@ class Partition:
         self.suspended = asyncio.Event()
         self.ready = False
         self.delivered: int | None = None
+        self.begun = False
+        self.turn = 0
         self.committed: int | None = None
         self.behind_since: float | None = None
         self._taken = False
@@ -60,6 +62,22 @@ class Partition:
     def idle(self) -> bool:
         """True where the next batch may be delivered."""
         return self.ready and self.delivered is None
+
+    @property
+    def waiting(self) -> bool:
+        """True where a batch is delivered whose unit has not begun."""
+        return self.delivered is not None and not self.begun
+
+    def deliver(self, offset: int, turn: int) -> None:
+        """Remember the first offset of the batch that is delivered, and when it was this partition's turn."""
+        self.delivered = offset
+        self.begun = False
+        self.turn = turn
+
+    def begin(self) -> None:
+        """The agent has begun a unit: there is room for another batch."""
+        self.begun = True
+        self.app.partition_ready(self)
 
     def seen_behind(self, behind: bool) -> None:
         """Remember since when there has been lag without a commit (`behind_since`, monotonic seconds)."""
@@ -206,6 +224,7 @@ class Partition:
         self._last_commit.set_to_current_time()
         for done in unit.after_commit:
             done()
+        unit.after_commit.clear()
         self.app.partition_ready(self)
 
     def _keys_after(self, written: Mapping[bytes, bytes | None]) -> int:

@@ -73,11 +73,15 @@ class Unit:
 
     async def __aenter__(self) -> "Unit":
         await self._partition.lock.acquire()
+        self._partition.begin()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: "TracebackType | None"
     ) -> bool:
+        if self._batch is not None:
+            # Faust's events and the agents' tasks hold each other, and so batches, until the collector comes.
+            self._batch.records = ()
         if kind is None and not self.abandoned:
             self._partition.commit_soon(self)
             return False
