@@ -190,6 +190,7 @@ class Organization:
         self._limits = limits
         self._transport = transport
         self._clock = clock
+        self._environ = environ
         self._key = Key(terms.key, environ)
         self._rate = limits.rate
         self._next_at = -math.inf
@@ -219,6 +220,19 @@ class Organization:
     def rate(self) -> float:
         """Calls a second at present."""
         return self._rate
+
+    def take(self, terms: OrganizationTerms) -> None:
+        """Work by these terms from now on; where they are new, nothing of what was learned counts."""
+        if terms == self.terms:
+            return
+        self.terms = terms
+        self.templates.clear()
+        self._key = Key(terms.key, self._environ)
+        self._hold = None
+        self._failures = 0
+        metrics.CREDLY_BREAKER.labels(self.id).set(0)
+        metrics.CREDLY_PAUSED.labels(self.id).set(0)
+        self._changed.set()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Turn]:
@@ -381,6 +395,8 @@ class Organizations:
         self._clock = clock
         self._environ = environ
         self._organizations: dict[str, Organization] = {}
+        # Also those that left the catalog: whoever waits for their turn goes on when they return.
+        self._known: dict[str, Organization] = {}
         self._templates: Mapping[str, TemplateTerms] = {}
         self.in_flight = limits.in_flight
         self.listeners: set[Callable[[str], None]] = set()
@@ -392,14 +408,15 @@ class Organizations:
         self, organizations: Iterable[OrganizationTerms], templates: Mapping[str, TemplateTerms]
     ) -> None:
         """Work by these terms from now on; an organization whose terms are the same keeps its state."""
-        before = self._organizations
         self._organizations = {}
         for terms in organizations:
-            kept = before.get(terms.id)
-            if kept is None or kept.terms != terms:
-                kept = Organization(terms, self._limits, self._transport, self._clock, self._environ)
-                kept.on_release = self._released
-            self._organizations[terms.id] = kept
+            known = self._known.get(terms.id)
+            if known is None:
+                known = Organization(terms, self._limits, self._transport, self._clock, self._environ)
+                known.on_release = self._released
+                self._known[terms.id] = known
+            known.take(terms)
+            self._organizations[terms.id] = known
         self._templates = templates
 
     def of(self, template: str) -> tuple[Organization, TemplateTerms] | None:

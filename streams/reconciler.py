@@ -129,6 +129,9 @@ class Reconciler:
         finally:
             self._organizations.listeners.discard(self._released)
             self._tasks = None
+            self._pending.clear()
+            self._parked.clear()
+            self._later.clear()
 
     @property
     def running(self) -> bool:

@@ -42,7 +42,8 @@ DEFAULT_HTTP = "127.0.0.1:8081"
 AGENT = "relay"
 ISSUANCE_BYTES = 512 * 1024
 COUNT_SECONDS = 5.0
-KEY_EXPIRY_SECONDS = 12 * 3600.0
+KEY_EXPIRY_SECONDS = 3600.0
+KEY_EXPIRY_PATIENCE = 60.0
 KEY_EXPIRY_ALARM = timedelta(days=14)
 NO_ORGANIZATION = "unknown"
 
@@ -141,10 +142,7 @@ class Relay:
         pending = dict.fromkeys(names, 0)
         oldest = dict.fromkeys(names, now)
         parked = dict.fromkeys(self._parked, 0)
-        for partition, reconciler in list(self.reconcilers.items()):
-            if not reconciler.running:
-                del self.reconcilers[partition]
-                continue
+        for reconciler in self.reconcilers.values():
             census = reconciler.census()
             for name, count in census.pending.items():
                 name = name or NO_ORGANIZATION
@@ -161,14 +159,18 @@ class Relay:
 
     async def _watch_keys(self) -> None:
         while True:
-            await asyncio.gather(*(self._ask_expiry(organization) for organization in self.organizations))
+            free = [organization for organization in self.organizations if not organization.held]
+            await asyncio.gather(*(self._ask_expiry(organization) for organization in free))
             await asyncio.sleep(KEY_EXPIRY_SECONDS)
 
     async def _ask_expiry(self, organization: Organization) -> None:
         request = credly.tokens(organization.id)
-        async with organization.turn() as turn:
-            # Without an outcome: a key that may not ask for this may still do its work.
-            expiry = credly.read_tokens(await turn.call(request), turn.key)
+        try:
+            async with asyncio.timeout(KEY_EXPIRY_PATIENCE), organization.turn() as turn:
+                # Without an outcome: a key that may not ask for this may still do its work.
+                expiry = credly.read_tokens(await turn.call(request), turn.key)
+        except TimeoutError:
+            return
         if expiry.at is not None:
             metrics.CREDLY_KEY_EXPIRY.labels(organization.id).set(expiry.at.timestamp())
             if expiry.at - datetime.now(UTC) < KEY_EXPIRY_ALARM:

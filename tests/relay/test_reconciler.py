@@ -12,10 +12,11 @@ import pytest
 
 from streams.catalog.durations import Duration
 from streams.issuances import BadgeEvent, done
-from streams.organizations import KeyRef, Limits, Patience
+from streams.organizations import KeyRef, Limits, OrganizationTerms, Patience
 from streams.sandbox.credly import Entry, Fault
 from tests.relay.virtual import in_virtual_time
 from tests.relay.world import (
+    BASE,
     EPOCH,
     KEY,
     ORGANIZATION,
@@ -427,6 +428,35 @@ def test_a_missing_key_pauses_its_organization_without_a_call(reference: str, tm
             await here.settled(within=2.5)
 
     play(scenario, key=KeyRef(file=str(path)) if reference == "file" else KeyRef(env="NO_SUCH_KEY"))
+
+
+def test_a_corrected_reference_in_the_catalog_frees_a_paused_organization() -> None:
+    async def scenario(here: World) -> None:
+        here.say(*(event("awarded", n) for n in range(100)))
+        await asyncio.sleep(100)
+        assert here.wire.started == []
+        right = OrganizationTerms(ORGANIZATION, BASE, KeyRef(env="KEY"))
+        here.organizations.take([right], here.organizations._templates)
+        here.reconciler.catalog_changed()
+        await here.settled(within=10)
+
+    play(scenario, BRISK, key=KeyRef(env="WRONG"))
+
+
+def test_an_organization_that_leaves_the_catalog_and_returns_goes_on() -> None:
+    async def scenario(here: World) -> None:
+        here.wire.away.add(ORGANIZATION)
+        here.say(*(event("awarded", n) for n in range(100)))
+        await asyncio.sleep(100)
+        terms = [organization.terms for organization in here.organizations]
+        for in_force in ([], terms):
+            here.organizations.take(in_force, here.organizations._templates)
+            here.reconciler.catalog_changed()
+            await asyncio.sleep(100)
+        here.wire.away.clear()
+        await here.settled(within=100)
+
+    play(scenario, BRISK)
 
 
 def test_the_breaker_lets_one_call_try_during_an_outage_and_everything_through_after_it() -> None:
