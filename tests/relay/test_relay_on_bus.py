@@ -2,11 +2,14 @@
 
 import asyncio
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import aiohttp
 
 from streams.credly import timestamp
 from streams.deadletters import DETAIL, REASON
@@ -75,6 +78,18 @@ class Place:
             ends = await consumer.end_offsets(await partitions_of(consumer, topics(settings).badges.name))
         written = {place: end for place, end in ends.items() if end}
         await committed(settings, settings.relay_id, written, within=within)
+
+    async def measured(self, metric: str, organization: str, value: float, within: float) -> None:
+        """Wait until the relay's page says so."""
+        address = re.search(r"http://127\.0\.0\.1:\d+", (self.logs / "relay.log").read_text())
+        assert address is not None
+        line = re.compile(rf'^{metric}{{organization="{organization}"}} (\S+)$', re.M)
+        async with asyncio.timeout(within), aiohttp.ClientSession() as session:
+            found: list[str] = []
+            while [float(text) for text in found] != [value]:
+                await asyncio.sleep(0.1)
+                async with session.get(f"{address[0]}/metrics") as response:
+                    found = line.findall(await response.text())
 
     def held(self) -> set[tuple[str, int]]:
         held = [(badge.template, int(badge.earner)) for badge in self.credly.held()]
@@ -193,10 +208,18 @@ async def test_an_outage_of_one_organization_holds_neither_the_stream_nor_the_ot
             tried = [entry for entry in here.credly.journal if entry.organization == ORGANIZATION]
             assert len(tried) < 50
             await here.caught_up(within=5)
+            await here.measured("badges_credly_pending", ORGANIZATION, 300, within=20)
+            await here.measured("badges_credly_pending", OTHER_ORGANIZATION, 0, within=20)
+            await here.measured("badges_credly_breaker_open", ORGANIZATION, 1, within=20)
+            await here.measured(
+                "badges_credly_key_expiry_timestamp_seconds", OTHER_ORGANIZATION, 1893456000, 20
+            )
             # when
             here.credly.schedule([])
             # then
             await until(lambda: len(here.held()) == 600, 60)
+            await here.measured("badges_credly_pending", ORGANIZATION, 0, within=20)
+            await here.measured("badges_credly_breaker_open", ORGANIZATION, 0, within=20)
 
 
 async def test_what_cannot_be_issued_is_set_aside_whole_with_its_reason(
