@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-helm lint format types schemas clean
+.PHONY: help install demo test test-helm lint format types schemas reference clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ types: install ## Check types, strictly
 
 schemas: ## Make avro/*.avsc out of the openedx-events package
 	venv=$$(.ci/openedx-venv) && "$$venv/bin/python" .ci/make_schemas.py avro
+
+reference: install ## Make docs/reference.md out of the code
+	$(BIN)/python .ci/make_reference.py docs/reference.md
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -1,0 +1,41 @@
+"""What the documents show works as shown."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.catalog import load_catalog
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = [
+    pytest.param(example, id=f"{document.name}-{number}")
+    for document in (ROOT / "README.md", ROOT / "docs" / "catalog.md")
+    for number, example in enumerate(
+        re.findall(r"```yaml\n(version: 1\n.*?)```", document.read_text(), re.DOTALL)
+    )
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_catalog_in_the_documents_has_no_fault(example: str) -> None:
+    assert load_catalog(example).templates
+
+
+@pytest.mark.parametrize(
+    "document", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda path: path.name
+)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_reference_is_what_the_code_declares(tmp_path: Path) -> None:
+    made = tmp_path / "reference.md"
+
+    subprocess.run([sys.executable, ROOT / ".ci" / "make_reference.py", made], check=True)
+
+    assert made.read_text() == (ROOT / "docs" / "reference.md").read_text()
