@@ -268,6 +268,17 @@ def redrive_letters(ids: tuple[str, ...], reason: str, everything: bool, again: 
     click.echo(f"sent again: {len(sent)}" + "".join(f"\n{id}" for id in sent))
 
 
+@main.command()
+@click.option("--learners", type=click.IntRange(1, 10_000), default=300, show_default=True)
+def demo(learners: int) -> None:
+    """Show the whole way of an event on a real Kafka; exit 1 if the outcome is not the expected one."""
+    from rich.console import Console
+
+    from streams.sandbox.demo import run
+
+    raise SystemExit(run(Console(), learners=learners))
+
+
 def _say(lines: Iterable[str]) -> None:
     for line in lines:
         click.echo(line, err=True)
