@@ -20,6 +20,7 @@ from streams.bus.emitter import BadgeEmitter
 from streams.bus.reader import Reader, SchemaNeeded
 from streams.bus.registry import Registry
 from streams.catalogs import CatalogInForce
+from streams.commands import FORGET, command_of
 from streams.deadletters import set_aside
 from streams.errors import UnreadableError
 from streams.health import Pages
@@ -135,6 +136,9 @@ class Tracking:
 
     def step(self, record: ConsumerRecord) -> None:
         """Judge one activity, or set it aside; what was set aside leaves the progress as it was."""
+        if command_of(record.value, record.headers) == FORGET:
+            self._forget(record.key)
+            return
         try:
             source, timestamp = origin.read_origin(record.headers)
         except UnreadableError as error:
@@ -152,7 +156,9 @@ class Tracking:
     def store(self) -> None:
         """Write the progress of every learner whom an activity changed."""
         for key in self._changed:
-            self._unit.put(key, orjson.dumps(dump(self._progress[key])))
+            progress = self._progress[key]
+            forgotten = progress is Progress.initial()
+            self._unit.put(key, None if forgotten else orjson.dumps(dump(progress)))
 
     def count(self) -> None:
         """Count what the unit did, once it is committed."""
@@ -161,6 +167,11 @@ class Tracking:
         for decision in self._decisions:
             metrics.DECISIONS.labels(decision.kind, decision.template).inc()
             metrics.DECISION_LATENCY.observe(max(0.0, now - decision.time.timestamp()))
+
+    def _forget(self, key: bytes) -> None:
+        self._progress[key] = Progress.initial()
+        self._changed.add(key)
+        log.info("a learner is forgotten")
 
     def _take(self, record: ConsumerRecord, activity: Activity) -> None:
         key = b"%d" % activity.learner

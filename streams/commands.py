@@ -1,0 +1,17 @@
+"""Commands that an operator sends through the streams, to whoever owns the state.
+
+A record without a value and with the header `command` on a topic whose key says whom it concerns: the
+activities (a learner's id) or the relay's decisions (a badge's uuid).
+"""
+
+from collections.abc import Sequence
+
+COMMAND = "command"
+FORGET = b"forget"
+
+
+def command_of(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> bytes | None:
+    """The command in a record; None for any other record."""
+    if value:
+        return None
+    return next((told for name, told in headers if name == COMMAND), None)
