@@ -64,7 +64,7 @@ async def test_two_trackers_restarted_in_the_middle_decide_what_the_core_decides
     assert {name: places for name, places in verdict.faults.items() if places} == {}
     assert code == 0
     assert verdict.awarded > LEARNERS
-    assert verdict.revoked > LEARNERS / 10
+    assert verdict.revoked > LEARNERS / 20
     assert set(verdict.dead_letters) == set(REASONS.items())
 
 
