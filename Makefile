@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-helm lint format types schemas reference clean
+.PHONY: help install demo test test-helm bench lint format types schemas reference clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: install lint types ## Run every check: lint, types, tests on a real broker
 
 test-helm: install ## Check chart, alerts, dashboard and image (needs Go and apt-get)
 	tools=$$(.ci/chart-tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/chart/with_tools.py tests/chart/image_steps.py
+
+bench: install ## Measure speed beside a hand-written loop, write docs/performance.md
+	$(BIN)/python -m tests.bench
 
 lint: install ## Check format and style
 	$(BIN)/ruff format --check .

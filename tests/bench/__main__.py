@@ -1,0 +1,329 @@
+"""`python -m tests.bench`: measures, prints, and writes docs/performance.md.
+
+`python -m tests.bench throughput --events 60000 --runs 1` runs one part and only prints it; with `--write`
+the part's section of the page is replaced.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from streams.sandbox import publisher
+from streams.sandbox.bus import Bus
+from streams.sandbox.kafka import Kafka
+from streams.sandbox.registry import Registry
+from tests.bench import core, failover, growth, latency, recovery, throughput, workload
+from tests.bench.throughput import Bench, Contender, Figures
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+BROKER_JVM = ("-Xmx1g", "-XX:+UseSerialGC")
+PLAIN = Contender("hand-written loop, plain", transactional=False)
+LOOP = Contender("hand-written loop, transactional")
+OURS = tuple(Contender(f"badge-streams, {n:,} template{'s' * (n > 1)}", n) for n in (1, 100, 10_000))
+MIB = 2**20
+
+Cells = Sequence[object]
+
+
+def main() -> None:
+    options = _options()
+    wanted = [name for name in PARTS if not options.parts or name in options.parts]
+    sections: dict[str, str] = {}
+    with (
+        Kafka(jvm=BROKER_JVM) as kafka,
+        Registry() as registry,
+        TemporaryDirectory(prefix="badge-streams-bench-") as folder,
+    ):
+        ids = asyncio.run(publisher.register(registry.url))
+        bench = Bench(Bus(kafka.bootstrap, registry.url), Path(folder), ids)
+        for name in wanted:
+            sections[name] = PARTS[name](bench, options)
+            print(sections[name], flush=True)
+            if options.write or not options.parts:
+                _write(sections)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; none: all, and the page is written")
+    parser.add_argument("--events", type=int, default=300_000, help="events of a run (throughput, growth)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of which the median counts")
+    parser.add_argument("--seconds", type=float, default=20, help="how long a rate is held (latency)")
+    parser.add_argument("--learners", type=int, default=1_000_000, help="the largest table (recovery)")
+    parser.add_argument("--write", action="store_true", help="replace the sections of the parts in the page")
+    return parser.parse_args()
+
+
+def _throughput(bench: Bench, options: argparse.Namespace) -> str:
+    all_match = _interleaved(
+        bench, (PLAIN, LOOP, *OURS), options.runs, workload.events(bench.ids, options.events)
+    )
+    few = workload.events(bench.ids, options.events, mostly_false=True)
+    few_match = _interleaved(bench, (LOOP, OURS[0]), options.runs, few)
+    ours = [all_match[contender].micros for contender in OURS]
+    ratios = ", ".join(f"{micros / all_match[LOOP].micros:.2f}" for micros in ours)
+    return "\n".join(
+        [
+            "## Throughput and processor time",
+            "",
+            _prose(
+                f"""{options.events:,} events as the LMS writes them (10 headers, 8 partitions,
+                {workload.LEARNERS:,} learners, {workload.COURSES} courses; at the fifth course passed a
+                badge), both stages, one worker, the broker on the same machine; the median of
+                {options.runs} interleaved runs on the same messages. Processor time is the worker
+                process's own, user and system, from the moment at which all events appear. Every event
+                matches a rule, so each takes both stages."""
+            ),
+            "",
+            *_figures(all_match),
+            "",
+            f"**Ours over the transactional loop: {ratios}** (1, 100, 10,000 templates; the largest is "
+            f"{max(ours) / min(ours):.2f} times the smallest).",
+            "",
+            _prose(
+                """The same with the passing status as an LMS tells it, mostly `is_passing=false`, which
+                the first stage drops:"""
+            ),
+            "",
+            *_figures(few_match),
+            "",
+            f"Ours over the loop: {few_match[OURS[0]].micros / few_match[LOOP].micros:.2f}.",
+            "",
+            _prose(
+                """The loops (`tests/bench/loop.py`) are what one would write with aiokafka for speed
+                alone: the one rule written out, the same bytes and headers forwarded, both stages
+                decoded with fastavro, the state as JSON of about the same size, record batches built by
+                hand, one transaction a fetch. They neither check what they read nor have a catalog,
+                dead letters, metrics or protection against a paused worker."""
+            ),
+        ]
+    )
+
+
+def _latency(bench: Bench, options: argparse.Namespace) -> str:
+    rates = (50, 200, 500, 5_000)
+    # A broker that has just started is slow for a while.
+    asyncio.run(throughput.measure(bench, OURS[0], workload.events(bench.ids, 60_000)))
+    rows = []
+    for contender in (OURS[0], LOOP):
+        for found in asyncio.run(latency.measure(bench, contender, rates, options.seconds)):
+            numbers = (found.p50, found.p95, found.p99)
+            rows.append(
+                (contender.name, f"{found.rate:,}", *(f"{n:.0f}" for n in numbers), f"{found.samples:,}")
+            )
+    return "\n".join(
+        [
+            "## Latency",
+            "",
+            _prose(
+                f"""From just before an event is sent until a `read_committed` reader has its badge event,
+                in milliseconds; every event earns a badge; {options.seconds:.0f} s a rate after a
+                warm-up. Sender and reader run on the same machine."""
+            ),
+            "",
+            *_table(("", "events/s", "p50", "p95", "p99", "badge events"), rows),
+        ]
+    )
+
+
+def _recovery(bench: Bench, options: argparse.Namespace) -> str:
+    rows = []
+    for learners in (0, 10_000, 100_000, 1_000_000):
+        if learners > options.learners:
+            continue
+        found = asyncio.run(recovery.measure(bench, learners))
+        if not learners:
+            empty = found
+        values = found.values / max(1, learners)
+        bound = 1.3 * (found.values + 250 * learners) / MIB
+        more = (found.memory - empty.memory) / MIB
+        rows.append(
+            (
+                f"{learners:,}",
+                f"{found.seconds:.1f}",
+                f"{found.seconds - empty.seconds:.1f}",
+                f"{values:.0f}",
+                f"{found.memory / MIB:,.0f}",
+                f"{more:,.0f}",
+                f"{bound:,.0f}",
+            )
+        )
+    columns = (
+        "learners",
+        "ready after s",
+        "more than empty, s",
+        "B a learner",
+        "memory MiB",
+        "more than empty, MiB",
+    )
+    return "\n".join(
+        [
+            "## Recovery",
+            "",
+            _prose(
+                """From the start of the process (Python's imports included) until every partition is
+                ready. The bound on memory is 1.3 times the bytes of keys and values and 250 B a
+                learner."""
+            ),
+            "",
+            *_table((*columns, "bound MiB"), rows),
+        ]
+    )
+
+
+def _failover(bench: Bench, options: argparse.Namespace) -> str:
+    rows = []
+    for static in (False, True):
+        took = [asyncio.run(failover.measure(bench, static=static)).seconds for _ in range(options.runs)]
+        what = "restarted at once, static membership" if static else "left dead, dynamic membership"
+        rows.append((what, *(f"{n:.1f}" for n in (median(took), min(took), max(took)))))
+    return "\n".join(
+        [
+            "## Failover",
+            "",
+            _prose(
+                f"""Two workers under {failover.RATE} events a second, one ended by `kill -9`: seconds until
+                each of its partitions has committed again."""
+            ),
+            "",
+            *_table(("the dead worker", "median", "least", "most"), rows),
+        ]
+    )
+
+
+def _growth(bench: Bench, options: argparse.Namespace) -> str:
+    count = options.events // 3
+    records = workload.events(bench.ids, count)
+    rows: list[Cells] = []
+    for contender in growth.contenders():
+        runs = [asyncio.run(throughput.measure(bench, contender, records)) for _ in range(options.runs)]
+        rows.append((contender.name, *_cells(_median(runs)), ""))
+    for requirements in (1, 100, 1_000):
+        few = max(1_000, count // 5)
+        found, size = asyncio.run(growth.touched(bench, requirements, few))
+        rows.append((f"{requirements:,} requirements touched", *_cells(found), f"{size:,}"))
+    return "\n".join(
+        [
+            "## Growth",
+            "",
+            _prose(
+                f"""{count:,} events that all match; processor time is the sum of the workers, on
+                {os.cpu_count()} processors which they share with the broker; memory is the largest
+                worker's. With requirements touched: {growth.LEARNERS:,} learners whose progress holds
+                so many counted requirements, {max(1_000, count // 5):,} events."""
+            ),
+            "",
+            *_table(("", "CPU µs an event", "events/s", "memory MiB", "B a progress"), rows),
+        ]
+    )
+
+
+def _core(bench: Bench, options: argparse.Namespace) -> str:
+    rows = []
+    for templates in (1, 100, 10_000):
+        found = core.measure(templates, min(options.events, 50_000), options.runs)
+        rows.append((f"{templates:,}", *(f"{n:,.0f}" for n in (found.match, found.decide, found.judge))))
+    return "\n".join(
+        [
+            "## The core alone",
+            "",
+            _prose(
+                """Activities a second on one processor, without Kafka and Avro: finding what an activity
+                meets, deciding what follows and folding it into the learner's progress, and both
+                together."""
+            ),
+            "",
+            *_table(("templates", "match", "decide", "both"), rows),
+        ]
+    )
+
+
+PARTS: dict[str, Callable[[Bench, argparse.Namespace], str]] = {
+    "throughput": _throughput,
+    "latency": _latency,
+    "recovery": _recovery,
+    "failover": _failover,
+    "growth": _growth,
+    "core": _core,
+}
+
+
+def _interleaved(
+    bench: Bench, contenders: Sequence[Contender], runs: int, records: Sequence[workload.Record]
+) -> dict[Contender, Figures]:
+    found: dict[Contender, list[Figures]] = {contender: [] for contender in contenders}
+    for _ in range(runs):
+        for contender in contenders:
+            figures = asyncio.run(throughput.measure(bench, contender, records))
+            print(contender.name, *_cells(figures), flush=True)
+            found[contender].append(figures)
+    return {contender: _median(figures) for contender, figures in found.items()}
+
+
+def _median(runs: Sequence[Figures]) -> Figures:
+    return Figures(
+        runs[0].events,
+        median(run.cpu for run in runs),
+        median(run.seconds for run in runs),
+        round(median(run.memory for run in runs)),
+    )
+
+
+def _figures(found: dict[Contender, Figures]) -> list[str]:
+    rows = [(contender.name, *_cells(figures)) for contender, figures in found.items()]
+    return _table(("", "CPU µs an event", "events/s", "memory MiB"), rows)
+
+
+def _cells(figures: Figures) -> tuple[str, str, str]:
+    return f"{figures.micros:.1f}", f"{figures.rate:,.0f}", f"{figures.memory / MIB:,.0f}"
+
+
+def _prose(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _table(columns: Sequence[str], rows: Iterable[Cells]) -> list[str]:
+    lines = [columns, ["---", *("---:" for _ in columns[1:])], *rows]
+    return ["| " + " | ".join(map(str, line)) + " |" for line in lines]
+
+
+def _write(sections: dict[str, str]) -> None:
+    """Replace sections of the page; those that were not measured stay as they are."""
+    old = PAGE.read_text() if PAGE.exists() else ""
+    kept = {part.split("\n", 1)[0]: part.strip() for part in re.split(r"(?m)^(?=## )", old)[1:]}
+    measured = {section.split("\n", 1)[0]: f"{section}\n\n{_when()}" for section in sections.values()}
+    found = kept | measured
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text("\n\n".join([_INTRODUCTION, *found.values()]) + "\n")
+
+
+def _when() -> str:
+    return f"Measured {datetime.now(UTC):%Y-%m-%d} on {_machine()}."
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    lscpu = subprocess.run(["lscpu"], capture_output=True, text=True, check=False).stdout
+    model = re.search(r"(?m)^Model name:\s*(.+)$", lscpu)
+    name = model.group(1) if model else platform.machine()
+    python = platform.python_version()
+    return f"{os.cpu_count()} processors ({name}), {memory:.0f} GiB of memory, Python {python}, Kafka 4.1"
+
+
+_INTRODUCTION = """# Performance
+
+`make bench` measures everything here anew and writes this page; `python -m tests.bench PART` prints one part
+(`--help` has its options). Broker, worker, sender and reader share one machine, so a worker with a processor
+of its own is faster; compare ratios, and processor time, rather than rates."""
+
+
+if __name__ == "__main__":
+    main()
