@@ -99,20 +99,20 @@ class Rekeying:
 
     def step(self, record: ConsumerRecord) -> None:
         """Forward, drop or set aside one record of the bus."""
-        source = origin.source_of(record, self._epoch)
         try:
-            activity = self._tracker.reader.read(record.value, record.headers, source, record.timestamp)
-            if activity is None:
+            seen = self._tracker.reader.glance(record.value, record.headers, record.timestamp)
+            if seen is None:
                 return
-            if not self._catalog.relevant(activity.type, activity.time, activity.data):
+            if not self._catalog.relevant(seen.type, seen.time, seen.data):
                 self._irrelevant += 1
                 return
             headers = [*record.headers, *origin.origin_headers(record, self._epoch)]
-            key = b"%d" % activity.learner
+            key = b"%d" % seen.learner
             self._unit.send(self._topic, key=key, value=record.value, headers=headers)
             self._forwarded += 1
         except UnreadableError as error:
             letters = self._tracker.names.dead_letters.name
+            source = origin.source_of(record, self._epoch)
             set_aside(self._unit, letters, "rekey", record, record.key, record.headers, source, error)
 
     def count(self) -> None:

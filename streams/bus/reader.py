@@ -16,11 +16,11 @@ What can never be read raises `UnreadableError` with one of these reasons:
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import fastavro
@@ -47,6 +47,15 @@ class SchemaNeeded(Exception):  # noqa: N818 - not an error: it asks for somethi
         self.schema_id = schema_id
 
 
+class Glimpse(NamedTuple):
+    """What decides whether an activity is relevant, and whose it is."""
+
+    type: str
+    time: datetime
+    learner: int
+    data: Mapping[str, Any]
+
+
 class Reader:
     """Reads records as activities, those of the `wanted` event types."""
 
@@ -67,6 +76,24 @@ class Reader:
 
         Raises `UnreadableError`, or `SchemaNeeded` where the writer's schema has to be fetched first.
         """
+        opened = self._open(value, headers)
+        if opened is None:
+            return None
+        event_type, id, time, body, decoder = opened
+        data = decoder.decode(body)
+        learner, user = decoder.learner(data)
+        return Activity(event_type, id, _time(time, timestamp_ms), source, learner, data, user)
+
+    def glance(self, value: bytes | None, headers: Headers, timestamp_ms: int) -> "Glimpse | None":
+        """What can be said of an activity without knowing its source; as `read` otherwise."""
+        opened = self._open(value, headers)
+        if opened is None:
+            return None
+        event_type, _, time, body, decoder = opened
+        data = decoder.decode(body)
+        return Glimpse(event_type, _time(time, timestamp_ms), decoder.learner_id(data), data)
+
+    def _open(self, value: bytes | None, headers: Headers) -> "_Opened | None":
         if not value:
             self._empty.inc()
             return None
@@ -79,9 +106,7 @@ class Reader:
         if len(value) < FRAME_BYTES or value[0] != 0:
             raise UnreadableError("no_frame", f"{len(value)} bytes")
         decoder = self._decoder(int.from_bytes(value[1:FRAME_BYTES], "big"), event_type)
-        data = decoder.decode(value)
-        learner, user = decoder.learner(data)
-        return Activity(event_type, id.decode(), _time(time, timestamp_ms), source, learner, data, user)
+        return event_type, id.decode(), time, value, decoder
 
     async def fetch(self, schema_id: int) -> None:
         """Get a writer's schema; what cannot be had is found out by reading again. Waits for the registry."""
@@ -137,14 +162,26 @@ class _Decoder:
 
     def learner(self, data: dict[str, Any]) -> tuple[int, User | None]:
         """The learner's id, and who that is where the event says so."""
-        found = data if self._user_path is None else data[self._user_path]
+        found = self._who(data)
         if isinstance(found, int):
             return found, None
-        if not isinstance(found, dict) or not isinstance(found.get("id"), int):
-            raise UnreadableError("no_learner")
         pii = found["pii"]
         id: int = found["id"]
         return id, User(id, found["is_active"], pii["username"], pii["email"], pii["name"])
+
+    def learner_id(self, data: dict[str, Any]) -> int:
+        """The learner's id."""
+        found = self._who(data)
+        return found if isinstance(found, int) else found["id"]
+
+    def _who(self, data: dict[str, Any]) -> int | dict[str, Any]:
+        found = data if self._user_path is None else data[self._user_path]
+        if isinstance(found, int) or (isinstance(found, dict) and isinstance(found.get("id"), int)):
+            return found
+        raise UnreadableError("no_learner")
+
+
+_Opened = tuple[str, str, bytes | None, bytes, _Decoder]
 
 
 def _attributes(headers: Headers) -> tuple[str, bytes | None, bytes | None]:
