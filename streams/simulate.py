@@ -97,7 +97,10 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 
 def _catalog(line: bytes) -> Catalog:
-    value = read_json(line)  # unlike orjson it tells of keys that stand twice
+    try:
+        value = read_json(line)  # unlike orjson it tells of keys that stand twice
+    except ValueError as error:
+        raise _unreadable(f"not JSON: {error}") from None
     if value.keys() != {"catalog"}:
         raise _unreadable("a line with a catalog holds nothing else")
     return take_catalog(value["catalog"]).compiled
@@ -143,7 +146,7 @@ def _learner(type: str, data: Mapping[str, Any]) -> tuple[int, User | None]:
     path = learner_path(type)
     assert path is not None, type  # a catalog names no other types
     found = find(data, path)
-    id = found.get("id") if isinstance(found, dict) else found
+    id = found.get("id") if isinstance(found, dict) else found if path == ("user_id",) else None
     if isinstance(id, bool) or not isinstance(id, int):
         raise _unreadable(f"data.{'.'.join(path) or 'id'}: names no learner")
     return id, _user(id, found) if isinstance(found, dict) else None

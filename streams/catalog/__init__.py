@@ -82,7 +82,11 @@ def _declared(document: Any) -> Declaration:
 
 
 def _said(error: ValidationError) -> Iterator[str]:
-    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    for detail in details:
+        if detail["type"] == "too_short" and detail["loc"] in deeper:
+            continue  # not empty: pydantic counts only the members without a fault
         place = ""
         for key in detail["loc"]:
             place = reading.inside(place, key)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -54,12 +55,18 @@ def _no_inline_secret(value: object) -> object:
     return value
 
 
+def _no_password(url: str) -> str:
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("must hold no user name or password: that is what api_key is for")
+    return url
+
+
 _N = r"\d+([.,]\d+)?"
 _EXACT = f"({_N}W)?({_N}D)?(T(?=.)({_N}H)?({_N}M)?({_N}S)?)?"
 
 Name = Annotated[str, StringConstraints(min_length=1)]
 Uuid = Annotated[str, StringConstraints(pattern=UUID_PATTERN), AfterValidator(str.lower)]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$"), AfterValidator(_no_password)]
 Moment = Annotated[datetime, *_parsed(_moment)]
 Exact = Annotated[timedelta, *_parsed(parse_exact_duration, pattern=f"^P(?=.){_EXACT}$")]
 Calendar = Annotated[Duration, *_parsed(parse_duration, pattern=rf"^P(?=.)(\d+Y)?(\d+M)?{_EXACT}$")]
