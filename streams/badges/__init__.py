@@ -4,6 +4,7 @@ Values in, values out: no clock, no randomness, no I/O, nothing but the standard
 """
 
 from streams.badges.catalog import (
+    AnyRequirement,
     BadgeRequirement,
     Catalog,
     Compiled,
@@ -46,6 +47,7 @@ from streams.badges.times import moment, parse_time, stamp
 
 __all__ = [
     "Activity",
+    "AnyRequirement",
     "Applied",
     "Awarded",
     "Badge",
