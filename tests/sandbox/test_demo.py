@@ -1,0 +1,75 @@
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from streams.sandbox import demo
+from streams.sandbox.audit import BadgeEvent, Verdict
+from streams.sandbox.board import Board, tell
+from streams.sandbox.bus import Bus
+from streams.sandbox.credly import Credly
+
+GOOD = Verdict(
+    activities=9, awarded=2, revoked=1, learners=3, dead_letters={("no type", "no_type"): 1}, faults={}
+)
+EVENT = BadgeEvent("awarded", "t", 5, 1, "b", "i", "", "Ada", "Stream Master")
+
+
+def test_the_demo_shows_badges_explains_a_learner_and_ends_as_expected(
+    sandbox: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    monkeypatch.setenv("SANDBOX_KAFKA", sandbox.kafka)
+    screen = Console(file=io.StringIO(), width=120)
+    # when
+    code = demo.run(screen, learners=60, rate=5_000)
+    # then
+    assert isinstance(screen.file, io.StringIO)
+    said = screen.file.getvalue()
+    assert code == 0, said
+    assert re.search(r"(awarded|revoked) .+ · .+ \(learner \d+\)", said)
+    assert re.search(r"explain --learner \d+", said)
+    assert "As expected." in said
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        replace(GOOD, faults={"decisions missing": ["awarded 1 of t for 5"]}),
+        replace(GOOD, awarded=0),
+        replace(GOOD, revoked=0),
+    ],
+)
+def test_an_unexpected_outcome_ends_the_demo_with_1(verdict: Verdict) -> None:
+    screen = Console(file=io.StringIO(), width=120)
+    assert tell(screen, GOOD, _board()) == 0
+    assert tell(screen, verdict, _board()) == 1
+
+
+def test_a_badge_that_credly_does_not_know_ends_the_demo_with_1() -> None:
+    # given
+    board = _board()
+    board.take([EVENT])
+    # when
+    screen = Console(file=io.StringIO(), width=120)
+    # then
+    assert tell(screen, GOOD, board) == 1
+
+
+def test_the_board_counts_what_is_held() -> None:
+    # given
+    board = _board()
+    # when
+    board.take([EVENT, replace(EVENT, kind="revoked"), replace(EVENT, learner=6)])
+    # then
+    screen = Console(file=io.StringIO(), width=120)
+    screen.print(board)
+    assert isinstance(screen.file, io.StringIO)
+    assert re.search(r"Stream Master\s+│\s+2\s+│\s+1\s+│\s+1\s+│", screen.file.getvalue())
+    assert board.busiest == 5
+
+
+def _board() -> Board:
+    return Board({"t": "Stream Master"}, Credly())
