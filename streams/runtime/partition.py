@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH_BYTES = 400_000
+RETRY_MS = 20
+"""While the last transaction's markers are still being written, the coordinator refuses one offset commit in
+a hundred; waiting aiokafka's 100 ms then tripled the latency's 99th percentile."""
 REACHED: Callable[[str], None] = lambda step: None  # noqa: E731
 """Called with the name of each step of a commit; tests put a fault here, nothing else does."""
 
@@ -167,6 +170,7 @@ class Partition:
                 transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
                 max_batch_size=BATCH_BYTES,
                 linger_ms=0,
+                retry_backoff_ms=RETRY_MS,
             )
         )
 
