@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: every harm on real brokers; a table with a row for each; exit code 1 for any fault."""
+"""`python -m tests.faults`: every harm on real brokers and a table of them; exit code 1 for any fault."""
 
 import argparse
 import asyncio
@@ -9,9 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
+from streams.errors import FatalError
 from streams.sandbox.kafka import Kafka
 from streams.sandbox.registry import Registry
 from tests.faults import run
@@ -39,7 +41,7 @@ def main() -> None:
         with Kafka(nodes, security=security) as cluster, Registry() as registry:
             for harm in group:
                 outcomes.append(_outcome(harm, cluster, registry, options))
-                console.print(f"{harm.name}: {'good' if _is_good(outcomes[-1]) else outcomes[-1]}")
+                console.print(_words(outcomes[-1]), markup=False, soft_wrap=True)
     console.print(_table(outcomes))
     sys.exit(0 if all(map(_is_good, outcomes)) else 1)
 
@@ -75,7 +77,7 @@ def _outcome(harm: Harm, cluster: Kafka, registry: Registry, options: argparse.N
                     rate=options.rate,
                 )
             )
-        except (TimeoutError, RuntimeError) as error:
+        except (TimeoutError, RuntimeError, FatalError, KafkaError) as error:
             return "\n".join([f"{harm.name}: {error!r}", *getattr(error, "__notes__", ())])
 
 
@@ -89,10 +91,19 @@ def _is_good(outcome: Outcome | str) -> bool:
     return isinstance(outcome, Outcome) and outcome.is_good
 
 
+def _words(outcome: Outcome | str) -> str:
+    if isinstance(outcome, str):
+        return outcome
+    wrong = list(run.words(outcome.verdict))
+    return "\n  ".join([f"{outcome.harm.name}: {'good' if outcome.is_good else 'NOT GOOD'}", *wrong])
+
+
 def _table(outcomes: list[Outcome | str]) -> Table:
     table = Table("harm", "nodes", "blows", "ends", "events", "decisions", "letters", *COLUMNS, "s")
     for outcome in outcomes:
-        table.add_row(*(_row(outcome) if isinstance(outcome, Outcome) else [outcome.splitlines()[0]]))
+        table.add_row(
+            *(_row(outcome) if isinstance(outcome, Outcome) else [outcome.splitlines()[0].partition("(")[0]])
+        )
     return table
 
 

@@ -12,6 +12,7 @@ from streams.sandbox.commands import Commands
 from streams.sandbox.process import Process, tail
 
 PAUSE_SECONDS = 0.5
+READY = ": ready at offset"
 
 
 @dataclass
@@ -23,24 +24,30 @@ class Worker:
     faults: dict[str, str] = field(default_factory=dict)
     process: Process | None = None
     wanted: bool = True
+    begun: int = 0
     exits: list[int] = field(default_factory=list)
 
-    def said(self, what: str) -> int:
-        """How many of its lines hold `what`."""
+    def said(self, what: str, *, since: int = 0) -> int:
+        """How often its log holds `what`, from the byte `since` on."""
         try:
-            return self.log.read_text(errors="replace").count(what)
+            return self.log.read_bytes()[since:].count(what.encode())
         except FileNotFoundError:
             return 0
 
 
 class Fleet:
-    """Trackers under one set of settings. A worker that ends by itself is started again, without its fault."""
+    """Trackers under one set of settings; one that ends by itself is started again, without its own fault.
 
-    def __init__(self, commands: Commands, folder: Path, faults: Mapping[str, str] | None = None) -> None:
+    With `static`, each has its name as its instance id.
+    """
+
+    def __init__(self, commands: Commands, folder: Path, faults: Mapping[str, str], *, static: bool) -> None:
         self.workers: dict[str, Worker] = {}
         self._commands = commands
         self._folder = folder
-        self._faults = dict(faults or {})
+        self._faults = faults
+        self._static = static
+        self._abandoned: list[Process] = []
         self._supervisor: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Fleet":
@@ -51,16 +58,19 @@ class Fleet:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
-        for worker in self.workers.values():
-            if worker.process is not None:
-                worker.process.kill()
+        running = [worker.process for worker in self.workers.values() if worker.process is not None]
+        for process in (*running, *self._abandoned):
+            process.kill()
 
     def start(self, name: str, **settings: str) -> Worker:
         """Start a worker; `settings` hold for it until it ends."""
         worker = self.workers.setdefault(name, Worker(name, self._folder / f"{name}.log"))
         worker.wanted = True
+        worker.begun = worker.log.stat().st_size if worker.log.exists() else 0
         command = [sys.executable, "-m", "tests.faults.worker"]
-        worker.process = self._commands.launch(command, log=worker.log, **self._faults | settings)
+        worker.process = self._commands.launch(
+            command, log=worker.log, **self._instance(name), **self._faults | settings
+        )
         return worker
 
     async def stop(self, name: str) -> int:
@@ -71,11 +81,34 @@ class Fleet:
         worker.exits.append(code)
         return code
 
+    def pause(self, name: str) -> None:
+        """Stop a worker's clock."""
+        process = self.workers[name].process
+        if process is not None:
+            process.send(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Let a paused worker go on, as a zombie if it was replaced meanwhile."""
+        process = self.workers[name].process
+        if process is not None:
+            process.send(signal.SIGCONT)
+
     def kill(self, name: str) -> None:
         """End a worker as a crash does; the supervisor starts it again."""
         process = self.workers[name].process
         if process is not None:
             process.send(signal.SIGKILL)
+
+    def is_ready(self, name: str) -> bool:
+        """Whether a worker that runs has partitions, as its log has it since its last start."""
+        worker = self.workers[name]
+        return worker.said(READY, since=worker.begun) > 0
+
+    def abandon(self, worker: Worker) -> None:
+        """Let a paused worker go on whose place was given to another; it is not started again."""
+        assert worker.process is not None
+        self._abandoned.append(worker.process)
+        worker.process.send(signal.SIGCONT)
 
     @property
     def running(self) -> list[str]:
@@ -94,6 +127,9 @@ class Fleet:
     def tails(self) -> str:
         """The end of every worker's log."""
         return "\n".join(f"--- {w.name} {w.exits}\n{tail(w.log)}" for w in self.workers.values())
+
+    def _instance(self, name: str) -> dict[str, str]:
+        return {"BADGES_INSTANCE_ID": name} if self._static else {}
 
     async def _supervise(self) -> None:
         while True:

@@ -1,17 +1,38 @@
-"""What is done to the trackers while they work; each returns how often it struck."""
+"""What is done to the trackers while they work; each harm returns how often it struck."""
 
 import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import replace
 
-from tests.faults.fleet import until
+import aiohttp
+import orjson
+
+from streams.badges import Activity, Progress, dump
+from streams.bus import schemas
+from streams.kafka import admin
+from streams.sandbox import lms
+from streams.sandbox.lms import Happening
+from streams.sandbox.publisher import Emission, Publisher
+from streams.topics import topics
+from streams.tracker import PROGRESS_BYTES
+from tests.faults.compacted import compacted_and_transactional
+from tests.faults.configs import alter
+from tests.faults.fleet import READY, until
 from tests.faults.run import Harm, Run
 
 STEPS = ("before begin", "after send", "after offsets sent", "before commit", "after commit")
 PATIENCE = 60.0
+QUIET_SECONDS = 1.5
+OUTAGE_SECONDS = 20.0
+BROKER_AWAY_SECONDS = 8.0
+POISON = "3"
+NEWCOMERS = 500_000
 
 
 async def kill_at_random(run: Run) -> int:
     for _ in range(5):
-        await _all_reading(run)
+        await _all_ready(run)
         await asyncio.sleep(run.rng.uniform(0.5, 3.0))
         run.fleet.kill(run.rng.choice(run.fleet.running))
     return 5
@@ -20,24 +41,252 @@ async def kill_at_random(run: Run) -> int:
 async def kill_at_each_step(run: Run) -> int:
     blows = 0
     for step in STEPS:
-        await _all_reading(run)
+        await _all_ready(run)
         victim = run.rng.choice(run.fleet.running)
         await run.fleet.stop(victim)
-        worker = run.fleet.start(victim, FAULT=f"kill:{step}:{run.rng.randint(10, 40)}")
-        ended = len(worker.exits)
-        await until(lambda w=worker, n=ended: len(w.exits) > n, PATIENCE, f"never came to {step}")
-        blows += worker.exits[-1] == -9
+        code = await _end_with(run, victim, f"kill:{step}:{run.rng.randint(10, 40)}")
+        blows += code == -9
     return blows
 
 
-async def _all_reading(run: Run) -> None:
-    def reading() -> bool:
-        return all(run.fleet.workers[name].said(": ready at offset") for name in run.fleet.running)
+async def zombies(run: Run) -> int:
+    for _ in range(3):
+        await _all_ready(run)
+        zombie = run.rng.choice(run.fleet.running)
+        run.fleet.pause(zombie)
+        await _members(run, len(run.fleet.running) - 1)
+        await _quiet(run)
+        woken = run.fleet.workers[zombie]
+        ends, ready = len(woken.exits), woken.said(READY)
+        run.fleet.resume(zombie)
+        await until(
+            lambda w=woken, e=ends, r=ready: len(w.exits) > e or w.said(READY) > r,
+            PATIENCE,
+            "the zombie neither ends nor joins again",
+        )
+    return 3
 
-    await until(reading, PATIENCE, "a worker does not get ready")
+
+async def scale_and_roll(run: Run) -> int:
+    for _ in range(3):
+        await _all_ready(run)
+        for name in ("worker-2", "worker-3"):
+            run.fleet.start(name)
+        for name in sorted(run.fleet.workers):
+            await run.fleet.stop(name)
+            run.fleet.start(name)
+            await _all_ready(run)
+        for name in ("worker-2", "worker-3"):
+            await run.fleet.stop(name)
+    return 3
+
+
+async def replace_a_static_member(run: Run) -> int:
+    """Another process takes a paused one's place and name; then the first goes on."""
+    for name in ("worker-1", "worker-2", "worker-1"):
+        await _all_ready(run)
+        run.fleet.pause(name)
+        paused = run.fleet.workers.pop(name)
+        run.fleet.start(name)
+        await _all_ready(run)
+        assert paused.process is not None
+        run.fleet.abandon(paused)
+        await until(lambda p=paused.process: p.exit_code is not None, PATIENCE, "the zombie stays")
+        run.fleet.kill(name)
+    return 3
+
+
+async def agent_raises(run: Run) -> int:
+    blows = 0
+    for nth in (3, 20):
+        await _all_ready(run)
+        victim = run.rng.choice(run.fleet.running)
+        await run.fleet.stop(victim)
+        blows += await _end_with(run, victim, f"raise:{nth}") == 1
+    return blows
+
+
+async def core_raises(run: Run) -> int:
+    return 1
+
+
+async def each_broker(run: Run) -> int:
+    for node in run.cluster.nodes:
+        await _all_ready(run)
+        await asyncio.to_thread(run.cluster.kill, node)
+        await asyncio.sleep(BROKER_AWAY_SECONDS)
+        await asyncio.to_thread(run.cluster.restart, node)
+        await asyncio.sleep(2.0)
+    return len(run.cluster.nodes)
+
+
+async def all_brokers(run: Run) -> int:
+    for _ in range(2):
+        await _all_ready(run)
+        await asyncio.sleep(2.0)
+        for node in run.cluster.nodes:
+            await asyncio.to_thread(run.cluster.kill, node)
+        await asyncio.sleep(3.0)
+        await asyncio.gather(*(asyncio.to_thread(run.cluster.restart, node) for node in run.cluster.nodes))
+    return 2
+
+
+async def registry_away(run: Run) -> int:
+    await _all_ready(run)
+    new_id = await _register_with_another_field(run)
+    run.registry.pause()
+    try:
+        frame = b"\0" + new_id.to_bytes(4, "big")
+        press = Publisher(run.ids, run.name, seed=99)
+        for emission in press.publish(_passing(range(NEWCOMERS, NEWCOMERS + 50), "name")):
+            assert emission.value is not None
+            run.extra.append(replace(emission, value=frame + emission.value[5:] + b"\0"))
+        await asyncio.sleep(OUTAGE_SECONDS)
+    finally:
+        run.registry.resume()
+    return 1
+
+
+async def produce_refused(run: Run) -> int:
+    await _all_ready(run)
+    names = topics(run.commands.parsed)
+    replicas = len(run.cluster.nodes)
+    for topic in (names.activities.name, names.progress.name):
+        await alter(run.commands.parsed, topic, {"min.insync.replicas": str(replicas + 1)})
+        await asyncio.sleep(OUTAGE_SECONDS)
+        await alter(run.commands.parsed, topic, {"min.insync.replicas": "1"})
+    return 2
+
+
+async def records_too_large(run: Run) -> int:
+    source = topics(run.commands.parsed).badges.name
+    await alter(run.commands.parsed, source, {"max.message.bytes": str(4 * 1024 * 1024)})
+    press = Publisher(run.ids, run.name, seed=99)
+    run.extra += press.publish(_passing(range(NEWCOMERS, NEWCOMERS + 3), "L" * 2_500_000))
+    await _all_sent(run)
+    return 1
+
+
+def without_value(emission: Emission) -> Emission:
+    """What is left in the dead letters of a record that is larger than they take."""
+    if emission.value is None or len(emission.value) < 2_000_000:
+        return emission
+    return replace(emission, value=None, headers=(), told=None, fault="too large", fate="dead letter")
+
+
+async def state_at_its_bound(run: Run) -> int:
+    press = Publisher(run.ids, run.name, seed=99)
+    learners = range(NEWCOMERS, NEWCOMERS + 3)
+    # Within, too large, within for those who are there; too large at once for one who is new.
+    run.extra += press.publish(_passing(learners, "W" * 400_000))
+    run.extra += press.publish(_passing(learners, "T" * 700_000))
+    run.extra += press.publish(_passing([NEWCOMERS + 7], "T" * 700_000))
+    run.extra += press.publish(_passing([*learners, NEWCOMERS + 7], "name"))
+    await _all_sent(run)
+    return 1
+
+
+def above_bound(activity: Activity, after: Progress) -> bool:
+    return activity.learner >= NEWCOMERS and len(orjson.dumps(dump(after))) > PROGRESS_BYTES
+
+
+async def nothing_more(run: Run) -> int:
+    """The harm was prepared."""
+    await _all_ready(run)
+    return 1
+
+
+async def _all_ready(run: Run) -> None:
+    """Every worker that runs owns partitions, and the group has come to rest."""
+
+    def ready() -> bool:
+        return all(run.fleet.is_ready(name) for name in run.fleet.running)
+
+    await until(ready, PATIENCE, "a worker does not get ready")
+    await _quiet(run)
+
+
+async def _members(run: Run, count: int) -> None:
+    settings = run.commands.parsed
+    async with admin(settings) as client, asyncio.timeout(PATIENCE):
+        while True:
+            (described,) = await client.describe_consumer_groups([settings.app_id])
+            group = described.groups[0]
+            if group[2] == "Stable" and len(group[5]) == count:
+                return
+            await asyncio.sleep(0.2)
+
+
+async def _quiet(run: Run) -> None:
+    """Return when no partition has changed hands for `QUIET_SECONDS`."""
+    began = asyncio.get_running_loop().time()
+    known, since = run.fleet.lines(READY), began
+    while (now := asyncio.get_running_loop().time()) - since < QUIET_SECONDS:
+        if now - began > PATIENCE:
+            raise TimeoutError("the group does not come to rest")
+        await asyncio.sleep(0.1)
+        if (lines := run.fleet.lines(READY)) != known:
+            known, since = lines, now
+
+
+async def _all_sent(run: Run) -> None:
+    await until(lambda: not run.extra, PATIENCE, "the records are not sent")
+
+
+async def _end_with(run: Run, name: str, fault: str) -> int:
+    worker = run.fleet.start(name, FAULT=fault)
+    ends = len(worker.exits)
+    await until(lambda: len(worker.exits) > ends, PATIENCE, f"{name} never came to {fault}")
+    return worker.exits[-1]
+
+
+def _passing(learners: "range | list[int]", name: str) -> Iterator[Happening]:
+    for number in learners:
+        user = lms.user(number)
+        user = user | {"pii": user["pii"] | {"name": name}}
+        for course in lms.COURSES[:5]:
+            data = {"is_passing": True, "course": lms.course(course), "user": user}
+            yield Happening(lms.PASSING, lms.TERM_START, number, data)
+
+
+async def _register_with_another_field(run: Run) -> int:
+    """A newer writer's schema of the passing status: the id. Its one more field comes last: a text."""
+    schema = schemas.schema(lms.PASSING)
+    schema = schema | {"fields": [*schema["fields"], {"name": "note", "type": "string", "default": ""}]}
+    subject = f"{topics(run.commands.parsed).badges.name}-{lms.PASSING}.CloudEvent"
+    url = f"{run.registry.url}/subjects/{subject}/versions"
+    text = json.dumps(schema, sort_keys=True)
+    async with (
+        aiohttp.ClientSession(raise_for_status=True) as http,
+        http.post(url, json={"schema": text}) as response,
+    ):
+        return int((await response.json(content_type=None))["id"])
 
 
 HARMS = (
     Harm("kill -9 at random moments", kill_at_random, at_least=5),
     Harm("kill -9 at each step of a commit", kill_at_each_step, at_least=5),
+    Harm("zombies: paused, replaced, resumed", zombies, at_least=3),
+    Harm("scaling 1, 3, 1 and rolling restarts", scale_and_roll, at_least=3, workers=1),
+    Harm("static members replaced while paused", replace_a_static_member, at_least=3, static=True),
+    Harm("an agent that raises", agent_raises, at_least=2),
+    Harm(
+        "a core that raises on some records",
+        core_raises,
+        at_least=1,
+        faults={"FAULT": f"poison:{POISON}"},
+        refuses=lambda activity, after: activity.id.endswith(POISON),
+    ),
+    Harm("registry away, an unknown schema id", registry_away, at_least=1),
+    Harm("produce refused: too few replicas", produce_refused, at_least=2),
+    Harm(
+        "source compacted, with transactions", nothing_more, at_least=1, prepare=compacted_and_transactional
+    ),
+    Harm("records above the broker's limit", records_too_large, at_least=1, becomes=without_value),
+    Harm("state at its bound", state_at_its_bound, at_least=1, refuses=above_bound),
+    Harm("the broker restarted", all_brokers, at_least=2),
+    Harm("TLS and SASL, kill -9 at random moments", kill_at_random, at_least=5, security="SASL_SSL"),
+    Harm("each broker of three killed in turn", each_broker, at_least=3, nodes=3),
+    Harm("all brokers of three killed at once", all_brokers, at_least=2, nodes=3),
+    Harm("three brokers, kill -9 at each step", kill_at_each_step, at_least=5, nodes=3),
 )

@@ -4,20 +4,35 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
 
+from aiokafka.structs import ConsumerRecord
+
+from streams import origin
+from streams.badges import Activity, Catalog, Progress, Source, judge
 from streams.catalog import load_catalog
 from streams.sandbox import lms, publisher
-from streams.sandbox.audit import Verdict, audit, settled
+from streams.sandbox.audit import (
+    Place,
+    Traces,
+    Verdict,
+    as_activity,
+    badge_event,
+    compare,
+    latest,
+    read,
+    settled,
+)
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.kafka import Kafka
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from streams.sandbox.registry import Registry
+from streams.settings import Settings
+from streams.topics import topics
 from tests.faults.fleet import Fleet
 
 CATALOG = Path(lms.__file__).with_name("catalog.yaml")
@@ -46,7 +61,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """What is done to a run while it goes on. `do` returns how often it struck."""
+    """What is done to a run while it goes on, and what is then right.
+
+    `prepare` comes before the trackers start; `do` returns how often it struck. `refuses` says which
+    activities must end in the dead letters instead of being judged (it is given the progress that would
+    follow); `becomes` says of an emission what the comparison should expect in its place.
+    """
 
     name: str
     do: Callable[[Run], Awaitable[int]]
@@ -55,8 +75,10 @@ class Harm:
     workers: int = 2
     security: str = "PLAINTEXT"
     faults: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
-    audited: Mapping[str, Any] = field(default_factory=dict)
+    static: bool = False
+    prepare: Callable[[Run], Awaitable[None]] | None = None
+    refuses: Callable[[Activity, Progress], bool] = lambda activity, after: False
+    becomes: Callable[[Emission], Emission] = lambda emission: emission
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +115,75 @@ async def suffer(
     commands = _commands(harm, cluster, registry, folder, name, partitions)
     await asyncio.to_thread(commands.run, "topics", "--create", "--all")
     ids = await publisher.register(registry.url, name)
-    async with Fleet(commands, folder, harm.faults) as fleet:
+    async with Fleet(commands, folder, harm.faults, static=harm.static) as fleet:
         run = Run(cluster, registry, commands, fleet, random.Random(seed), ids)
+        if harm.prepare is not None:
+            await harm.prepare(run)
         for number in range(1, harm.workers + 1):
-            fleet.start(f"worker-{number}", **_instance(harm, number))
+            fleet.start(f"worker-{number}")
         try:
             blows = await _with_traffic(run, harm, seed, events, rate)
             await settled(commands.parsed, run.placed, within=SETTLE_SECONDS)
-            verdict = await audit(
-                commands.parsed, load_catalog(CATALOG.read_bytes()).compiled, run.placed, **harm.audited
-            )
+            verdict = await _verdict(harm, run)
         except BaseException as error:
             error.add_note(fleet.tails())
             raise
         seconds = time.monotonic() - begun
         return Outcome(harm, blows, len(run.placed), fleet.ends, seconds, verdict)
+
+
+async def _verdict(harm: Harm, run: Run) -> Verdict:
+    catalog = load_catalog(CATALOG.read_bytes()).compiled
+    left = await _traces(run.commands.parsed)
+    placed = [replace(p, emission=harm.becomes(p.emission)) for p in run.placed]
+    told = {(p.emission.topic, p.partition, p.offset): p.emission for p in placed}
+    refused = _refused(catalog, left.activities, told, harm.refuses)
+    judged = [record for record in left.activities if _place(record) not in refused]
+    expected = [
+        replace(p, emission=replace(p.emission, told=None, fault="refused", fate="dead letter"))
+        if (p.emission.topic, p.partition, p.offset) in refused
+        else p
+        for p in placed
+    ]
+    return compare(catalog, expected, replace(left, activities=judged))
+
+
+async def _traces(settings: Settings) -> Traces:
+    names = topics(settings)
+    badges = await read(settings, names.badges.name)
+    return Traces(
+        activities=await read(settings, names.activities.name),
+        badges=[event for record in badges if (event := badge_event(record, settings))],
+        dead_letters=await read(settings, names.dead_letters.name),
+        progress=latest(await read(settings, names.progress.name)),
+    )
+
+
+def _refused(
+    catalog: Catalog,
+    activities: Iterable[ConsumerRecord],
+    told: Mapping[Place, Emission],
+    refuses: Callable[[Activity, Progress], bool],
+) -> set[Place]:
+    progress: dict[int, Progress] = {}
+    refused = set()
+    for record in activities:
+        place = _place(record)
+        emission = told.get(place)
+        if emission is None or emission.told is None:
+            continue
+        activity = as_activity(emission, Source(*place))
+        after, _ = judge(catalog, progress.get(activity.learner, Progress.initial()), activity)
+        if refuses(activity, after):
+            refused.add(place)
+        else:
+            progress[activity.learner] = after
+    return refused
+
+
+def _place(record: ConsumerRecord) -> Place:
+    source, _ = origin.read_origin(record.headers)
+    return (source.topic, source.partition, source.offset)
 
 
 async def _with_traffic(run: Run, harm: Harm, seed: int, events: int, rate: float) -> int:
@@ -140,7 +216,7 @@ def _traffic(run: Run, seed: int, enough: Callable[[int], bool]) -> Iterator[Emi
 def _commands(
     harm: Harm, cluster: Kafka, registry: Registry, folder: Path, name: str, partitions: int
 ) -> Commands:
-    more = {"BADGES_REPLICATION": str(len(cluster.nodes)), **harm.settings, **security(cluster, folder)}
+    more = {"BADGES_REPLICATION": str(len(cluster.nodes)), **security(cluster, folder)}
     bus = Bus(cluster.bootstrap, registry.url)
     return on_bus(bus, name, catalog=CATALOG, partitions=partitions, **more)
 
@@ -158,10 +234,6 @@ def security(cluster: Kafka, folder: Path) -> dict[str, str]:
         "BADGES_KAFKA_PASSWORD_FILE": str(password),
         "BADGES_KAFKA_CA_FILE": str(cluster.ca_file),
     }
-
-
-def _instance(harm: Harm, number: int) -> dict[str, str]:
-    return {}
 
 
 def faults(verdict: Verdict, *names: str) -> int:

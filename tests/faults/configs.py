@@ -1,0 +1,20 @@
+"""Changing a topic's configuration while it is in use."""
+
+from collections.abc import Mapping
+
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from streams.kafka import admin
+from streams.runtime import checks
+from streams.settings import Settings
+
+# The broker forgets what it is not told again.
+KEPT = ("cleanup.policy", "max.message.bytes", "retention.ms")
+
+
+async def alter(settings: Settings, topic: str, configs: Mapping[str, str]) -> None:
+    """Set `configs` of a topic, and keep what our own topics are made with."""
+    async with admin(settings) as client:
+        found = (await checks.configs(client, [topic]))[topic]
+        wanted = {name: found[name] for name in KEPT} | dict(configs)
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, wanted)])
