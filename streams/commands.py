@@ -1,7 +1,7 @@
 """Commands that an operator sends through the streams, to whoever owns the state.
 
-A record without a value and with the header `command` on a topic whose key says whom it concerns: the
-activities (a learner's id) or the relay's decisions (a badge's uuid).
+A record without a value and with the header `command`, whose key is a learner's id: on the activities, in
+the learner's partition; on the relay's decisions, in every partition, for the learner's badges lie anywhere.
 """
 
 from collections.abc import Sequence

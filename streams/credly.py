@@ -6,7 +6,7 @@ the answer, redacted and cut.
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,7 +29,7 @@ LONGEST_WAIT = 3_600.0
 UNSENT = frozenset({407, 421, 425, 429})
 """Statuses below 500 that pass by themselves; Credly has done nothing."""
 
-Call = Literal["issue", "revoke", "look_up", "template", "list", "tokens"]
+Call = Literal["issue", "revoke", "look_up", "erase", "template", "list", "tokens"]
 
 _EMAIL = re.compile(
     r"[^\s\"'<>,;:()\[\]{}=|/?&\\]{1,128}(?:@|%40|\\u0040|&#64;)[^\s\"'<>,;:()\[\]{}=|/?&\\]*", re.I
@@ -123,6 +123,11 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """Accepted: Credly knows nothing of the badge any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateActive:
     """Badges of the template can be issued."""
 
@@ -192,9 +197,10 @@ class Refused:
 Trouble = KeyRefused | Throttled | Deferred | Refused
 IssueOutcome = Issued | AlreadyIssued | TemplateUnavailable | Trouble
 RevokeOutcome = Revoked | Trouble
+EraseOutcome = Erased | Trouble
 LookUpOutcome = Found | Absent | TemplateUnavailable | Trouble
 TemplateOutcome = TemplateActive | TemplateUnavailable | Trouble
-Outcome = IssueOutcome | RevokeOutcome | LookUpOutcome | TemplateOutcome | Page | KeyExpiry
+Outcome = IssueOutcome | RevokeOutcome | EraseOutcome | LookUpOutcome | TemplateOutcome | Page | KeyExpiry
 
 
 def base_url(environment: str, url: str | None = None) -> str:
@@ -249,9 +255,14 @@ def revoke(organization: str, badge: str, *, notify: bool) -> Request:
     return Request("revoke", "PUT", path, orjson.dumps(body))
 
 
-def look_up_earner(organization: str, template: str, learner: int) -> Request:
-    """Ask for the badge of the template that was issued to this earner."""
-    return _look_up(organization, template, "issuer_earner_id", str(learner), ())
+def erase(organization: str, badge: str) -> Request:
+    """Have Credly delete a badge for good; Credly wants this done for the sake of privacy only."""
+    return Request("erase", "DELETE", f"/v1/organizations/{_part(organization)}/badges/{_part(badge)}")
+
+
+def look_up_earner(organization: str, template: str, learner: int, states: Sequence[str] = HELD) -> Request:
+    """Ask for the badge of the template that was issued to this earner; in any state if none is given."""
+    return _look_up(organization, template, "issuer_earner_id", str(learner), states=states)
 
 
 def look_up_email(organization: str, template: str, email: str) -> Request | None:
@@ -259,7 +270,7 @@ def look_up_email(organization: str, template: str, email: str) -> Request | Non
     email = email.strip()
     if not email or any(c in email for c in "|,"):
         return None
-    return _look_up(organization, template, "recipient_email_all", email, (email,))
+    return _look_up(organization, template, "recipient_email_all", email, hidden=(email,))
 
 
 def template(organization: str, template: str) -> Request:
@@ -313,6 +324,16 @@ def read_revoke(request: Request, answer: Answer | NoAnswer, now: datetime, key:
     return _trouble(answer, said, now)
 
 
+def read_erase(request: Request, answer: Answer | NoAnswer, now: datetime, key: str = "") -> EraseOutcome:
+    """What became of `erase`. A key that may not delete is still good for its other uses."""
+    if isinstance(answer, NoAnswer):
+        return _unanswered(answer)
+    if answer.status in (200, 201, 202, 204, 404):
+        return Erased()
+    said = _words(request, answer, key)
+    return Refused(f"403: {said}") if answer.status == 403 else _trouble(answer, said, now)
+
+
 def read_look_up(
     request: Request,
     answer: Answer | NoAnswer,
@@ -321,6 +342,7 @@ def read_look_up(
     *,
     template: str,
     learner: int,
+    states: Sequence[str] = HELD,
 ) -> LookUpOutcome:
     """What a look-up found. A badge that belongs to another earner or template is never taken for it."""
     if isinstance(answer, NoAnswer):
@@ -329,7 +351,7 @@ def read_look_up(
         listed = _json(answer.body).get("data")
         if not isinstance(listed, list):
             return Deferred("200 without a list of badges", ambiguous=False)
-        return _found(request, listed, template, str(learner))
+        return _found(request, listed, template, str(learner), states)
     said = _words(request, answer, key)
     if answer.status == 404:
         return TemplateUnavailable(f"404: {said}")
@@ -403,8 +425,18 @@ def timestamp(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
 
 
-def _look_up(organization: str, template: str, by: str, value: str, hidden: tuple[str, ...]) -> Request:
-    wanted = f"{by}::{value}|badge_template_id::{template}|state::{','.join(HELD)}"
+def _look_up(
+    organization: str,
+    template: str,
+    by: str,
+    value: str,
+    *,
+    states: Sequence[str] = HELD,
+    hidden: tuple[str, ...] = (),
+) -> Request:
+    wanted = f"{by}::{value}|badge_template_id::{template}"
+    if states:
+        wanted += f"|state::{','.join(states)}"
     path = f"/v1/organizations/{_part(organization)}/badges?filter={quote(wanted, safe='')}"
     return Request("look_up", "GET", path, hidden=hidden)
 
@@ -442,11 +474,15 @@ def _retry_after(answer: Answer, now: datetime) -> float | None:
     return min(max(0.0, (at - now).total_seconds()), LONGEST_WAIT)
 
 
-def _found(request: Request, listed: list[Any], template: str, earner: str) -> Found | Absent:
+def _found(
+    request: Request, listed: list[Any], template: str, earner: str, states: Sequence[str]
+) -> Found | Absent:
     candidates = [
         badge
         for badge in _badges(listed)
-        if badge.state in HELD and badge.template in ("", template) and badge.earner in ("", earner)
+        if (not states or badge.state in states)
+        and badge.template in ("", template)
+        and badge.earner in ("", earner)
     ]
     email = request.hidden[0] if request.hidden else None
     if email is None:

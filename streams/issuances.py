@@ -18,7 +18,10 @@ SETTLES = timedelta(seconds=1)
 SETTLES_DUPLICATES = timedelta(seconds=35)
 """As long as a call may last: nothing else protects a template that allows duplicates."""
 
+ERASED = "erased"
+
 Kind = Literal["awarded", "revoked"]
+Desired = Kind | Literal["forgotten"]
 Reason = Literal["issue", "revoke", "duplicate", "unseen"]
 
 
@@ -59,10 +62,10 @@ class Issuance:
 
     `rank` orders the words: awarded g, revoked g, awarded g + 1. `held` is Credly's id of the badge that
     it holds; `sure` is false until an answer said so. `recipient` and `original` are personal data: they
-    are dropped as soon as nothing is left to do.
+    are dropped as soon as nothing is left to do. A `forgotten` badge is deleted at Credly, then here.
     """
 
-    kind: Kind
+    kind: Desired
     template: str
     learner: int
     rank: int
@@ -103,6 +106,18 @@ class LookUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """Ask Credly whether it still knows of the badge, in whatever state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Have the badge deleted."""
+
+    badge: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Do nothing for so many seconds."""
 
@@ -121,8 +136,8 @@ class Nothing:
     """Credly holds what is desired, or has refused it."""
 
 
-Step = Issue | Revoke | LookUp | Wait | Refuse | Nothing
-Called = Issue | Revoke | LookUp
+Step = Issue | Revoke | LookUp | Trace | Erase | Wait | Refuse | Nothing
+Called = Issue | Revoke | LookUp | Trace | Erase
 
 
 def desire(issuance: Issuance | None, event: BadgeEvent) -> Issuance:
@@ -147,13 +162,31 @@ def desire(issuance: Issuance | None, event: BadgeEvent) -> Issuance:
     )
 
 
+def forget(issuance: Issuance, at: datetime) -> Issuance:
+    """Desire that nobody knows anything of the badge any more."""
+    return replace(
+        issuance,
+        kind="forgotten",
+        time=at,
+        recipient=None,
+        original=None,
+        state="",
+        refused="",
+        attempts=0,
+        answer="",
+    )
+
+
 def next_step(issuance: Issuance, now: datetime, *, allows_duplicates: bool = False) -> Step:
     """What brings Credly nearer to what is desired. `allows_duplicates` is the template's own word."""
     if issuance.refused:
         return Nothing()
+    settles = SETTLES_DUPLICATES if allows_duplicates else SETTLES
+    wait = None if issuance.doubt is None else _after(issuance.doubt, now, settles)
+    if issuance.kind == "forgotten":
+        return wait or (Erase(issuance.held) if issuance.held else Trace())
     if issuance.doubt is not None:
-        settles = SETTLES_DUPLICATES if allows_duplicates else SETTLES
-        return _after(issuance.doubt, now, settles) or LookUp(_email(issuance))
+        return wait or LookUp(_email(issuance))
     if issuance.kind == "revoked":
         return Revoke(issuance.held) if issuance.held else Nothing()
     if issuance.held:
@@ -189,7 +222,14 @@ def done(issuance: Issuance) -> bool:
     """True where nothing is left to do."""
     if issuance.refused:
         return True
+    if issuance.kind == "forgotten":
+        return gone(issuance)
     return issuance.doubt is None and (issuance.held is not None) == (issuance.kind == "awarded")
+
+
+def gone(issuance: Issuance) -> bool:
+    """True where the badge is forgotten and Credly knows nothing of it: nothing of it is to be kept."""
+    return issuance.kind == "forgotten" and issuance.state == ERASED
 
 
 def dump(issuance: Issuance) -> dict[str, Any]:
@@ -281,10 +321,14 @@ def _observed(issuance: Issuance, step: Called | Refuse, outcome: credly.Outcome
             return replace(issuance, held=badge, state=state, sure=True, doubt=None, attempts=0, answer="")
         case credly.Revoked():
             return replace(issuance, held=None, state="revoked", sure=True, doubt=None, attempts=0, answer="")
+        case credly.Erased():
+            return replace(issuance, held=None, state="", sure=True, doubt=None, attempts=0, answer="")
         case credly.Absent():
-            return _absent(issuance)
+            return replace(issuance, state=ERASED) if isinstance(step, Trace) else _absent(issuance)
         case credly.AlreadyIssued(why):
             return replace(issuance, doubt=Doubt("duplicate", issuance.time), answer=why)
+        case credly.Refused() if issuance.kind == "forgotten" and not isinstance(step, Trace | Erase):
+            return replace(issuance, doubt=None)
         case credly.Refused(why):
             kept = issuance.doubt if isinstance(step, LookUp) else None
             return replace(issuance, doubt=kept, refused=why, answer="", attempts=issuance.attempts + 1)

@@ -20,6 +20,7 @@ from streams import credly, metrics
 from streams.credly import Answer, NoAnswer, Outcome, Request
 from streams.issuances import (
     Called,
+    Erase,
     Issuance,
     Issue,
     LookUp,
@@ -27,6 +28,7 @@ from streams.issuances import (
     Refuse,
     Revoke,
     Step,
+    Trace,
     Wait,
     done,
     intend,
@@ -58,7 +60,8 @@ class Store(Protocol):
     async def save(self, changes: Sequence[tuple[bytes, Change]]) -> Sequence[Issuance]:
         """Apply each change to what is there now, durably, all together; return what came of each.
 
-        A badge that a change refuses goes to the dead letters in the same unit of work.
+        A badge that a change refuses goes to the dead letters in the same unit of work; one that is gone is
+        kept no longer.
         """
 
 
@@ -275,6 +278,9 @@ class Reconciler:
             case LookUp():
                 outcome = await self._look_up(organization, issuance, step)
                 await self._learn(badge, pending, step, outcome, organization)
+            case Trace() | Erase():
+                outcome = await self._erase(organization, issuance, step)
+                await self._learn(badge, pending, step, outcome, organization)
             case Issue() | Revoke():
                 await self._act(badge, pending, organization, terms)
             case _:
@@ -289,6 +295,14 @@ class Reconciler:
         if isinstance(outcome, credly.Absent) and by_email is not None:
             outcome = await self._ask(organization, by_email, read)
         return outcome
+
+    async def _erase(self, organization: Organization, issuance: Issuance, step: Trace | Erase) -> Outcome:
+        if isinstance(step, Erase):
+            return await self._ask(organization, credly.erase(organization.id, step.badge), credly.read_erase)
+        template, learner = issuance.template, issuance.learner
+        request = credly.look_up_earner(organization.id, template, learner, states=())
+        read = partial(credly.read_look_up, template=template, learner=learner, states=())
+        return await self._ask(organization, request, read)
 
     async def _ask(self, organization: Organization, request: Request, read: Read) -> Outcome:
         async with organization.turn() as turn:
@@ -336,7 +350,7 @@ class Reconciler:
                 self._put_off(badge, pending, max(wait or 0.0, pause))
             case credly.TemplateUnavailable(why):
                 organization.park(pending.template, why)
-                if saved.kind == "revoked":
+                if saved.kind != "awarded":
                     self._put_off(badge, pending, self._retry.longest)
             case credly.Refused(why):
                 log.warning("badge %s of template %s is refused: %s", badge.decode(), pending.template, why)

@@ -24,12 +24,24 @@ from streams.bus.emitter import GENERATION
 from streams.bus.reader import Reader, SchemaNeeded
 from streams.bus.registry import Registry
 from streams.catalogs import CatalogInForce
+from streams.commands import FORGET, command_of
 from streams.credly import Recipient
 from streams.credly_http import Http
 from streams.deadletters import set_aside
 from streams.errors import UnreadableError
 from streams.health import Pages
-from streams.issuances import BadgeEvent, Issuance, Kind, Original, desire, dump, letter_due, load
+from streams.issuances import (
+    BadgeEvent,
+    Issuance,
+    Kind,
+    Original,
+    desire,
+    dump,
+    forget,
+    gone,
+    letter_due,
+    load,
+)
 from streams.organizations import Clock, Limits, Organization, Organizations, terms
 from streams.reconciler import Change, Reconciler
 from streams.runtime import App, Batch, Partition, Unit
@@ -205,7 +217,7 @@ class PartitionStore:
                 before = load(orjson.loads(raw))
                 after = change(before)
                 if after != before:
-                    unit.put(badge, orjson.dumps(dump(after)))
+                    unit.put(badge, None if gone(after) else orjson.dumps(dump(after)))
                 if letter_due(before, after):
                     self._set_aside(unit, before, after)
                 results.append(after)
@@ -267,11 +279,14 @@ class Desiring:
     def __init__(self, relay: Relay, unit: Unit, batch: Batch) -> None:
         self._relay = relay
         self._unit = unit
-        self._partition = batch.partition.tp.partition
+        self._partition = batch.partition
         self._changed: dict[bytes, None] = {}
 
     def step(self, record: ConsumerRecord) -> None:
-        """Follow one badge event, or set it aside."""
+        """Follow one badge event or command, or set it aside."""
+        if command_of(record.value, record.headers) == FORGET:
+            self._forget(record.key, datetime.fromtimestamp(record.timestamp / 1000, UTC))
+            return
         names = self._relay.names
         key, headers = record.key, record.headers
         source = Source(record.topic, record.partition, record.offset)
@@ -292,13 +307,26 @@ class Desiring:
 
     def follow(self) -> None:
         """Have the reconciler look at what has changed, once it is committed."""
-        reconciler = self._relay.reconcilers.get(self._partition)
+        reconciler = self._relay.reconcilers.get(self._partition.tp.partition)
         if reconciler is not None:
             reconciler.follow(self._changed)
+
+    def _forget(self, learner: bytes, at: datetime) -> None:
+        """Have all the learner's badges of this partition deleted; the learner's id is in each row."""
+        rows = {**self._partition.state, **self._unit.table}
+        for badge, raw in rows.items():
+            if raw is None or learner not in raw:
+                continue
+            issuance = load(orjson.loads(raw))
+            if b"%d" % issuance.learner == learner:
+                self._unit.put(badge, orjson.dumps(dump(forget(issuance, at))))
+                self._changed[badge] = None
 
     def _desire(self, badge: bytes, event: BadgeEvent) -> None:
         raw = self._unit.get(badge)
         before = None if raw is None else load(orjson.loads(raw))
+        if before is not None and before.kind == "forgotten":
+            raise UnreadableError("forgotten", "the learner is forgotten, and the badge being deleted")
         after = desire(before, event)
         if after is before:
             return

@@ -30,7 +30,7 @@ HELD = ("pending", "accepted")
 NAMESPACE = UUID("6a0f3c1e-58a5-4b54-9d8e-1f0a9a4a7c11")
 HTML = b"<!DOCTYPE html><html><head><title>Oh no</title></head><body>Something went wrong</body></html>"
 
-Call = Literal["issue", "revoke", "look_up", "template", "tokens", "other"]
+Call = Literal["issue", "revoke", "erase", "look_up", "template", "tokens", "other"]
 _ISSUER = re.compile(r"/v1/organizations/([^/]+)(?:/(.*))?")
 
 
@@ -142,6 +142,7 @@ class Credly:
         self._counts: list[int] = []
         self._held: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
         self._numbers = itertools.count(1)
+        self._issued = itertools.count()
 
     def add_organization(self, organization: str, key: str) -> None:
         """Know an organization by this key, from now on."""
@@ -238,6 +239,8 @@ class Credly:
                 return _ok(self._badge_document(self._badge(organization, badge))), entry
             case "PUT", ["badges", badge, "revoke"]:
                 return self._revoke(self._badge(organization, badge), _document(body), entry)
+            case "DELETE", ["badges", badge]:
+                return self._erase(self._badge(organization, badge), entry)
             case "GET", ["badge_templates", template]:
                 return _ok(self._template_document(self._template(organization, template))), entry
             case "GET", ["authorization_tokens"]:
@@ -257,7 +260,7 @@ class Credly:
         if not template.allow_duplicate_badges and self._has(template.id, email, earner):
             raise _unprocessable("User already has this badge")
         badge = Badge(
-            id=str(uuid5(NAMESPACE, f"{organization}:{len(self.badges)}")),
+            id=str(uuid5(NAMESPACE, f"{organization}:{next(self._issued)}")),
             organization=organization,
             template=template.id,
             email=email,
@@ -298,6 +301,13 @@ class Credly:
             badge=badge.id,
             suppressed=suppressed,
         )
+        return _ok(self._badge_document(badge)), entry
+
+    def _erase(self, badge: Badge, entry: Entry) -> tuple[Reply, Entry]:
+        del self.badges[badge.id]
+        for place in _places(badge):
+            self._held[place].remove(badge.id)
+        entry = replace(entry, done=True, template=badge.template, earner=badge.earner, badge=badge.id)
         return _ok(self._badge_document(badge)), entry
 
     def _list(self, organization: str, query: Mapping[str, Sequence[str]]) -> Reply:
@@ -452,6 +462,8 @@ def _call(method: str, rest: str) -> Call:
             return "issue"
         case "PUT", ["badges", _, "revoke"]:
             return "revoke"
+        case "DELETE", ["badges", _]:
+            return "erase"
         case "GET", ["badges", *_]:
             return "look_up"
         case "GET", ["badge_templates", *_]:

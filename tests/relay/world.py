@@ -12,7 +12,19 @@ from uuid import UUID, uuid5
 import orjson
 
 from streams.credly import Answer, NoAnswer, Recipient, Request, authorization
-from streams.issuances import BadgeEvent, Issuance, Kind, Original, desire, done, dump, letter_due, load
+from streams.issuances import (
+    BadgeEvent,
+    Issuance,
+    Kind,
+    Original,
+    desire,
+    done,
+    dump,
+    forget,
+    gone,
+    letter_due,
+    load,
+)
 from streams.organizations import KeyRef, Limits, Organizations, OrganizationTerms, Patience, TemplateTerms
 from streams.reconciler import Change, Reconciler
 from streams.sandbox.credly import Badge, Credly, Entry
@@ -102,13 +114,24 @@ class MemoryStore:
                 changed.append(key)
         return changed
 
+    def forget(self, learner: int, at: datetime) -> list[bytes]:
+        forgotten = [badge for badge, issuance in self.scan() if issuance.learner == learner]
+        for badge in forgotten:
+            issuance = self.get(badge)
+            assert issuance is not None
+            self.table[badge] = orjson.dumps(dump(forget(issuance, at)))
+        return forgotten
+
     def _change(self, badge: bytes, change: Change) -> Issuance:
         before = self.get(badge)
         assert before is not None
         after = change(before)
         if letter_due(before, after):
             self.letters.append(Letter(badge.decode(), after.refused, before.original))
-        self.table[badge] = orjson.dumps(dump(after))
+        if gone(after):
+            del self.table[badge]
+        else:
+            self.table[badge] = orjson.dumps(dump(after))
         return after
 
 
@@ -165,6 +188,9 @@ class World:
 
     def say(self, *events: BadgeEvent) -> None:
         self.reconciler.follow(self.store.follow(*events))
+
+    def forget(self, learner: int) -> None:
+        self.reconciler.follow(self.store.forget(learner, EPOCH))
 
     def issuance(self, learner: int = 1, template: str = TEMPLATE) -> Issuance:
         found = self.store.get(badge_id(learner, template).encode())
