@@ -153,6 +153,21 @@ def explain(learner: int, template: str | None) -> None:
 
 
 @main.command()
+@click.option("--learner", type=click.IntRange(min=0), required=True, help="The LMS user id.")
+@click.option("--within", default=120.0, show_default=True, help="Seconds to wait for each worker.")
+def forget(learner: int, within: float) -> None:
+    """Delete a learner's progress and badges, here and at Credly; exit 1 if some are still there.
+
+    Retire the learner at the LMS first: what it says of them later is judged as of anybody.
+    """
+    from streams.operate.forget import forget
+    from streams.settings import load_settings
+
+    if not asyncio.run(forget(load_settings(), learner, within, click.echo)):
+        raise SystemExit(1)
+
+
+@main.command()
 @click.option("--topic", "names", multiple=True, help="In place of the source topics; may be repeated.")
 @click.option("--since", type=Time(), help="Only records of that time and later (ISO 8601).")
 @click.option("--until", type=Time(), help="Only records before that time.")

@@ -6,6 +6,8 @@ from typing import Literal
 from streams.settings import Settings
 
 DAY_MS = 86_400_000
+COMPACTED_WITHIN_MS = 7 * DAY_MS
+"""What was deleted or replaced in a compacted topic is there no longer than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Topic:
     def configs(self, max_message_bytes: int) -> dict[str, str]:
         """What the broker is told about the topic; `max_message_bytes` bounds one record batch."""
         configs = {"cleanup.policy": self.cleanup, "max.message.bytes": str(max_message_bytes)}
+        if self.cleanup == "compact":
+            configs["max.compaction.lag.ms"] = str(COMPACTED_WITHIN_MS)
         if self.retention_ms is not None:
             configs["retention.ms"] = str(self.retention_ms)
         return configs
