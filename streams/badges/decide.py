@@ -198,6 +198,7 @@ class _Case:
             activity.time,
             activity.id,
             because,
+            self.catalog.revision,
         )
 
 

@@ -1,7 +1,7 @@
 """What comes in and what goes out: activities of learners, decisions about badges."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid5
@@ -48,7 +48,7 @@ class Decision:
     """A badge awarded or revoked.
 
     `time` and `activity` are those of the activity that caused it; `because` holds the ids of all that
-    counted for it.
+    counted for it; `catalog` is the revision of the catalog that it follows from.
     """
 
     kind: Kind
@@ -60,6 +60,7 @@ class Decision:
     time: datetime
     activity: str
     because: tuple[str, ...]
+    catalog: str = field(default="", compare=False)
 
 
 def badge_id(template: str, learner: int) -> UUID:

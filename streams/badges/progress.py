@@ -1,7 +1,7 @@
 """One learner's progress: what is counted, fulfilled and held, and how each fact changes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, TypeVar, assert_never
 
@@ -38,7 +38,10 @@ class Fulfilment:
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A badge of the learner's: its newest award with its reasons, and what revoked that, if anything."""
+    """A badge of the learner's: its newest award with its reasons, and what revoked that, if anything.
+
+    `catalog` and `revoked_catalog` are the revisions that these decisions follow from.
+    """
 
     generation: int
     awarded: int
@@ -46,6 +49,8 @@ class Badge:
     because: tuple[str, ...]
     revoked: int | None = None
     revoked_by: str | None = None
+    catalog: str = ""
+    revoked_catalog: str = ""
 
     @property
     def held(self) -> bool:
@@ -203,12 +208,22 @@ def _with_badge(p: Progress, template: str, badge: Badge) -> Progress:
 
 
 def _award(decision: Decision) -> Badge:
-    return Badge(decision.generation, stamp(decision.time), decision.activity, decision.because)
+    return Badge(
+        decision.generation,
+        stamp(decision.time),
+        decision.activity,
+        decision.because,
+        catalog=decision.catalog,
+    )
 
 
 def _revoke(badge: Badge, decision: Decision) -> Badge:
-    revoked, by = stamp(decision.time), decision.activity
-    return Badge(badge.generation, badge.awarded, badge.activity, badge.because, revoked, by)
+    return replace(
+        badge,
+        revoked=stamp(decision.time),
+        revoked_by=decision.activity,
+        revoked_catalog=decision.catalog,
+    )
 
 
 def dump(progress: Progress) -> dict[str, Any]:
@@ -266,7 +281,8 @@ def _load_state(
 
 def _dump_badge(badge: Badge) -> tuple[Any, ...]:
     award = (badge.generation, badge.awarded, badge.activity, badge.because)
-    return award if badge.held else (*award, badge.revoked, badge.revoked_by)
+    decided = (*award, badge.revoked, badge.revoked_by, badge.catalog)
+    return decided if badge.held else (*decided, badge.revoked_catalog)
 
 
 def _load_badge(
@@ -276,5 +292,7 @@ def _load_badge(
     because: list[str],
     revoked: int | None = None,
     revoked_by: str | None = None,
+    catalog: str = "",
+    revoked_catalog: str = "",
 ) -> Badge:
-    return Badge(generation, awarded, activity, tuple(because), revoked, revoked_by)
+    return Badge(generation, awarded, activity, tuple(because), revoked, revoked_by, catalog, revoked_catalog)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from streams.badges import dump, load
 from tests.core.builders import (
     COURSE,
     ONE,
@@ -31,6 +32,20 @@ def test_dropping_a_requirement_awards_those_who_now_qualify_at_their_next_relev
     one, _three = learner.passes("other")
     assert said((one,)) == [awarded(ONE)]
     assert (one.because, one.activity[:5]) == (("a",), "other")
+
+
+def test_a_decision_says_which_catalog_it_follows_from() -> None:
+    learner = Learner(template(passing("A"), penalties=(failing("A"),)))
+    first = learner.catalog.revision
+    (award,) = learner.passes("A")
+
+    learner.under(template(passing("A"), passing("B"), penalties=(failing("A"),)))
+    learner.passes("B")
+    (revocation,) = learner.fails("A")
+
+    assert (award.catalog, revocation.catalog) == (first, learner.catalog.revision)
+    badge = load(dump(learner.progress)).badges[ONE]
+    assert (badge.catalog, badge.revoked_catalog) == (first, learner.catalog.revision)
 
 
 def test_needing_fewer_of_a_group_awards_too() -> None:
