@@ -75,6 +75,7 @@ class CatalogInForce:
         """What `/health` says of it."""
         return {
             "revision": self._revision,
+            "rules": self.compiled.revision,
             "templates": len(self.document.templates),
             "last_refusal": self._refused or None,
         }

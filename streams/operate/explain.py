@@ -1,6 +1,6 @@
 """Why a learner holds a badge, or not yet: progress and reasons, read from the changelog."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import orjson
 
@@ -20,6 +20,7 @@ from streams.catalog import CatalogDocument
 from streams.catalogs import CatalogInForce
 from streams.errors import ConfigurationError
 from streams.kafka import partition_of, partitions_of, reader
+from streams.operate.publish import published
 from streams.runtime.recovery import read_table
 from streams.settings import Settings
 from streams.topics import topics
@@ -34,6 +35,8 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
     catalogs = CatalogInForce(settings, names.catalog.name)
     await catalogs.load()
     progress = await read_progress(settings, learner)
+    names_by_rules = {rules: name for name, rules in await published(settings)}
+    names_by_rules[catalogs.compiled.revision] = catalogs.revision
     lines = [f"learner {learner}, by catalog {catalogs.revision}"]
     if progress is None:
         return [*lines, "no relevant activity has been seen"]
@@ -43,7 +46,7 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
             raise ConfigurationError(f"--template: {template} is in no catalog and no progress")
         touched = {template}
     for id in sorted(touched):
-        lines += _template(catalogs.document, progress, learner, id)
+        lines += _template(catalogs.document, progress, learner, id, names_by_rules)
     return lines
 
 
@@ -66,7 +69,9 @@ def _waiting_for_badges(document: CatalogDocument, progress: Progress) -> Iterat
             yield compiled.id
 
 
-def _template(document: CatalogDocument, progress: Progress, learner: int, id: str) -> Iterator[str]:
+def _template(
+    document: CatalogDocument, progress: Progress, learner: int, id: str, names_by_rules: Mapping[str, str]
+) -> Iterator[str]:
     declared = document.templates.get(id)
     turn = document.compiled.turns.get(id)
     compiled = None if turn is None else document.compiled.active[turn]
@@ -75,17 +80,22 @@ def _template(document: CatalogDocument, progress: Progress, learner: int, id: s
     yield ""
     yield f"{declared.name if declared else 'template'} ({id}): {state or standing_now}"
     if badge := progress.badges.get(id):
-        yield from _badge(badge, id, learner)
+        yield from _badge(badge, id, learner, names_by_rules)
     if compiled is not None:
         yield from _requirements(compiled, progress)
 
 
-def _badge(badge: Badge, template: str, learner: int) -> Iterator[str]:
+def _badge(badge: Badge, template: str, learner: int, names_by_rules: Mapping[str, str]) -> Iterator[str]:
+    def under(rules: str) -> str:
+        return f"under catalog {names_by_rules.get(rules, f'of rules {rules}')}"
+
     yield f"  badge {badge_id(template, learner)}: {'held' if badge.held else 'revoked'}"
     yield f"  awarded {_at(badge.awarded)}, generation {badge.generation}, by activity {badge.activity}"
     yield f"    because of {', '.join(badge.because)}"
+    yield f"    {under(badge.catalog)}"
     if badge.revoked is not None:
         yield f"  revoked {_at(badge.revoked)} because of {badge.revoked_by}"
+        yield f"    {under(badge.revoked_catalog)}"
 
 
 def _requirements(compiled: Compiled, progress: Progress) -> Iterator[str]:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from streams import catalogs
 from streams.catalog import CatalogDocument, TemplateDeclaration, load_catalog
-from streams.catalogs import CatalogInForce
-from streams.errors import ConfigurationError
+from streams.catalogs import CatalogInForce, Revision
+from streams.errors import CatalogError, ConfigurationError
 from streams.settings import Settings
 from streams.topics import topics
 
@@ -39,11 +39,15 @@ async def show(settings: Settings) -> tuple[str, str]:
 
 async def history(settings: Settings) -> list[str]:
     """A line for each revision that was published, oldest first."""
-    published = await catalogs.history(settings, topics(settings).catalog.name)
-    return [
-        f"{datetime.fromtimestamp(revision.timestamp_ms / 1000, UTC).isoformat()} {revision.name}"
-        for revision in published
-    ] or ["nothing was published: the file is in force"]
+    revisions = await catalogs.history(settings, topics(settings).catalog.name)
+    return [_line(revision) for revision in revisions] or ["nothing was published: the file is in force"]
+
+
+async def published(settings: Settings) -> list[tuple[str, str]]:
+    """For each acceptable revision, oldest first: its name, and the revision that decisions say."""
+    revisions = await catalogs.history(settings, topics(settings).catalog.name)
+    documents = ((revision.name, _document(revision)) for revision in revisions)
+    return [(name, document.compiled.revision) for name, document in documents if document is not None]
 
 
 def differences(before: CatalogDocument, after: CatalogDocument) -> Iterator[str]:
@@ -62,6 +66,21 @@ def _changed(old: TemplateDeclaration, new: TemplateDeclaration) -> Iterator[str
     for key in type(new).model_fields:
         if getattr(old, key) != getattr(new, key):
             yield key
+
+
+def _line(revision: Revision) -> str:
+    at = datetime.fromtimestamp(revision.timestamp_ms / 1000, UTC)
+    document = _document(revision)
+    holds = "refused" if document is None else f"{len(document.templates)} templates"
+    return f"{at.isoformat()} {revision.name} {holds}"
+
+
+def _document(revision: Revision) -> CatalogDocument | None:
+    """None where it is refused."""
+    try:
+        return load_catalog(catalogs.unpack(revision.value))
+    except (CatalogError, ConfigurationError):
+        return None
 
 
 async def _in_force(settings: Settings, topic: str) -> CatalogDocument | None:
