@@ -10,6 +10,9 @@ import click
 
 from streams.errors import ConfigurationError, FatalError
 
+WIDE = 1_000
+"""Characters: enough for each letter to be one line of the table where no screen limits it."""
+
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -247,7 +250,10 @@ def list_letters(reason: str, agent: str, since: datetime | None, redriven: bool
         at = letter.at.isoformat(timespec="seconds")
         texts = (letter.reason, letter.header("ce_type"), letter.header("ce_id"), letter.detail)
         table.add_row(letter.id, at, letter.agent, *map(escape, texts))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDE
+    console.print(table)
 
 
 @dead_letters.command("show")
@@ -272,15 +278,26 @@ def show_letter(id: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="All letters.")
 @click.option("--again", is_flag=True, help="Also those that were sent again before.")
 def redrive_letters(ids: tuple[str, ...], reason: str, everything: bool, again: bool) -> None:
-    """Send letters to be judged once more."""
+    """Send letters to be judged once more: those with these ids, of a reason, or all.
+
+    What was sent again before is passed over. Exit 1 if one could not be sent.
+    """
     from streams.operate.letters import Filter, redrive
     from streams.settings import load_settings
 
     if not ids and not reason and not everything:
         raise click.UsageError("give ids, --reason or --all")
     wanted = Filter(ids=frozenset(ids), reason=reason, redriven=again)
-    sent = asyncio.run(redrive(load_settings(), wanted, again=again))
-    click.echo(f"sent again: {len(sent)}" + "".join(f"\n{id}" for id in sent))
+    redriven = asyncio.run(redrive(load_settings(), wanted))
+    click.echo(f"sent again: {len(redriven.sent)}")
+    for id in redriven.sent:
+        click.echo(id)
+    if ids:
+        _say(f"{id}: was sent again before; --again sends it once more" for id in redriven.sent_before)
+    _say(f"{id}: its record was left at its origin, and is there no longer" for id in redriven.gone)
+    _say(f"{id}: there is no such letter" for id in redriven.unknown)
+    if redriven.gone or redriven.unknown:
+        raise SystemExit(1)
 
 
 @main.command()

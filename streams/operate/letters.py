@@ -1,16 +1,19 @@
 """Dead letters: what was set aside and why; sending it again."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.structs import ConsumerRecord
+from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams import origin
 from streams.deadletters import AGENT, DETAIL, ORIGIN, REASON, REDRIVEN
-from streams.errors import ConfigurationError
+from streams.errors import ConfigurationError, FatalError
 from streams.kafka import connection, partition_of, partitions_of, reader, records, start
 from streams.settings import Settings
 from streams.topics import Topic, topics
@@ -67,6 +70,18 @@ class Filter:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """Ids of letters: those sent now and those `sent_before`, passed over; those whose record is `gone` from
+    where it was left; those that there are not.
+    """
+
+    sent: Sequence[str]
+    sent_before: Sequence[str]
+    gone: Sequence[str]
+    unknown: Sequence[str]
+
+
 async def letters(settings: Settings, wanted: Filter) -> list[Letter]:
     """The letters of both workers that `wanted` takes, oldest first."""
     workers = {source.name: prefix for prefix, _, source in _workers(settings)}
@@ -81,27 +96,29 @@ async def letters(settings: Settings, wanted: Filter) -> list[Letter]:
     return sorted(filter(wanted.takes, found), key=lambda letter: (letter.at, letter.id))
 
 
-async def redrive(settings: Settings, wanted: Filter, *, again: bool = False) -> list[str]:
-    """Send letters once more to the agent that judges them; return the ids of those that were sent.
+async def redrive(settings: Settings, wanted: Filter) -> Redriven:
+    """Send letters once more to the agent that judges them.
 
     The record keeps its bytes, headers and key; its origin becomes its place among the dead letters. In the
-    same transaction a mark is left there, so that nothing is sent twice unless `again` says so.
+    same transaction a mark is left there, so that nothing is sent twice unless `wanted.redriven` says so.
     """
     sent: list[str] = []
+    gone: list[str] = []
+    meant: list[Letter] = []
     for _, target, source in _workers(settings):
         # One transactional id for each topic: of two that redrive at once, one is fenced and sends nothing.
         async with _producer(settings, f"{source.name}-redrive") as producer:
-            due = [
-                letter
-                for letter in await letters(settings, Filter(redriven=True))
-                if letter.record.topic == source.name
-                and wanted.takes(letter)
-                and (again or not letter.redriven)
-            ]
-            if due:
-                await _send(producer, due, target, source)
-            sent += [letter.id for letter in due]
-    return sent
+            found = await letters(settings, replace(wanted, redriven=True))
+            found = [letter for letter in found if letter.record.topic == source.name]
+            meant += found
+            due = [(letter, await _whole(settings, letter)) for letter in found if wanted.takes(letter)]
+            whole = [(letter, record) for letter, record in due if record is not None]
+            if whole:
+                await _send(producer, whole, target, source)
+            sent += [letter.id for letter, _ in whole]
+            gone += [letter.id for letter, record in due if record is None]
+    before = [letter.id for letter in meant if not wanted.takes(letter)]
+    return Redriven(sent, before, gone, sorted(wanted.ids - {letter.id for letter in meant}))
 
 
 def shown(letter: Letter) -> Iterator[str]:
@@ -114,7 +131,8 @@ def shown(letter: Letter) -> Iterator[str]:
     yield f"origin    {letter.place}"
     yield f"redriven  {'yes' if letter.redriven else 'no'}"
     yield f"key       {(letter.record.key or b'').hex()}"
-    yield f"value     {len(letter.record.value or b'')} bytes"
+    value = letter.record.value
+    yield f"value     {'left at its origin' if value is None else f'{len(value)} bytes'}"
     for name, value in letter.headers:
         yield f"header    {name}={(value or b'').decode('utf-8', 'backslashreplace')}"
 
@@ -162,24 +180,65 @@ async def _producer(settings: Settings, transactional_id: str) -> AsyncIterator[
         await producer.stop()
 
 
-async def _send(producer: AIOKafkaProducer, due: list[Letter], target: Topic, source: Topic) -> None:
+async def _whole(settings: Settings, letter: Letter) -> ConsumerRecord | None:
+    """The record that was set aside; None where it was left at its origin and is there no longer."""
+    if letter.record.value is not None:
+        return letter.record
+    _, partition, offset, topic = letter.place.split(":", 3)
+    tp, place = TopicPartition(topic, int(partition)), int(offset)
+    async with reader(settings) as consumer:
+        begin, end = await consumer.beginning_offsets([tp]), await consumer.end_offsets([tp])
+        if begin[tp] <= place < end[tp]:
+            async for record in records(consumer, tp, place, place + 1):
+                return record
+    return None
+
+
+async def _send(
+    producer: AIOKafkaProducer, due: list[tuple[Letter, ConsumerRecord]], target: Topic, source: Topic
+) -> None:
     partitions = len(await producer.partitions_for(target.name))
     if not partitions:
         raise ConfigurationError(f"topic {target.name} does not exist")
-    async with producer.transaction():
-        for letter in due:
-            record = letter.record
-            await producer.send(
-                target.name,
-                key=record.key,
-                value=record.value,
-                headers=[*letter.headers, *origin.origin_headers(record, 0)],
-                partition=partition_of(record.key or b"", partitions),
-            )
-            mark = f"{record.partition}:{record.offset}".encode()
-            await producer.send(
-                source.name, key=record.key, value=b"", headers=[(REDRIVEN, mark)], partition=record.partition
-            )
+    sent: list[asyncio.Future[Any]] = []
+    # Where it is fenced, aiokafka leaves futures behind that nobody can await, and they would all be told.
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    try:
+        async with producer.transaction():
+            for letter, record in due:
+                async for one in _sending(producer, letter, record, target, source, partitions):
+                    sent.append(one)  # noqa: PERF401 (of a failure in between, those before are known)
+            # A batch that failed does not fail aiokafka's transaction.
+            await asyncio.gather(*sent)
+    except ProducerFenced:
+        raise FatalError(f"somebody else redrives {source.name} just now: nothing was sent") from None
+    except KafkaError as error:
+        raise FatalError(f"nothing was sent to {target.name}: {error!r}") from error
+    finally:
+        await asyncio.gather(*sent, return_exceptions=True)
+
+
+async def _sending(
+    producer: AIOKafkaProducer,
+    letter: Letter,
+    record: ConsumerRecord,
+    target: Topic,
+    source: Topic,
+    partitions: int,
+) -> AsyncIterator[asyncio.Future[Any]]:
+    place = letter.record
+    original = [(name, value) for name, value in record.headers if name not in OURS]
+    yield await producer.send(
+        target.name,
+        key=record.key,
+        value=record.value,
+        headers=[*original, *origin.origin_headers(place, 0)],
+        partition=partition_of(record.key or b"", partitions),
+    )
+    mark = f"{place.partition}:{place.offset}".encode()
+    yield await producer.send(
+        source.name, key=place.key, value=b"", headers=[(REDRIVEN, mark)], partition=place.partition
+    )
 
 
 def _text(headers: Iterable[tuple[str, bytes]], name: str) -> str:

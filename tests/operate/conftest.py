@@ -13,6 +13,7 @@ from streams.sandbox.audit import settled
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.publisher import Emission, Placed, Publisher
+from tests.operate.full_site import FullSite, full_site
 
 CATALOG = Path(__file__).parents[2] / "streams" / "sandbox" / "catalog.yaml"
 LEARNERS = 40
@@ -50,3 +51,17 @@ def site(sandbox: Bus, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         yield site
     finally:
         tracker.stop()
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def full(sandbox: Bus, loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FullSite]:
+    """A site with a relay and a Credly, too."""
+    entered = full_site(sandbox, tmp_path_factory.mktemp("full"))
+    yield loop.run(entered.__aenter__())
+    loop.run(entered.__aexit__(None, None, None))

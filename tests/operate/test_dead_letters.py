@@ -1,0 +1,173 @@
+"""What was set aside by tracker and relay: found again, sent again, once."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from streams.errors import FatalError
+from streams.operate.letters import Filter, Letter, letters
+from streams.sandbox import lms
+from streams.sandbox.audit import badge_event, read
+from streams.sandbox.credly import Fault
+from streams.sandbox.publisher import Emission
+from streams.topics import topics
+from tests.faults.configs import alter
+from tests.operate.full_site import TEMPLATES, FullSite
+from tests.relay.badge_bus import until
+
+WITHIN = 30.0
+
+
+def passes(full: FullSite, learner: int, **course: str) -> Emission:
+    data: Mapping[str, Any] = {
+        "is_passing": True,
+        "course": lms.course("course-v1:DemoX+Kafka101+2026") | course,
+        "user": lms.user(learner),
+    }
+    [emission] = full.press.publish([lms.Happening(lms.PASSING, datetime.now(UTC), learner, data)])
+    return emission
+
+
+async def found(full: FullSite, **wanted: Any) -> list[Letter]:
+    return await letters(full.commands.parsed, Filter(**wanted))
+
+
+async def awarded(full: FullSite, learner: int) -> int:
+    settings = full.commands.parsed
+    records = await read(settings, topics(settings).badges.name)
+    events = [event for record in records if (event := badge_event(record, settings))]
+    return sum(event.learner == learner for event in events)
+
+
+async def eventually_awarded(full: FullSite, learner: int) -> None:
+    async with asyncio.timeout(WITHIN):
+        while await awarded(full, learner) < len(TEMPLATES):
+            await asyncio.sleep(0.1)
+
+
+def test_a_letter_of_the_relays_is_sent_again_once_and_leads_to_one_badge(
+    full: FullSite, loop: asyncio.Runner
+) -> None:
+    async def scenario() -> None:
+        # given
+        full.credly.schedule([Fault("error", call="issue", status=422, last=len(TEMPLATES))])
+        await full.emit([passes(full, 101)])
+        async with asyncio.timeout(WITHIN):
+            while len(refused := await found(full, reason="refused")) < len(TEMPLATES):
+                await asyncio.sleep(0.1)
+        one, other = refused
+        # when
+        said = await full.run("dead-letters", "redrive", one.id)
+        # then
+        assert said.splitlines() == ["sent again: 1", one.id]
+        await until(lambda: full.badges_of(101) == 1, WITHIN)
+        # when the first is named once more beside the second, and then sent in earnest
+        both = await full.run("dead-letters", "redrive", one.id, other.id)
+        assert both.splitlines() == ["sent again: 1", other.id]
+        await until(lambda: full.badges_of(101) == 2, WITHIN)
+        again = await full.run("dead-letters", "redrive", "--again", "--reason", "refused")
+        assert again.startswith("sent again: 2")
+        # then it changes nothing
+        await full.emit([passes(full, 102)])
+        await until(lambda: full.badges_of(102) == len(TEMPLATES), WITHIN)
+        assert full.badges_of(101) == len(TEMPLATES)
+        assert await found(full, reason="refused") == []
+
+    loop.run(scenario())
+
+
+def test_a_letter_too_large_for_our_topics_is_fetched_from_where_it_was_left(
+    full: FullSite, loop: asyncio.Runner
+) -> None:
+    async def scenario() -> None:
+        # given
+        settings = full.commands.parsed
+        names = topics(settings)
+        large = {"max.message.bytes": str(4 * 1024 * 1024)}
+        await alter(settings, names.badges.name, large)
+        await full.emit([passes(full, 103, display_name="L" * 2_000_000)])
+        [letter] = await found(full, reason="too_large")
+        assert "value     left at its origin" in await full.run("dead-letters", "show", letter.id)
+        with pytest.raises(FatalError, match="nothing was sent"):
+            await full.run("dead-letters", "redrive", letter.id)
+        # when
+        for topic in (names.activities, names.dead_letters):
+            await alter(settings, topic.name, large)
+        await asyncio.to_thread(full.stop, "tracker")
+        full.start("tracker")
+        said = await full.run("dead-letters", "redrive", letter.id)
+        # then
+        assert said.startswith("sent again: 1")
+        await eventually_awarded(full, 103)
+
+    loop.run(scenario())
+
+
+def test_a_redriven_message_keeps_its_identity(full: FullSite, loop: asyncio.Runner) -> None:
+    async def scenario() -> None:
+        # given
+        good = passes(full, 104)
+        await full.emit([full.press.rubbish(good, "truncated body")])
+        [letter] = await found(full, reason="bad_body")
+        assert letter.header("ce_id") == good.id
+        # when it is still unreadable
+        await full.run("dead-letters", "redrive", letter.id)
+        async with asyncio.timeout(WITHIN):
+            while not (anew := await found(full, reason="bad_body")):
+                await asyncio.sleep(0.1)
+        # then there is a new letter of the same message
+        [second] = anew
+        assert second.id != letter.id
+        assert second.header("ce_id") == good.id
+        assert second.agent == "track"
+        assert (second.record.key, second.record.value) == (letter.record.key, letter.record.value)
+
+    loop.run(scenario())
+
+
+def test_of_two_who_redrive_at_once_each_letter_is_sent_by_one(full: FullSite, loop: asyncio.Runner) -> None:
+    async def scenario() -> None:
+        # given
+        unreadable = [full.press.rubbish(passes(full, 200 + n), "no type") for n in range(40)]
+        await full.emit(unreadable)
+        letters_before = await found(full, reason="no_type")
+        assert len(letters_before) == len(unreadable)
+        # when
+        command = ("dead-letters", "redrive", "--reason", "no_type")
+        ends = await asyncio.gather(*(full.run(*command) for _ in range(4)), return_exceptions=True)
+        # then
+        assert all("nothing was sent" in str(end) for end in ends if not isinstance(end, str))
+        settings = full.commands.parsed
+        activities = await read(settings, topics(settings).activities.name)
+        places = [value for r in activities for name, value in r.headers if name == "origin"]
+        ids = {f":{letter.id}:".encode() for letter in letters_before}
+        sent = [place for place in places if topics(settings).dead_letters.name.encode() in place]
+        assert [sum(id in place for place in sent) for id in ids] == [1] * len(ids)
+
+    loop.run(scenario())
+
+
+def test_the_list_is_a_table_with_filters(full: FullSite, loop: asyncio.Runner) -> None:
+    async def scenario() -> None:
+        emission = full.press.rubbish(passes(full, 105), "id is no uuid")
+        await full.emit([emission])
+        [letter] = await found(full, reason="no_id")
+        listed = await full.run("dead-letters", "list", "--reason", "no_id")
+        [row] = [line for line in listed.splitlines() if "no_id" in line]
+        assert [cell.strip() for cell in row.strip("│ ").split("│")][:4] == [
+            letter.id,
+            letter.at.isoformat(timespec="seconds"),
+            "rekey",
+            "no_id",
+        ]
+        later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        for nothing in (("--agent", "relay"), ("--since", later)):
+            said = await full.run("dead-letters", "list", "--reason", "no_id", *nothing)
+            assert letter.id not in said
+        with pytest.raises(FatalError, match="there is no such letter"):
+            await full.run("dead-letters", "redrive", "2:987654")
+
+    loop.run(scenario())
