@@ -33,9 +33,28 @@ def test_every_link_leads_somewhere(document: Path) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize(
+    "document", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda path: path.name
+)
+def test_every_link_to_a_heading_leads_to_one(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]*\.md)?#([^)]*)\)", document.read_text())
+    missing = [
+        f"{page}#{place}"
+        for page, place in links
+        if place not in _headings(document.parent / page if page else document)
+    ]
+
+    assert missing == []
+
+
 def test_the_reference_is_what_the_code_declares(tmp_path: Path) -> None:
     made = tmp_path / "reference.md"
 
     subprocess.run([sys.executable, ROOT / ".ci" / "make_reference.py", made], check=True)
 
     assert made.read_text() == (ROOT / "docs" / "reference.md").read_text()
+
+
+def _headings(document: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}

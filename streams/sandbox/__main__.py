@@ -1,0 +1,72 @@
+"""A bus and a Credly to try things on, and what an LMS says there.
+
+python -m streams.sandbox run            a Kafka, a registry and a Credly simulator, until interrupted
+python -m streams.sandbox passes --learner 42
+"""
+
+import asyncio
+import signal
+from datetime import UTC, datetime
+
+import click
+
+from streams.sandbox import lms, publisher
+from streams.sandbox.bus import bus
+from streams.sandbox.credly import Credly, Server
+from streams.sandbox.publisher import FAULTS, Publisher
+from streams.settings import load_settings
+
+COURSE = "course-v1:DemoX+Kafka101+2026"
+
+
+@click.group()
+def main() -> None:
+    """A site to try things on."""
+
+
+@main.command()
+def run() -> None:
+    """Run Kafka, a schema registry and a Credly simulator; print the settings that lead there."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job ignores the second
+        signal.signal(number, signal.default_int_handler)
+    with bus() as running:
+        try:
+            asyncio.run(_serve(running.kafka, running.registry))
+        except KeyboardInterrupt:
+            click.echo("# ended")
+
+
+@main.command()
+@click.option("--learner", type=click.IntRange(1), required=True, help="The LMS user id.")
+@click.option("--course", default=COURSE, show_default=True)
+@click.option("--no-longer", is_flag=True, help="Is not passing any more.")
+@click.option("--unreadable", type=click.Choice(sorted(FAULTS)), help="What is wrong with the message.")
+def passes(learner: int, course: str, no_longer: bool, unreadable: str | None) -> None:
+    """Say on the bus, as the LMS does, that a learner passes a course."""
+    settings = load_settings()
+    data = {"is_passing": not no_longer, "course": lms.course(course), "user": lms.user(learner)}
+    happening = lms.Happening(lms.PASSING, datetime.now(UTC), learner, data)
+
+    async def emit() -> None:
+        ids = await publisher.register(settings.registry, settings.topic_prefix)
+        press = Publisher(ids, settings.topic_prefix, seed=int(happening.time.timestamp() * 1_000_000))
+        [emission] = press.publish([happening])
+        await publisher.emit(
+            settings.kafka, [press.rubbish(emission, unreadable) if unreadable else emission]
+        )
+
+    asyncio.run(emit())
+
+
+async def _serve(kafka: str, registry: str) -> None:
+    async with Server(Credly()) as credly:
+        click.echo(f"BADGES_KAFKA={kafka}")
+        click.echo(f"BADGES_REGISTRY={registry}")
+        click.echo("BADGES_PARTITIONS=3")
+        click.echo("BADGES_REPLICATION=1")
+        click.echo(f"CREDLY={credly.url}")
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
