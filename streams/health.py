@@ -66,6 +66,11 @@ class Pages:
         metrics.LAG.clear()
         for tp, lag in self._app.lag().items():
             metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
+        metrics.TABLE_KEYS.clear()
+        for tp, partition in self._app.owned.items():
+            if partition.table is not None:
+                keys = metrics.TABLE_KEYS.labels(partition.table.name, str(tp.partition))
+                keys.set(len(partition.state))
         return web.Response(
             body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
