@@ -47,6 +47,19 @@ def test_every_link_to_a_heading_leads_to_one(document: Path) -> None:
     assert missing == []
 
 
+def test_each_reason_of_a_dead_letter_has_its_way_out() -> None:
+    raised = {
+        reason
+        for module in (ROOT / "streams").rglob("*.py")
+        for reason in re.findall(r'UnreadableError\(\s*"(\w+)"', module.read_text())
+    }
+    table = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "operate.md").read_text(), re.MULTILINE)
+    explained = {reason for row in table for reason in re.findall(r"`(\w+)`", row)}
+
+    # A rehearsal's lines are no letters.
+    assert raised - {"line"} == explained
+
+
 def test_the_reference_is_what_the_code_declares(tmp_path: Path) -> None:
     made = tmp_path / "reference.md"
 
