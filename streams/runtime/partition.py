@@ -29,6 +29,8 @@ BATCH_BYTES = 400_000
 RETRY_MS = 20
 """While the last transaction's markers are still being written, the coordinator refuses one offset commit in
 a hundred; waiting aiokafka's 100 ms then tripled the latency's 99th percentile."""
+COMMIT_SECONDS = 2 * TRANSACTION_SECONDS
+"""After its timeout the broker aborts a transaction; a commit still waiting by now waits for nothing."""
 REACHED: Callable[[str], None] = lambda step: None  # noqa: E731
 """Called with the name of each step of a commit; tests put a fault here, nothing else does."""
 
@@ -182,35 +184,38 @@ class Partition:
             self.lock.release()
 
     async def _transaction(self, unit: Unit) -> None:
-        producer = self._producer
-        assert producer is not None
         written = unit.changelog(self.table.changelog, self.tp.partition) if self.table is not None else {}
         try:
-            REACHED("before begin")
-            await producer.begin_transaction()
-            sent = [
-                await producer.send_batch(builder, topic, partition=partition)
-                for (topic, partition), builders in unit.builders.items()
-                for builder in builders
-            ]
-            REACHED("after send")
-            if unit.position is not None:
-                keys = self._keys_after(written)
-                offset = OffsetAndMetadata(unit.position, recovery.metadata(self.app, self.tp, keys))
-                await producer.send_offsets_to_transaction({self.tp: offset}, self.app.conf.id)
-            REACHED("after offsets sent")
-            # A batch that failed does not fail aiokafka's transaction.
-            await asyncio.gather(*sent)
-            REACHED("before commit")
-            await producer.commit_transaction()
-            REACHED("after commit")
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self._commit_with(unit, self._keys_after(written))
         except ProducerFenced as error:
             metrics.ABORTS.labels(self.tp.topic).inc()
             raise FatalError(f"{self.tp.topic}-{self.tp.partition}: another worker has taken over") from error
-        except KafkaError as error:
+        except (KafkaError, TimeoutError) as error:
             metrics.ABORTS.labels(self.tp.topic).inc()
             raise FatalError(f"{self.tp.topic}-{self.tp.partition}: commit failed: {error!r}") from error
         self._committed(unit, written)
+
+    async def _commit_with(self, unit: Unit, keys: int) -> None:
+        producer = self._producer
+        assert producer is not None
+        REACHED("before begin")
+        await producer.begin_transaction()
+        sent = [
+            await producer.send_batch(builder, topic, partition=partition)
+            for (topic, partition), builders in unit.builders.items()
+            for builder in builders
+        ]
+        REACHED("after send")
+        if unit.position is not None:
+            offset = OffsetAndMetadata(unit.position, recovery.metadata(self.app, self.tp, keys))
+            await producer.send_offsets_to_transaction({self.tp: offset}, self.app.conf.id)
+        REACHED("after offsets sent")
+        # A batch that failed does not fail aiokafka's transaction.
+        await asyncio.gather(*sent)
+        REACHED("before commit")
+        await producer.commit_transaction()
+        REACHED("after commit")
 
     def _committed(self, unit: Unit, written: Mapping[bytes, bytes | None]) -> None:
         state = self.state
