@@ -31,6 +31,10 @@ from streams.topics import Topics, topics
 log = logging.getLogger(__name__)
 
 PROGRESS_BYTES = 512 * 1024
+GROWTH_BYTES = 8 * 1024
+"""What one activity adds to a progress beside its own data, by a generous estimate."""
+ESCAPED = 6
+"""How many bytes of JSON a byte of text can become."""
 DEFAULT_HTTP = "127.0.0.1:8080"
 
 
@@ -130,7 +134,7 @@ class Tracking:
         self._document = tracker.catalogs.document
         self._progress: dict[bytes, Progress] = {}
         self._changed: set[bytes] = set()
-        self._large: set[bytes] = set()
+        self._sizes: dict[bytes, int] = {}
         self._judgements = 0
         self._decisions: list[Decision] = []
 
@@ -176,13 +180,13 @@ class Tracking:
     def _take(self, record: ConsumerRecord, activity: Activity) -> None:
         key = b"%d" % activity.learner
         if record.key == key:
-            self._judge(key, activity)
+            self._judge(key, activity, len(record.value))
         else:
             # Redriven under another key: it belongs where the learner's progress is.
             activities = self._tracker.names.activities.name
             self._unit.send(activities, key=key, value=record.value, headers=record.headers)
 
-    def _judge(self, key: bytes, activity: Activity) -> None:
+    def _judge(self, key: bytes, activity: Activity, size: int) -> None:
         before = self._progress.get(key)
         if before is None:
             before = self._load(key)
@@ -190,8 +194,7 @@ class Tracking:
         after, decisions = _judged(self._document.compiled, before, activity)
         if after is before:
             return
-        if key in self._large and len(orjson.dumps(dump(after))) > PROGRESS_BYTES:
-            raise UnreadableError("progress_too_large", f"more than {PROGRESS_BYTES} bytes")
+        self._bound(key, after, size)
         for decision in decisions:
             template = self._document.templates[decision.template]
             provider = self._document.organizations[template.organization].provider
@@ -210,9 +213,18 @@ class Tracking:
         raw = self._unit.get(key)
         if raw is None:
             return Progress.initial()
-        if len(raw) > PROGRESS_BYTES // 2:
-            self._large.add(key)
+        self._sizes[key] = len(raw)
         return load(orjson.loads(raw))
+
+    def _bound(self, key: bytes, after: Progress, size: int) -> None:
+        """Refuse a progress that grew too large; it is measured only where it may come near the bound."""
+        before = self._sizes.get(key, 0)
+        estimate = before + ESCAPED * size + GROWTH_BYTES
+        if estimate > PROGRESS_BYTES // 2:
+            estimate = len(orjson.dumps(dump(after)))
+            if estimate > PROGRESS_BYTES:
+                raise UnreadableError("progress_too_large", f"more than {PROGRESS_BYTES} bytes")
+        self._sizes[key] = estimate
 
     def _set_aside(
         self,
