@@ -39,5 +39,10 @@ def dashboard() -> dict[str, Any]:
     return json.loads((CHART / "files" / "dashboard.json").read_text())
 
 
+def panels() -> list[dict[str, Any]]:
+    """The dashboard's panels that show something; its rows left out."""
+    return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
+
+
 def dashboard_expressions() -> list[str]:
-    return [target["expr"] for panel in dashboard()["panels"] for target in panel.get("targets", [])]
+    return [target["expr"] for panel in panels() for target in panel["targets"]]

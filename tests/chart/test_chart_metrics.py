@@ -4,13 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from streams import metrics
 from streams.settings import Settings
 from streams.topics import DAY_MS, topics
 
-from .chart_files import ROOT, alert_names, alerts, dashboard, dashboard_expressions
+from .chart_files import ROOT, alert_names, alerts, dashboard, dashboard_expressions, panels
 
 # What the PodMonitor adds to each sample, and what a histogram has.
 OUTER_LABELS = {"namespace", "release", "worker", "le"}
@@ -81,10 +82,18 @@ def test_the_dead_letters_alert_knows_how_long_they_are_kept() -> None:
     assert "four weeks" in rule["annotations"]["description"]
 
 
-def test_each_alert_has_a_case_in_which_it_fires() -> None:
-    cases = (Path(__file__).parent / "alerts.yaml").read_text()
+@pytest.mark.parametrize("alert", sorted(alert_names()))
+def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_silent(alert: str) -> None:
+    cases = yaml.safe_load((Path(__file__).parent / "alerts.yaml").read_text())["tests"]
 
-    assert {name for name in alert_names() if f"docs/operate.md#{name.lower()}" not in cases} == set()
+    expected = [
+        bool(check.get("exp_alerts"))
+        for case in cases
+        for check in case.get("alert_rule_test", ())
+        if check["alertname"] == alert
+    ]
+
+    assert set(expected) == {True, False}
 
 
 def test_the_dashboard_shows_every_declared_metric() -> None:
@@ -92,6 +101,23 @@ def test_the_dashboard_shows_every_declared_metric() -> None:
     families = {re.sub("_(bucket|sum|count)$", "", name) for name in declared()}
 
     assert families - {name.removesuffix("_bucket") for name in shown} == set()
+
+
+@pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel["title"])
+def test_a_legend_names_labels_that_its_expression_keeps(panel: dict) -> None:
+    for target in panel["targets"]:
+        kept = set(re.split(r",\s*", ", ".join(re.findall(r"by \(([^)]*)\)", target["expr"]))))
+
+        assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= kept
+
+
+@pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel["title"])
+def test_a_panel_asks_the_chosen_source_about_the_chosen_installations(panel: dict) -> None:
+    assert panel["datasource"]["uid"] == "${datasource}"
+    for target in panel["targets"]:
+        selectors = re.findall(r"badges_\w+(\{[^}]*\})?", target["expr"])
+
+        assert set(selectors) == {'{namespace=~"$namespace", release=~"$release"}'}
 
 
 def test_the_dashboards_panels_have_ids_of_their_own() -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from prometheus_client import generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
 from streams import metrics
+from streams.sandbox.bus import Bus
 from streams.settings import load_settings
+from tests.operate.full_site import full_site
 
 from .chart_files import CHART, CI_VALUES, ROOT, dashboard, dashboard_expressions
 
@@ -203,7 +206,7 @@ def as_grafana_sends(expression: str) -> str:
     return sent
 
 
-def test_the_metrics_follow_prometheus_rules() -> None:
+def test_every_declared_metric_follows_prometheus_rules() -> None:
     declared = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
     for metric in declared:
         if metric._labelnames:
@@ -213,6 +216,24 @@ def test_the_metrics_follow_prometheus_rules() -> None:
 
     assert exposition.count(b"# TYPE badges_") >= len(declared)
     assert passes("promtool", "check", "metrics", given=exposition) == ""
+
+
+async def test_what_workers_serve_follows_prometheus_rules(sandbox: Bus, tmp_path: Path) -> None:
+    async with full_site(sandbox, tmp_path) as site:
+        served = {name: metrics_page(worker.log.read_text()) for name, worker in site.workers.items()}
+
+    assert served.keys() == WORKERS
+    assert b"badges_decisions_total{" in served["tracker"]
+    assert b"badges_credly_calls_total{" in served["relay"]
+    for page in served.values():
+        assert passes("promtool", "check", "metrics", given=page) == ""
+
+
+def metrics_page(log: str) -> bytes:
+    """What a worker serves at the address that its log names."""
+    [address] = re.findall(r"pages at (http://[\d.:]+)/health", log)
+    with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:
+        return answer.read()
 
 
 def test_hadolint_finds_nothing_wrong_with_the_dockerfile() -> None:
