@@ -5,17 +5,29 @@ itself is never built here.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+
+from streams.sandbox.bus import Bus
+from streams.sandbox.commands import on_bus
+from streams.sandbox.process import Deadline
 
 from .chart_files import ROOT
 from .dockerfile import stages, words
 
 INSTALLED = "/opt/badge-streams"
+CATALOG = ROOT / "streams" / "sandbox" / "catalog.yaml"
+UNSHARED = ["unshare", "--mount", "/bin/sh", "-c"]
+READ_ONLY = 'mount -o remount,bind,ro / && cd / && ! test -w / && exec "$@"'
+"""Runs its arguments where not even /tmp can be written to, unless that is a file system of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +103,42 @@ def test_the_image_carries_the_events_schemas(environment: Path) -> None:
     assert {path.name for path in schemas.glob("*.avsc")} == {
         path.name for path in (ROOT / "avro").glob("*.avsc")
     }
+
+
+def may_mount() -> bool:
+    """Whether this process may make a file system of its own read-only."""
+    if shutil.which("unshare") is None:
+        return False
+    tried = subprocess.run([*UNSHARED, READ_ONLY, "sh", "true"], capture_output=True, check=False)
+    return tried.returncode == 0
+
+
+@pytest.mark.skipif(not may_mount(), reason="needs unshare, and root's right to mount")
+@pytest.mark.parametrize("worker", ["tracker", "relay"])
+def test_a_worker_becomes_ready_on_a_read_only_file_system(
+    environment: Path, sandbox: Bus, tmp_path: Path, worker: str
+) -> None:
+    commands = on_bus(sandbox, f"image-{uuid4().hex[:8]}", catalog=CATALOG, partitions=2)
+    commands.run("topics", "--create", "--all")
+    program = environment / "bin" / "badge-streams"
+
+    started = commands.launch(
+        [*UNSHARED, READ_ONLY, "sh", str(program), worker], log=tmp_path / "log", HOME="/"
+    )
+
+    try:
+        deadline = Deadline(30, f"the {worker} is ready")
+        while not is_ready(started.log.read_text()):
+            deadline.wait()
+    finally:
+        code = started.stop()
+    assert code == 0, started.log.read_text()
+
+
+def is_ready(log: str) -> bool:
+    """Whether the worker, whose address its log names, says that it is ready."""
+    address = re.search(r"pages at (http://[\d.:]+)/health", log)
+    try:
+        return address is not None and urllib.request.urlopen(f"{address[1]}/ready", timeout=5).status == 200
+    except urllib.error.HTTPError:
+        return False
