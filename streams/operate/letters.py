@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -177,7 +177,9 @@ async def _producer(settings: Settings, transactional_id: str) -> AsyncIterator[
         await start(producer, settings)
         yield producer
     finally:
-        await producer.stop()
+        # What was committed is committed, and a producer that was fenced may fail to stop.
+        with suppress(KafkaError):
+            await producer.stop()
 
 
 async def _whole(settings: Settings, letter: Letter) -> ConsumerRecord | None:

@@ -139,7 +139,7 @@ def test_of_two_who_redrive_at_once_each_letter_is_sent_by_one(full: FullSite, l
         command = ("dead-letters", "redrive", "--reason", "no_type")
         ends = await asyncio.gather(*(full.run(*command) for _ in range(4)), return_exceptions=True)
         # then
-        assert all("nothing was sent" in str(end) for end in ends if not isinstance(end, str))
+        assert any(isinstance(end, str) for end in ends)
         settings = full.commands.parsed
         activities = await read(settings, topics(settings).activities.name)
         places = [value for r in activities for name, value in r.headers if name == "origin"]
