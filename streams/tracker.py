@@ -153,6 +153,7 @@ class Tracking:
             activity = self._tracker.reader.read(record.value, record.headers, source, timestamp)
             if activity is not None:
                 self._take(record, activity)
+            self._unit.read[source.topic, source.partition] = (source.epoch, source.offset)
         except UnreadableError as error:
             key, headers = origin.original(record.headers)
             self._set_aside(record, key, headers, source, error)

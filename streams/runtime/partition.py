@@ -56,6 +56,7 @@ class Partition:
         self.committed: int | None = None
         self.behind_since: float | None = None
         self._taken = False
+        self._read: recovery.Read = {}
         self._producer: AIOKafkaProducer | None = None
         self._commit: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -100,17 +101,23 @@ class Partition:
             self.state = await recovery.read_table(self.app.settings, self.table.changelog, self.tp.partition)
             keys = len(self.state)
             metrics.TABLE_KEYS.labels(self.table.name, str(self.tp.partition)).set(keys)
-        self.committed = await recovery.starting_offset(self.app, self.tp, keys)
+        last = await recovery.last_commit(self.app, self.tp)
+        self.committed = await recovery.starting_offset(self.app, self.tp, last, keys)
+        self._read = last.read if last else {}
         self._taken = True
         self._open()
 
     async def keep(self) -> None:
         """Go on after a rebalance that left the partition here; start over if anybody was in between."""
-        if not self._taken or await recovery.committed_offset(self.app, self.tp) != self.committed:
+        if not self._taken or not await self._is_committed():
             await self.release()
             await self.take()
         else:
             self._open()
+
+    async def _is_committed(self) -> bool:
+        last = await recovery.last_commit(self.app, self.tp)
+        return (last.offset if last else None) == self.committed
 
     def suspend(self) -> None:
         """Deliver nothing more, and drop what is delivered and not yet committing."""
@@ -185,18 +192,21 @@ class Partition:
 
     async def _transaction(self, unit: Unit) -> None:
         written = unit.changelog(self.table.changelog, self.tp.partition) if self.table is not None else {}
+        read = {**self._read, **unit.read} if unit.read else self._read
+        kept = recovery.metadata(self.app, self.tp, self._keys_after(written), read)
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
-                await self._commit_with(unit, self._keys_after(written))
+                await self._commit_with(unit, kept)
         except ProducerFenced as error:
             metrics.ABORTS.labels(self.tp.topic).inc()
             raise FatalError(f"{self.tp.topic}-{self.tp.partition}: another worker has taken over") from error
         except (KafkaError, TimeoutError) as error:
             metrics.ABORTS.labels(self.tp.topic).inc()
             raise FatalError(f"{self.tp.topic}-{self.tp.partition}: commit failed: {error!r}") from error
+        self._read = read
         self._committed(unit, written)
 
-    async def _commit_with(self, unit: Unit, keys: int) -> None:
+    async def _commit_with(self, unit: Unit, kept: str) -> None:
         producer = self._producer
         assert producer is not None
         REACHED("before begin")
@@ -208,7 +218,7 @@ class Partition:
         ]
         REACHED("after send")
         if unit.position is not None:
-            offset = OffsetAndMetadata(unit.position, recovery.metadata(self.app, self.tp, keys))
+            offset = OffsetAndMetadata(unit.position, kept)
             await producer.send_offsets_to_transaction({self.tp: offset}, self.app.conf.id)
         REACHED("after offsets sent")
         # A batch that failed does not fail aiokafka's transaction.

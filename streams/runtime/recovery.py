@@ -2,8 +2,11 @@
 
 import logging
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import orjson
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
@@ -16,6 +19,22 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 log = logging.getLogger(__name__)
+
+METADATA_BYTES = 4_000
+"""Brokers take 4,096 by default (`offset.metadata.max.bytes`)."""
+
+Read = Mapping[tuple[str, int], tuple[int, int]]
+"""By topic and partition of a source the epoch and the highest offset that reached a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A committed offset and what stands beside it."""
+
+    offset: int
+    epoch: int = 0
+    keys: int = 0
+    read: Read = field(default_factory=dict)
 
 
 async def read_table(settings: "Settings", changelog: str, partition: int) -> dict[bytes, bytes]:
@@ -50,32 +69,33 @@ async def read_table(settings: "Settings", changelog: str, partition: int) -> di
     return state
 
 
-async def committed_offset(app: "App", tp: TopicPartition) -> int | None:
+async def last_commit(app: "App", tp: TopicPartition) -> Commit | None:
     """What the group has committed for `tp`; None for nothing."""
-    committed = await _committed(app, tp)
-    return int(committed.offset) if committed else None
+    return (await _commits(app, [tp])).get(tp)
 
 
-async def starting_offset(app: "App", tp: TopicPartition, keys: int) -> int:
-    """Where the owner of `tp` begins, whose table holds `keys` keys.
+async def starting_offset(app: "App", tp: TopicPartition, last: Commit | None, keys: int) -> int:
+    """Where the owner of `tp` begins, whose table holds `keys` keys and whose last commit is `last`.
 
     Raises `FatalError` where going on would lose something in silence: the topic was made anew below
-    the committed offset, or the table's changelog no longer holds what it held at the last commit.
+    what was read of it, or the table's changelog no longer holds what it held at the last commit.
     """
     begin, end = await bounds(app, tp)
-    committed = await _committed(app, tp)
-    if committed is None:
+    if last is None:
+        # A topic that is deleted takes the group's offsets with it.
+        read = await _read_of(app, tp)
+        if read is not None and read >= end:
+            raise _made_anew(tp, end, read + 1)
         return begin
-    epoch, kept = _parse(committed.metadata)
-    if epoch < app.epoch_of(tp.topic):
+    if last.epoch < app.epoch_of(tp.topic):
         log.warning("%s-%d: begins anew, the source epoch was raised", tp.topic, tp.partition)
         return begin
-    if keys < kept:
+    if keys < last.keys:
         raise FatalError(
-            f"{tp.topic}-{tp.partition}: its table holds {keys} keys, at the last commit it held {kept}: "
-            "the changelog was emptied or made anew"
+            f"{tp.topic}-{tp.partition}: its table holds {keys} keys, at the last commit it held "
+            f"{last.keys}: the changelog was emptied or made anew"
         )
-    return within(tp, int(committed.offset), begin, end)
+    return within(tp, last.offset, begin, end)
 
 
 def within(tp: TopicPartition, offset: int, begin: int, end: int) -> int:
@@ -84,10 +104,7 @@ def within(tp: TopicPartition, offset: int, begin: int, end: int) -> int:
     Raises `FatalError` where the topic ends below `offset`: it is another topic of the same name.
     """
     if offset > end:
-        raise FatalError(
-            f"{tp.topic}-{tp.partition} ends at {end}, below the committed offset {offset}: the topic was "
-            "made anew; raise BADGES_SOURCE_EPOCH to read it from its beginning"
-        )
+        raise _made_anew(tp, end, offset)
     if offset < begin:
         metrics.GAPS.labels(tp.topic).inc()
         log.error(
@@ -101,9 +118,14 @@ def within(tp: TopicPartition, offset: int, begin: int, end: int) -> int:
     return offset
 
 
-def metadata(app: "App", tp: TopicPartition, keys: int) -> str:
-    """What is committed beside an offset: the source epoch and how many keys the table holds."""
-    return f"{app.epoch_of(tp.topic)}:{keys}"
+def metadata(app: "App", tp: TopicPartition, keys: int, read: Read) -> str:
+    """What is committed beside an offset: the source epoch, the table's keys, how far sources were read."""
+    kept = {"epoch": app.epoch_of(tp.topic), "keys": keys}
+    by_topic: dict[str, dict[str, tuple[int, int]]] = {}
+    for (topic, partition), place in read.items():
+        by_topic.setdefault(topic, {})[str(partition)] = place
+    text = orjson.dumps(kept | {"read": by_topic} if read else kept)
+    return (text if len(text) <= METADATA_BYTES else orjson.dumps(kept)).decode()
 
 
 async def bounds(app: "App", tp: TopicPartition) -> tuple[int, int]:
@@ -113,14 +135,43 @@ async def bounds(app: "App", tp: TopicPartition) -> tuple[int, int]:
     return int(begin[tp]), int(end[tp])
 
 
-async def _committed(app: "App", tp: TopicPartition) -> OffsetAndMetadata | None:
+async def _read_of(app: "App", source: TopicPartition) -> int | None:
+    """The highest offset of a source that tables remember, of its present epoch; None where none does."""
+    topics = [table.input_topic for table in app.tables.values()]
+    inputs = [TopicPartition(topic, p) for topic in topics for p in range(app.partitions[topic])]
+    places = [
+        commit.read.get((source.topic, source.partition), (-1, -1))
+        for commit in (await _commits(app, inputs)).values()
+    ]
+    epoch = app.epoch_of(source.topic)
+    return max((offset for of, offset in places if of == epoch), default=None)
+
+
+async def _commits(app: "App", tps: list[TopicPartition]) -> dict[TopicPartition, Commit]:
     try:
-        offsets = await app.kafka_consumer._coordinator.fetch_committed_offsets([tp])
+        offsets = await app.kafka_consumer._coordinator.fetch_committed_offsets(tps)
     except KafkaError as error:
-        raise FatalError(f"{tp.topic}-{tp.partition}: committed offset cannot be read: {error!r}") from error
-    return offsets.get(tp)
+        raise FatalError(f"the offsets committed for {tps[0].topic} cannot be read: {error!r}") from error
+    return {tp: _parse(offset) for tp, offset in offsets.items()}
 
 
-def _parse(text: str) -> tuple[int, int]:
-    epoch, _, keys = (text or "").partition(":")
-    return (int(epoch), int(keys)) if epoch.isdigit() and keys.isdigit() else (0, 0)
+def _made_anew(tp: TopicPartition, end: int, offset: int) -> FatalError:
+    return FatalError(
+        f"{tp.topic}-{tp.partition} ends at {end}, below the offset {offset} that was reached: the topic was "
+        "made anew; raise BADGES_SOURCE_EPOCH to read it from its beginning"
+    )
+
+
+def _parse(committed: OffsetAndMetadata) -> Commit:
+    """A commit; offsets that somebody else set (an operator's reset, say) say nothing beside themselves."""
+    offset = int(committed.offset)
+    try:
+        kept = orjson.loads(committed.metadata)
+        read = {
+            (topic, int(partition)): (epoch, read)
+            for topic, places in kept.get("read", {}).items()
+            for partition, (epoch, read) in places.items()
+        }
+        return Commit(offset, int(kept["epoch"]), int(kept["keys"]), read)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return Commit(offset)

@@ -47,11 +47,14 @@ class Batch:
 class Unit:
     """Collects sends and table writes; on leaving the `async with` they are committed in the background.
 
+    `read` tells how far into its sources (topic and partition: epoch and offset) the unit brings the table;
+    it is committed beside the offset, so that a source topic which was made anew is known by its end.
+
     Nothing is sent before the body has ended, so a body may wait (for a schema, say) without holding a
     transaction open. An exception of the body ends the worker and nothing is acknowledged.
     """
 
-    __slots__ = ("_batch", "_partition", "_term", "after_commit", "builders", "table")
+    __slots__ = ("_batch", "_partition", "_term", "after_commit", "builders", "read", "table")
 
     def __init__(self, partition: "Partition", batch: Batch | None) -> None:
         self._partition = partition
@@ -60,6 +63,7 @@ class Unit:
         self.table: dict[bytes, bytes | None] = {}
         self.builders: dict[tuple[str, int], list[BatchBuilder]] = {}
         self.after_commit: list[Callable[[], None]] = []
+        self.read: dict[tuple[str, int], tuple[int, int]] = {}
 
     @property
     def position(self) -> int | None:
