@@ -4,14 +4,20 @@ import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 from zlib import crc32
 
 import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import AuthenticationFailedError, KafkaError
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    SaslAuthenticationFailed,
+)
 from aiokafka.structs import ConsumerRecord
 
 from streams.errors import ConfigurationError, FatalError
@@ -22,6 +28,7 @@ log = logging.getLogger(__name__)
 START_SECONDS = 60.0
 TRANSACTION_SECONDS = 30
 FETCH_BYTES = 4 * 1024 * 1024
+REFUSALS = (AuthenticationFailedError, SaslAuthenticationFailed)
 
 
 class Client(Protocol):
@@ -58,8 +65,8 @@ async def start(client: Client, settings: Settings, *, within: float = START_SEC
             on=_worth_another_try, timeout=within, attempts=None, wait_initial=0.2, wait_max=5.0
         ):
             with attempt:
-                await client.start()
-    except AuthenticationFailedError as error:
+                await _start_or_be_refused(client, settings)
+    except REFUSALS as error:
         raise FatalError(f"Kafka at {settings.kafka} refuses the user name or password: {error}") from error
     except KafkaError as error:
         raise FatalError(f"Kafka at {settings.kafka} cannot be reached: {error}") from error
@@ -122,6 +129,18 @@ async def records(
                 yield record
 
 
+async def _start_or_be_refused(client: Client, settings: Settings) -> None:
+    """Start `client`; where it only says that it cannot connect, find out whether the password is wrong."""
+    try:
+        await client.start()
+    except KafkaConnectionError:
+        options = connection(settings)
+        for host, port, _ in collect_hosts(options.pop("bootstrap_servers")):
+            with suppress(KafkaConnectionError, OSError, TimeoutError):
+                (await create_conn(host, port, **options)).close()
+        raise
+
+
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=settings.kafka_ca_file)
@@ -131,7 +150,7 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
 
 def _worth_another_try(error: Exception) -> bool:
     retry = isinstance(error, KafkaError | OSError | asyncio.TimeoutError)
-    retry = retry and not isinstance(error, AuthenticationFailedError)
+    retry = retry and not isinstance(error, REFUSALS)
     if retry:
         log.warning("Kafka cannot be reached yet: %s", error)
     return retry
