@@ -1,0 +1,182 @@
+"""What loses data by its nature: it is said aloud, and a worker never begins from nothing in silence."""
+
+import asyncio
+import re
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.structs import TopicPartition
+
+from streams.kafka import admin
+from streams.sandbox import lms, publisher
+from streams.sandbox.audit import badge_event, read, settled
+from streams.sandbox.bus import Bus
+from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.demo import CATALOG
+from streams.sandbox.kafka import Kafka, create_topics
+from streams.sandbox.process import Process, tail
+from streams.sandbox.publisher import Placed, Publisher
+from streams.topics import topics
+
+PARTITIONS = 2
+BADGES = "badges-of-ours"
+
+
+@pytest.fixture
+def commands(sandbox: Bus, app_prefix: str) -> Commands:
+    commands = on_bus(
+        sandbox,
+        app_prefix,
+        catalog=CATALOG,
+        partitions=PARTITIONS,
+        BADGES_BADGE_TOPIC=f"{app_prefix}-{BADGES}",
+    )
+    commands.run("topics", "--create", "--all")
+    return commands
+
+
+async def test_a_retention_gap_is_said_once_and_counted_and_the_stream_goes_on(
+    sandbox: Bus, commands: Commands, tmp_path: Path
+) -> None:
+    # given
+    async with _tracker(commands, tmp_path / "before") as tracker:
+        await settled(commands.parsed, await _emit(sandbox, commands, seed=1), within=60)
+        tracker.stop()
+    lost = await _emit(sandbox, commands, seed=2)
+    ends = {TopicPartition(p.emission.topic, p.partition): p.offset + 1 for p in lost}
+    assert ends
+    async with admin(commands.parsed) as client:
+        await client.delete_records({tp: RecordsToDelete(before_offset=end) for tp, end in ends.items()})
+    kept = await _emit(sandbox, commands, seed=3)
+    # when
+    async with _tracker(commands, tmp_path / "after") as tracker:
+        await settled(commands.parsed, kept, within=60)
+        metrics = await asyncio.to_thread(_metrics, tracker)
+    # then
+    # One line: the same error again is counted.
+    (said,) = re.findall(r"(\S+): retention removed offsets", tracker.log.read_text())
+    assert said in {f"{tp.topic}-{tp.partition}" for tp in ends}
+    counted = re.findall(r"badges_retention_gaps_total\{.*\} (\d+)", metrics)
+    assert sum(map(int, counted)) == len(ends)
+
+
+async def test_a_source_topic_made_anew_stops_the_worker_until_its_epoch_is_raised(
+    sandbox: Bus, commands: Commands, tmp_path: Path
+) -> None:
+    # given
+    async with _tracker(commands, tmp_path / "before") as tracker:
+        await settled(commands.parsed, await _emit(sandbox, commands, seed=1), within=60)
+        tracker.stop()
+    sources = [topic.name for topic in topics(commands.parsed).sources]
+    await _make_anew(sandbox, commands, sources)
+    # when
+    async with _tracker(commands, tmp_path / "after") as tracker:
+        code = await asyncio.to_thread(tracker.wait, 30)
+    # then
+    assert code == 1
+    assert re.search(r"the topic was made anew; raise BADGES_SOURCE_EPOCH", tracker.log.read_text())
+    # and when the operator does so
+    placed = await _emit(sandbox, commands, seed=1, events=300)
+    async with _tracker(commands, tmp_path / "raised", BADGES_SOURCE_EPOCH="1") as tracker:
+        await settled(commands.parsed, placed, within=60)
+        assert tracker.exit_code is None
+
+
+async def test_an_emptied_changelog_stops_the_worker(
+    sandbox: Bus, commands: Commands, tmp_path: Path
+) -> None:
+    # given
+    async with _tracker(commands, tmp_path / "before") as tracker:
+        await settled(commands.parsed, await _emit(sandbox, commands, seed=1), within=60)
+        tracker.stop()
+    progress = topics(commands.parsed).progress
+    await _make_anew(sandbox, commands, [progress.name], **progress.configs(2_000_000))
+    # when
+    async with _tracker(commands, tmp_path / "after") as tracker:
+        code = await asyncio.to_thread(tracker.wait, 30)
+    # then
+    assert code == 1
+    assert "the changelog was emptied or made anew" in tracker.log.read_text()
+
+
+async def test_decisions_go_on_into_an_output_topic_that_was_made_anew(
+    sandbox: Bus, commands: Commands, tmp_path: Path
+) -> None:
+    async with _tracker(commands, tmp_path / "log"):
+        await settled(commands.parsed, await _emit(sandbox, commands, seed=1), within=60)
+        output = topics(commands.parsed).badges.name
+        assert await read(commands.parsed, output)
+        # when
+        await _make_anew(sandbox, commands, [output])
+        # then
+        await settled(commands.parsed, await _emit(sandbox, commands, seed=2), within=60)
+        assert any(badge_event(record, commands.parsed) for record in await read(commands.parsed, output))
+
+
+@pytest.mark.broker
+async def test_a_wrong_password_is_one_clear_line(sandbox: Bus, tmp_path: Path) -> None:
+    with Kafka(security="SASL_SSL") as secured:
+        password = tmp_path / "password"
+        password.write_text("wrong")
+        commands = on_bus(
+            Bus(secured.bootstrap, sandbox.registry),
+            "locked",
+            catalog=CATALOG,
+            partitions=PARTITIONS,
+            BADGES_KAFKA_SECURITY_PROTOCOL="SASL_SSL",
+            BADGES_KAFKA_SASL_MECHANISM="SCRAM-SHA-512",
+            BADGES_KAFKA_USERNAME=secured.user.name,
+            BADGES_KAFKA_PASSWORD_FILE=str(password),
+            BADGES_KAFKA_CA_FILE=str(secured.ca_file),
+        )
+        async with _tracker(commands, tmp_path / "log") as tracker:
+            assert await asyncio.to_thread(tracker.wait, 30) == 1
+    (line,) = (line for line in tracker.log.read_text().splitlines() if "CRITICAL" in line)
+    assert "refuses the user name or password" in line
+    assert "Traceback" not in tracker.log.read_text()
+
+
+@asynccontextmanager
+async def _tracker(commands: Commands, log: Path, **settings: str) -> AsyncIterator[Process]:
+    tracker = commands.start("tracker", log=log, **settings)
+    try:
+        yield tracker
+    except BaseException as error:
+        error.add_note(tail(log))
+        raise
+    finally:
+        tracker.kill()
+
+
+async def _emit(sandbox: Bus, commands: Commands, *, seed: int, events: int = 20_000) -> list[Placed]:
+    prefix = commands.parsed.topic_prefix
+    press = Publisher(await publisher.register(sandbox.registry, prefix), prefix, seed)
+    placed: list[Placed] = []
+    emissions = list(islice(press.publish(lms.term(seed, 100)), events))
+    await publisher.emit(sandbox.kafka, emissions, rate=5_000, placed=placed.extend)
+    return placed
+
+
+async def _make_anew(sandbox: Bus, commands: Commands, names: list[str], **configs: str) -> None:
+    async with admin(commands.parsed) as client:
+        await client.delete_topics(names)
+        await _gone(client, names)
+    await create_topics(sandbox.kafka, names, partitions=PARTITIONS, configs=configs)
+
+
+async def _gone(client: AIOKafkaAdminClient, names: list[str]) -> None:
+    async with asyncio.timeout(30):
+        while set(names) & set(await client.list_topics()):
+            await asyncio.sleep(0.1)
+
+
+def _metrics(tracker: Process) -> str:
+    found = re.search(r"pages at (http://[\d.:]+)/health", tracker.log.read_text())
+    assert found is not None
+    with urllib.request.urlopen(f"{found[1]}/metrics", timeout=5) as response:
+        return str(response.read().decode())
