@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-helm bench lint format types schemas reference clean
+.PHONY: help install demo test test-faults test-helm bench lint format types schemas reference clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ demo: install ## Show the whole way of an event on a real Kafka
 
 test: install lint types ## Run every check: lint, types, tests on a real broker
 	$(BIN)/pytest
+
+test-faults: install ## Do every harm to workers and brokers, 30,000 events each; a table of what went wrong
+	$(BIN)/python -m tests.faults
 
 test-helm: install ## Check chart, alerts, dashboard and image (needs Go and apt-get)
 	tools=$$(.ci/chart-tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/chart/with_tools.py tests/chart/image_steps.py

@@ -3,7 +3,6 @@
 kill:STEP:N      the process is killed when step STEP of a commit is reached the Nth time
 raise:N          the agent `track` raises in its Nth unit
 poison:SUFFIX    the core raises on every activity whose id ends with SUFFIX
-bound:BYTES      a progress may have no more than BYTES bytes
 """
 
 import os
@@ -61,16 +60,11 @@ def poison(suffix: str) -> None:
     tracker.judge = poisoned  # type: ignore[attr-defined]
 
 
-def bound(size: str) -> None:
-    tracker.PROGRESS_BYTES = int(size)
-
-
 FAULTS: Mapping[str, Callable[[str], None]] = {
     "none": lambda _: None,
     "kill": kill,
     "raise": raise_in_agent,
     "poison": poison,
-    "bound": bound,
 }
 
 if __name__ == "__main__":
