@@ -136,6 +136,23 @@ def test_the_product_reads_the_environment_that_the_chart_sets(
         assert container["args"][0] in WORKERS
 
 
+@each_values_file
+def test_nothing_but_the_relay_knows_of_credlys_keys(values: Path) -> None:
+    everything = [one for one in yaml.safe_load_all(render(values)) if one]
+
+    knowing = [
+        one["metadata"]["name"] for one in everything if "secretName: credly-keys" in yaml.safe_dump(one)
+    ]
+
+    with_relay = yaml.safe_load(values.read_text())["relay"].get("enabled", True)
+    assert knowing == ["demo-badge-streams-relay"] * with_relay
+
+
+@each_values_file
+def test_every_secret_is_an_existing_one(values: Path) -> None:
+    assert objects(render(values), "Secret") == []
+
+
 def test_a_catalog_arrives_in_the_pod_as_it_was_written(tmp_path: Path) -> None:
     catalog = tmp_path / "catalog.yaml"
     catalog.write_text("  # indented, {{ braces }}, a tab\t, no end of line\n\nversion: 1\ntemplates: []")
