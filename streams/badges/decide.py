@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterable, Iterator
+from math import isfinite
 
 from streams.badges.catalog import (
     NOTHING,
@@ -236,8 +237,12 @@ def _counted(state: Count | None, requirement: Requirement, activity: Activity, 
 
 
 def _value(found: object) -> Scalar | None:
-    """What tells matches apart; a boolean becomes text, for Python holds it equal to a number."""
-    if isinstance(found, bool):
+    """What tells matches apart.
+
+    A boolean becomes text, for Python holds it equal to a number; so do infinity and not-a-number, which are
+    none in JSON.
+    """
+    if isinstance(found, bool) or (isinstance(found, float) and not isfinite(found)):
         return f"\0{found}"
     return found if isinstance(found, str | int | float) else None
 

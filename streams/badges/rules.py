@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, Decimal, InvalidOperation
 from operator import ge, gt, le, lt
 from typing import Any, Literal, assert_never
 
@@ -16,7 +16,7 @@ Path = tuple[str, ...]
 Predicate = Callable[[Any], bool]
 
 _ORDERS: dict[Order, Callable[[Any, Any], bool]] = {"gt": gt, "ge": ge, "lt": lt, "le": le}
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:e([+-]?\d+))?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +116,18 @@ def _compares_times(holds: Callable[[Any, Any], bool], value: str) -> Predicate:
 
 
 def _number(text: str) -> Decimal | None:
-    if not _NUMBER.fullmatch(text):
+    number = _NUMBER.fullmatch(text)
+    if number is None:
         return None
     try:
         return Decimal(text)
-    except InvalidOperation:  # an exponent beyond all measure
-        return None
+    except InvalidOperation:
+        return _beyond_measure(*number.groups())
+
+
+def _beyond_measure(digits: str, exponent: str) -> Decimal:
+    """In place of a number whose exponent `Decimal` cannot hold one that compares as it with any limit."""
+    return Decimal(f"{digits}e{'-' if exponent.startswith('-') else ''}{MAX_EMAX // 2}")
 
 
 def _matches(pattern: str) -> Predicate:

@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 
+import orjson
 import pytest
 
+from streams.badges import dump, load
 from tests.core.builders import (
     COURSE,
     ONE,
@@ -98,6 +100,16 @@ def test_a_boolean_is_another_value_than_a_number() -> None:
 
     assert learner.passes(data={"is_passing": True, "flag": True}) == ()
     assert said(learner.passes(data={"is_passing": True, "flag": 1})) == [awarded()]
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("nan")])
+def test_what_json_has_no_number_for_is_one_value_also_after_storage(odd: float) -> None:
+    learner = Learner(template(passing(count=2, distinct=("n",))))
+    learner.passes(data={"is_passing": True, "n": odd})
+    learner.progress = load(orjson.loads(orjson.dumps(dump(learner.progress))))
+
+    assert learner.passes(data={"is_passing": True, "n": odd}) == ()
+    assert said(learner.passes(data={"is_passing": True, "n": 1.0})) == [awarded()]
 
 
 def test_matches_within_the_window_count_both_ends_included() -> None:
