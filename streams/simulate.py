@@ -20,7 +20,7 @@ from streams.badges import (
 )
 from streams.bus.schemas import learner_path
 from streams.catalog import load_catalog, take_catalog
-from streams.catalog.reading import read_json
+from streams.catalog.reading import Doubled, read_json
 from streams.errors import CatalogError, UnreadableError
 
 Report = Callable[[str], None]
@@ -101,7 +101,7 @@ def _catalog(line: bytes) -> Catalog:
         value = read_json(line)  # unlike orjson it tells of keys that stand twice
     except ValueError as error:
         raise _unreadable(f"not JSON: {error}") from None
-    if value.keys() != {"catalog"}:
+    if value.keys() != {"catalog"} or isinstance(value, Doubled):
         raise _unreadable("a line with a catalog holds nothing else")
     return take_catalog(value["catalog"]).compiled
 

@@ -57,12 +57,13 @@ def take_catalog(document: Any) -> CatalogDocument:
     """The catalog in a value that was read already; raise `CatalogError` with every fault."""
     try:
         declaration = _declared(document)
+        catalog = compiled(declaration)
     except RecursionError:
         raise CatalogError(["catalog: nested too deeply"]) from None
     return CatalogDocument(
         {organization.id: organization for organization in declaration.organizations},
         {template.id: template for template in declaration.templates},
-        compiled(declaration),
+        catalog,
         sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16],
     )
 

@@ -7,7 +7,10 @@ another. What the declaration itself says (types, required keys, ranges) is not 
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import Any
 
 from streams.badges import parse_time
@@ -166,7 +169,7 @@ def _badge_requirement(node: _Node, own: str | None, known: frozenset[str]) -> I
     path, operator, value = rule.get("path"), rule.get("operator"), rule.get("value")
     if path.text is not None and path.text != BADGE_RULE_PATH:
         yield path.fault(f"must be {BADGE_RULE_PATH} in a badge requirement")
-    if operator.value in _OPERATORS and operator.value != "eq":
+    if operator.text in _OPERATORS and operator.text != "eq":
         yield operator.fault("must be eq in a badge requirement")
     if value.text is None:
         yield value.fault("must be the id of another template")
@@ -179,7 +182,7 @@ def _badge_requirement(node: _Node, own: str | None, known: frozenset[str]) -> I
 def _condition(node: _Node) -> Iterator[str]:
     event_type = node.get("event_type")
     known: str | None = None
-    if event_type.value in BADGE_EVENTS:
+    if event_type.text in BADGE_EVENTS:
         yield event_type.fault("badge events are not activities")
     elif event_type.text and learner_path(event_type.text) is None:
         yield event_type.fault("no event type of this name, or none that names a learner")
@@ -214,7 +217,9 @@ def _distinct(node: _Node) -> Iterator[str]:
 
 def _field(event_type: str | None, path: str | None) -> Field | str | None:
     """None where the event type or the path is wrong in itself, which is said elsewhere."""
-    if event_type not in event_types() or not path or not all(path.split(".")):
+    if event_type in BADGE_EVENTS or event_type not in event_types():
+        return None
+    if not path or not all(path.split(".")):
         return None
     return field(event_type, path)
 
@@ -291,11 +296,14 @@ def _is_date_time(text: str | None) -> bool:
     return text is not None and parse_time(text) is not None and len(text) > len("2026-09-01")
 
 
-def _cycles_of_after(nodes: list[_Node]) -> Iterator[str]:
-    afters = {id: node.get("after") for node in nodes if (id := node.get("id").text) is not None}
-    graph = {id: {after.text} for id, after in afters.items() if after.text is not None}
-    for cycle in _cycles(graph):
-        yield afters[cycle[0]].fault(f"a cycle: {' after '.join((*cycle, cycle[0]))}")
+def _cycles_of_after(requirements: list[_Node]) -> Iterator[str]:
+    afters: dict[str, dict[str, _Node]] = {}
+    for requirement in requirements:
+        id, after = requirement.get("id").text, requirement.get("after")
+        if id is not None and after.text is not None:
+            afters.setdefault(id, {}).setdefault(after.text, after)
+    for cycle in _cycles(afters):
+        yield afters[cycle[0]][cycle[1]].fault(f"a cycle: {' after '.join(cycle)}")
 
 
 def _cycles_of_badges(templates: list[_Node]) -> Iterator[str]:
@@ -306,8 +314,7 @@ def _cycles_of_badges(templates: list[_Node]) -> Iterator[str]:
             if id is not None and value.text is not None and value.text.lower() != id:
                 required.setdefault(id, {}).setdefault(value.text.lower(), value)
     for cycle in _cycles(required):
-        whole = (*cycle, cycle[0])
-        yield required[whole[0]][whole[1]].fault(f"a cycle of badges: {' requires '.join(whole)}")
+        yield required[cycle[0]][cycle[1]].fault(f"a cycle of badges: {' requires '.join(cycle)}")
 
 
 def _required_badges(template: _Node) -> Iterator[_Node]:
@@ -317,34 +324,48 @@ def _required_badges(template: _Node) -> Iterator[_Node]:
 
 
 def _cycles(graph: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, ...]]:
-    """For each node on a cycle one such cycle that begins with it, each set of nodes once."""
-    told: set[frozenset[str]] = set()
-    left = _without_loose_ends({node: frozenset(others) for node, others in graph.items()})
-    for node in left:
-        cycle = _way_back(left, node)
-        if cycle and frozenset(cycle) not in told:
-            told.add(frozenset(cycle))
-            yield cycle
+    """Cycles, each with its beginning at its end too, so many that every step on any is on one of them."""
+    told: set[tuple[str, str]] = set()
+    endless = _without_ends(graph)
+    for node, others in endless.items():
+        for other in others:
+            if (node, other) in told:
+                continue
+            way = _way(endless, other, node)
+            if way is not None:
+                told.update(pairwise((node, *way)))
+                yield node, *way
 
 
-def _without_loose_ends(graph: Mapping[str, frozenset[str]]) -> Mapping[str, frozenset[str]]:
+def _without_ends(graph: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
     """Only the nodes from which one can go on for ever."""
-    while True:
-        rest = {node: others & graph.keys() for node, others in graph.items() if others & graph.keys()}
-        if len(rest) == len(graph):
-            return rest
-        graph = rest
+    sorter = TopologicalSorter(graph)
+    with suppress(CycleError):
+        sorter.prepare()
+    ended: set[str] = set()
+    while ready := sorter.get_ready():
+        ended.update(ready)
+        sorter.done(*ready)
+    return {node: sorted(set(others) - ended) for node, others in graph.items() if node not in ended}
 
 
-def _way_back(graph: Mapping[str, frozenset[str]], start: str) -> tuple[str, ...] | None:
-    """A shortest way from the node to itself."""
-    ways: list[tuple[str, ...]] = [(start,)]
+def _way(graph: Mapping[str, Iterable[str]], start: str, end: str) -> tuple[str, ...] | None:
+    """A shortest way from one node to another, both included."""
+    behind: dict[str, str] = {}
+    queue = [start]
     seen = {start}
-    for way in ways:
-        for other in sorted(graph.get(way[-1], ())):
-            if other == start:
-                return way
+    for node in queue:
+        if node == end:
+            return tuple(reversed(list(_back(behind, node))))
+        for other in graph[node]:
             if other not in seen:
                 seen.add(other)
-                ways.append((*way, other))
+                behind[other] = node
+                queue.append(other)
     return None
+
+
+def _back(behind: Mapping[str, str], node: str | None) -> Iterator[str]:
+    while node is not None:
+        yield node
+        node = behind.get(node)

@@ -60,9 +60,11 @@ def read(text: str | bytes) -> Any:
 def read_json(text: str | bytes) -> Any:
     """The value of a JSON text, doubled keys told; raise `ValueError` where it is none."""
     try:
-        return json.loads(text, object_pairs_hook=_mapping, parse_constant=_no_number)
+        value = json.loads(text, object_pairs_hook=_mapping, parse_constant=_no_number)
+        json.dumps(value, ensure_ascii=False).encode()  # fails for the half of a character
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    return value
 
 
 def doubled_keys(value: Any, place: str = "") -> Iterator[str]:
@@ -170,13 +172,21 @@ class _Builder:
         self._check_tag(event, "map")
         pairs = []
         while not self._loader.check_event(yaml.MappingEndEvent):
-            key_event = self._loader.peek_event()
-            key = self._value(depth + 1)
-            if not isinstance(key, str):
-                self._fail(key_event, "a key must be a string")
+            key = self._key(depth + 1)
             pairs.append((key, self._value(depth + 1)))
         self._loader.get_event()
         return _mapping(pairs)
+
+    def _key(self, depth: int) -> str:
+        """A string, as a key always is: what would be a number elsewhere is its text here."""
+        event = self._loader.peek_event()
+        key = self._value(depth)
+        if isinstance(key, str):
+            return key
+        if not isinstance(event, yaml.ScalarEvent):
+            self._fail(event, "a key must be a string")
+        text: str = event.value
+        return text
 
     def _scalar(self, event: Any) -> Any:
         if event.tag is not None and event.tag != "!":

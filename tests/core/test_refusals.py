@@ -1,14 +1,19 @@
 """What is refused, and what is said of it: catalogs and lines of a rehearsal."""
 
+import copy
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from streams.catalog import load_catalog
+from streams.catalog import load_catalog, take_catalog
 from streams.errors import CatalogError
 from streams.simulate import simulate
 
+BADGE = "org.openedx.learning.badge.awarded.v1"
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 PASSING = "org.openedx.learning.course.passing.status.updated.v1"
 
@@ -76,3 +81,240 @@ def test_a_bare_number_in_place_of_user_data_names_no_learner() -> None:
     decisions, reports = rehearse(activity(5))
     assert decisions == []
     assert reports == ["line 1: data.user: names no learner"]
+
+
+def test_a_line_in_which_catalog_stands_twice_is_reported() -> None:
+    _, reports = rehearse('{"catalog": {"version": 1}, "catalog": {"version": 1}}')
+    assert reports == ["line 1: a line with a catalog holds nothing else"]
+
+
+def test_a_refused_catalog_is_reported_with_its_line_and_every_fault_and_the_former_stays_in_force() -> None:
+    decisions, reports = rehearse('{"catalog": {"version": 2, "color": "red"}}', activity({"id": 7}))
+    assert len(decisions) == 1
+    assert [report.rpartition(": ")[0] for report in reports] == [
+        "line 1: catalog refused: color",
+        "line 1: catalog refused: version",
+    ]
+
+
+def rule(path: str, operator: str, *value: Any) -> dict[str, Any]:
+    return {"path": path, "operator": operator, **({"value": value[0]} if value else {})}
+
+
+def requirement(*rules: dict[str, Any], id: str = "kafka", **more: Any) -> dict[str, Any]:
+    return {"id": id, "event_type": PASSING, "rules": list(rules), **more}
+
+
+def badge_of(template: str, **more: Any) -> dict[str, Any]:
+    return requirement(rule("template.uuid", "eq", template), **{"event_type": BADGE, **more})
+
+
+def of_templates(*templates: dict[str, Any]) -> dict[str, Any]:
+    """A catalog of templates of which only what is special is given."""
+    common = {"organization": ORGANIZATION, "name": "Any", "requirements": [requirement()]}
+    numbered = [{"id": uuid(number), **common, **template} for number, template in enumerate(templates)]
+    return {"version": 1, "organizations": [{"id": ORGANIZATION}], "templates": numbered}
+
+
+def uuid(number: int) -> str:
+    return str(UUID(int=number))
+
+
+def places(document: dict[str, Any]) -> list[str]:
+    return [fault.partition(": ")[0] for fault in faults(json.dumps(document))]
+
+
+def test_all_faults_are_told_at_once_each_with_its_place() -> None:
+    wrong = requirement(
+        rule("is_passing", "eq", 1),
+        rule("course.nothing", "eq", "x"),
+        rule("course", "eq", "x"),
+        rule("is_passing", "gt", True),
+        rule("course.display_name", "ge", "0.9"),
+        rule("course.display_name", "matches", "("),
+        rule("course.display_name", "in", ["a", 5]),
+        rule("course.display_name", "eq"),
+        rule("course.display_name", "equals", "a"),
+        after="nobody",
+        count=0,
+        within="P1M",
+        since="soon",
+    )
+    circle = [requirement(id="one", after="two"), requirement(id="two", after="one")]
+    document = of_templates(
+        {"requirements": [wrong], "color": "red", "expires_after": "long"},
+        {"requirements": [*circle, requirement(id="one")], "groups": {"A": {}}, "organization": uuid(0)},
+        {
+            "requirements": [requirement(group="A")],
+            "groups": {"A": {"at_least": 2}},
+            "penalties": [
+                {"id": "p", "event_type": PASSING, "resets": ["nobody"]},
+                {"id": "p", "event_type": BADGE, "resets": []},
+                {"id": "q", "event_type": "nothing", "count": 2},
+            ],
+        },
+        {
+            "requirements": [
+                badge_of(uuid(9)),
+                badge_of(uuid(3), id="own"),
+                badge_of(uuid(4), id="n", count=2),
+            ]
+        },
+        {"requirements": [badge_of(uuid(3))], "penalties": [{**requirement(), "resets": ["kafka"]}]},
+        {"id": uuid(0), "requirements": [], "revocable": "no"},
+    )
+    document["organizations"] += [{"id": ORGANIZATION, "api_key": "hush"}, {"id": "x", "token": "hush"}]
+
+    assert places(document) == [
+        "organizations[1].api_key",
+        "organizations[1].id",
+        "organizations[2].id",
+        "organizations[2].token",
+        "templates[0].color",
+        "templates[0].expires_after",
+        "templates[0].requirements[0].after",
+        "templates[0].requirements[0].count",
+        "templates[0].requirements[0].rules[0].value",
+        "templates[0].requirements[0].rules[1].path",
+        "templates[0].requirements[0].rules[2].operator",
+        "templates[0].requirements[0].rules[3].operator",
+        "templates[0].requirements[0].rules[4].value",
+        "templates[0].requirements[0].rules[5].value",
+        "templates[0].requirements[0].rules[6].value[1]",
+        "templates[0].requirements[0].rules[7].value",
+        "templates[0].requirements[0].rules[8].operator",
+        "templates[0].requirements[0].since",
+        "templates[0].requirements[0].within",
+        "templates[1].groups.A",
+        "templates[1].organization",
+        "templates[1].requirements[0].after",
+        "templates[1].requirements[2].id",
+        "templates[2].groups.A.at_least",
+        "templates[2].penalties[0].resets[0]",
+        "templates[2].penalties[1].event_type",
+        "templates[2].penalties[1].id",
+        "templates[2].penalties[2].count",
+        "templates[2].penalties[2].event_type",
+        "templates[2].penalties[2].resets",
+        "templates[3].requirements[0].rules[0].value",
+        "templates[3].requirements[1].rules[0].value",
+        "templates[3].requirements[2].count",
+        "templates[3].requirements[2].rules[0].value",
+        "templates[4].penalties[0].resets[0]",
+        "templates[5].id",
+        "templates[5].requirements",
+        "templates[5].revocable",
+    ]
+
+
+HOSTILE = (
+    None,
+    True,
+    -1,
+    10**400,
+    1e300,
+    float("inf"),
+    "",
+    "\0",
+    "(",
+    "P",
+    [],
+    [[]],
+    ["a", "a"],
+    {},
+    {"a": {}},
+)
+
+
+def parts(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to each part of a value."""
+    if way:
+        yield way
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from parts(value[key], (*way, key))
+
+
+def test_whatever_stands_wherever_is_refused_or_accepted_and_never_a_crash() -> None:
+    whole = of_templates(
+        {
+            "requirements": [
+                requirement(rule("is_passing", "in", [True]), group="A", count=2, distinct="user.id"),
+                requirement(id="then", after="kafka", within="P1D", since="2026-01-01", until="2027-01-01"),
+            ],
+            "groups": {"A": {"at_least": 1}},
+            "penalties": [{**requirement(rule("course.start", "exists")), "resets": ["kafka"]}],
+            "notify": {"award": True},
+            "expires_after": "P1Y",
+        },
+        {"requirements": [badge_of(uuid(0))]},
+    )
+    whole["organizations"][0] |= {"api_key": {"env": "KEY"}, "url": "https://example.org"}
+    take_catalog(whole)
+
+    for way in parts(whole):
+        for value in HOSTILE:
+            document = copy.deepcopy(whole)
+            part = document
+            for key in way[:-1]:
+                part = part[key]
+            part[way[-1]] = value
+            with suppress(CatalogError):
+                take_catalog(document)
+
+
+def test_of_badges_that_depend_on_each_other_each_dependence_is_in_a_cycle_that_is_told() -> None:
+    document = of_templates(
+        {"requirements": [badge_of(uuid(1)), badge_of(uuid(3), id="loose end")]},
+        {"requirements": [badge_of(uuid(2))]},
+        {"requirements": [badge_of(uuid(0)), badge_of(uuid(1), id="back")]},
+        {},
+    )
+
+    assert places(document) == [
+        "templates[0].requirements[0].rules[0].value",
+        "templates[2].requirements[1].rules[0].value",
+    ]
+
+
+def test_a_cycle_of_very_many_badges_is_told_once_and_soon() -> None:
+    size = 5_000
+    document = of_templates(*({"requirements": [badge_of(uuid((n + 1) % size))]} for n in range(size)))
+
+    assert places(document) == ["templates[0].requirements[0].rules[0].value"]
+
+
+def test_a_badge_event_that_is_no_activity_is_the_only_fault_where_its_paths_are_wrong_too() -> None:
+    revoked = requirement(rule("is_passing", "eq", True), distinct="course.course_key")
+    revoked["event_type"] = "org.openedx.learning.badge.revoked.v1"
+
+    assert places(of_templates({"requirements": [revoked]})) == ["templates[0].requirements[0].event_type"]
+
+
+def test_a_key_that_is_no_string_in_yaml_is_its_text_and_hides_no_other_fault() -> None:
+    assert faults("version: 2\n1: one\ntrue: two\n2026-01-01: three\n") == [
+        "2026-01-01: unknown key",
+        "true: unknown key",
+        "version: Input should be 1",
+        "1: unknown key",
+    ]
+
+
+def test_half_a_character_is_refused() -> None:
+    document = of_templates({"requirements": [requirement(rule("course.display_name", "eq", "\ud800"))]})
+
+    (fault,) = faults(json.dumps(document))
+
+    assert fault.startswith("catalog: line 1")
+    fault.encode()
+
+
+def test_ids_may_be_written_in_capitals_and_mean_the_same() -> None:
+    capitals = "ABCDEF00-0000-4000-8000-000000000001"
+    document = of_templates(
+        {"id": capitals.lower(), "organization": ORGANIZATION.upper()},
+        {"requirements": [badge_of(capitals)]},
+    )
+
+    assert list(take_catalog(document).templates) == [capitals.lower(), uuid(1)]
+    document["templates"][1]["id"] = capitals
+    assert "templates[1].id" in places(document)
