@@ -24,7 +24,7 @@ test: install lint types ## Run every check: lint, types, tests on a real broker
 test-faults: install ## Do every harm to workers and brokers, 30,000 events each; a table of what went wrong
 	$(BIN)/python -m tests.faults
 
-test-helm: install ## Check chart, alerts, dashboard and image (needs Go and apt-get)
+test-helm: install ## Check chart, alerts, dashboard and image (needs Go, apt-get, Java and Maven)
 	tools=$$(.ci/chart-tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/chart/with_tools.py tests/chart/image_steps.py
 
 bench: install ## Measure speed beside a hand-written loop, write docs/performance.md
