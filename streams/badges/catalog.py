@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from math import prod
 from typing import Any
 
 from streams.badges.model import Activity
@@ -13,6 +14,7 @@ from streams.badges.rules import Path, Predicate, Rule, Scalar, find, predicate
 from streams.badges.times import MICROSECOND
 
 _SMALL = 8  # so few conditions are tried one by one, not looked up
+_PLACES = 1_000  # so often a condition may stand in the index: its lists of values multiply
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +320,14 @@ def _subindex(tests: Sequence[_Test], used: frozenset[Path]) -> _Index:
 
 
 def _wanted(rules: Iterable[Rule], used: frozenset[Path]) -> dict[Path, frozenset[Scalar]]:
-    return {r.path: frozenset(r.wanted) for r in rules if r.wanted is not None and r.path not in used}
+    """The values by which a condition may be looked up further, where it is by those at the `used` paths."""
+    wanted = {r.path: frozenset(r.wanted) for r in rules if r.wanted is not None}
+    places = prod(len(wanted[path]) for path in used)
+    return {
+        path: values
+        for path, values in wanted.items()
+        if path not in used and (not used or places * len(values) <= _PLACES)
+    }
 
 
 def _revision(templates: Iterable[Template]) -> str:

@@ -78,7 +78,7 @@ def _declared(document: Any) -> Declaration:
     except ValidationError as error:
         faults += _said(error)
     if faults:
-        raise CatalogError(sorted(dict.fromkeys(faults), key=_by_place))
+        raise CatalogError([_printable(fault) for fault in sorted(dict.fromkeys(faults), key=_by_place)])
     return declaration
 
 
@@ -101,3 +101,10 @@ def _by_place(fault: str) -> list[tuple[bool, int, str]]:
     return [
         (part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"[.\[\]]+", place)
     ]
+
+
+def _printable(fault: str) -> str:
+    """On one line, whatever the keys and ids that it repeats are made of."""
+    if fault.isprintable():
+        return fault
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in fault)

@@ -318,3 +318,7 @@ def test_ids_may_be_written_in_capitals_and_mean_the_same() -> None:
     assert list(take_catalog(document).templates) == [capitals.lower(), uuid(1)]
     document["templates"][1]["id"] = capitals
     assert "templates[1].id" in places(document)
+
+
+def test_a_fault_is_one_printable_line_whatever_it_repeats() -> None:
+    assert faults(json.dumps({"version": 1, "a\n\x1b[2J": 1})) == ["a\\n\\x1b[2J: unknown key"]

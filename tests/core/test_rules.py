@@ -205,6 +205,17 @@ def test_to_look_for_what_is_met_costs_as_much_among_ten_thousand_templates_as_a
     assert looks(1) <= looks(100) == looks(10_000) <= looks(1) + 2
 
 
+def test_long_lists_of_values_do_not_multiply_in_the_index() -> None:
+    paths = [(name,) for name in "abcd"]
+    rules = tuple(Rule(path, "in", tuple(range(1_000))) for path in paths)
+    catalog = Catalog(
+        Template(f"{number:032x}", (Requirement("any", PASSING, rules),)) for number in range(20)
+    )
+
+    assert catalog.relevant(PASSING, day(0), dict.fromkeys("abcd", 999))
+    assert not catalog.relevant(PASSING, day(0), {**dict.fromkeys("abcd", 999), "c": 1_000})
+
+
 def _of_a_course(number: int) -> Template:
     rules = (Rule(("is_passing",), "eq", True), Rule(("course", "course_key"), "eq", f"course{number}"))
     return Template(f"{number:032x}", (Requirement("passed", PASSING, rules),))
