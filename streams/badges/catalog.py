@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from graphlib import TopologicalSorter
 from hashlib import blake2b
 from math import prod
 from typing import Any
@@ -280,13 +281,10 @@ def _tests(compiled: Compiled) -> Iterator[_Test]:
 
 
 def _in_order_of_after(template: Template) -> Iterator[Requirement]:
-    """A requirement stands behind the one that it comes after."""
-    waiting = {r.id: r for r in template.requirements if isinstance(r, Requirement)}
-    while ready := [r for r in waiting.values() if r.after not in waiting]:
-        for requirement in ready:
-            yield waiting.pop(requirement.id)
-    if waiting:
-        raise ValueError(f"{template.id}: a cycle of after: {', '.join(waiting)}")
+    """A requirement stands behind the one that it comes after; `ValueError` for a cycle."""
+    requirements = {r.id: r for r in template.requirements if isinstance(r, Requirement)}
+    others = {r.id: [r.after] if r.after in requirements else [] for r in requirements.values()}
+    return (requirements[id] for id in TopologicalSorter(others).static_order())
 
 
 def _index(tests: Sequence[_Test], used: frozenset[Path]) -> _Index:

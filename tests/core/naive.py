@@ -23,7 +23,7 @@ def decisions(catalog: Json, lines: list[Json]) -> list[Json]:
         if "catalog" in line:
             catalog = line["catalog"]
             continue
-        learner = line["data"]["user"]["id"]
+        learner = _learner(line)
         if not _relevant(catalog, line) or _redelivered(line, seen.setdefault(learner, [])):
             continue
         seen[learner].append(line)
@@ -33,6 +33,12 @@ def decisions(catalog: Json, lines: list[Json]) -> list[Json]:
         story = _Story(learner, taken[learner], [d for d in made if d["learner"] == learner])
         made += story.judge()
     return [{key: value for key, value in d.items() if key != "step"} for d in made]
+
+
+def _learner(line: Json) -> int:
+    data = line["data"]
+    learner: int = data["user_id"] if "user_id" in data else data.get("student_user", data.get("user"))["id"]
+    return learner
 
 
 def _relevant(catalog: Json, line: Json) -> bool:
@@ -48,10 +54,10 @@ def _redelivered(line: Json, seen: list[Json]) -> bool:
     def partition(each: Json) -> tuple[str, int]:
         return each["source"]["topic"], each["source"]["partition"]
 
-    return any(
-        partition(each) == partition(line) and each["source"]["offset"] >= line["source"]["offset"]
-        for each in seen
-    )
+    def place(each: Json) -> tuple[int, int]:
+        return each["source"]["epoch"], each["source"]["offset"]
+
+    return any(partition(each) == partition(line) and place(each) >= place(line) for each in seen)
 
 
 def _repeated(line: Json, taken: list[Json]) -> bool:
@@ -256,7 +262,10 @@ def _holds(operator: str, value: Any, found: Any) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and one == other
+    kinds = [
+        bool if isinstance(each, bool) else str if isinstance(each, str) else float for each in (one, other)
+    ]
+    return kinds[0] is kinds[1] and bool(one == other)
 
 
 def _comparable(found: Any, value: Any) -> tuple[Any, Any]:

@@ -16,9 +16,23 @@ Json = dict[str, Any]
 ORGANIZATION = str(UUID(int=99))
 PASSING = "org.openedx.learning.course.passing.status.updated.v1"
 CERTIFICATE = "org.openedx.learning.certificate.created.v1"
+EXAM = "org.openedx.learning.exam.attempt.verified.v1"
+SUMMARY = "org.openedx.learning.course.persistent_grade_summary.changed.v1"
 BADGE = "org.openedx.learning.badge.awarded.v1"
 COURSES = ("A", "B", "C")
-GRADES = ("0.5", "0.90", "A", " 1", "2026-01-03", "2026-01-03T00:00:00Z")
+GRADES = (
+    "0.5",
+    "0.90",
+    "+9e-1",
+    "-1",
+    ".91",
+    "1e400",
+    "A",
+    " 1",
+    "nan",
+    "2026-01-03",
+    "2026-01-03T00:00:00Z",
+)
 START = datetime(2026, 1, 1)
 
 
@@ -109,7 +123,7 @@ def _requirement(random: Random, id: str) -> Json:
     if _chance(random, 45):
         requirement["count"] = random.randint(1, 3)
     if _chance(random, 35):
-        requirement["distinct"] = random.choice(["course.course_key", "course.start"])
+        requirement["distinct"] = _course(requirement["event_type"], random.choice(["course_key", "start"]))
     if _chance(random, 35):
         requirement["within"] = f"P{random.randint(0, 4)}D"
     return requirement
@@ -125,15 +139,10 @@ def _penalty(random: Random, id: str, requirements: list[Json]) -> Json:
 
 
 def _condition(random: Random, passing: int) -> Json:
-    rules = [_course_rule(random)] if _chance(random, 40) else []
-    if _chance(random, 70):
-        event_type = PASSING
-        if _chance(random, 70):
-            rules.append(_rule("is_passing", "eq", _chance(random, passing)))
-    else:
-        event_type = CERTIFICATE
-        if _chance(random, 50):
-            rules.append(_grade_rule(random))
+    event_type = _type(random)
+    rules = [_course_rule(random, event_type)] if _chance(random, 40) else []
+    if _chance(random, 70 if event_type == PASSING else 50):
+        rules.append(_special_rule(random, event_type, passing))
     span = {"since": _day(random.randint(0, 3))} if _chance(random, 10) else {}
     if _chance(random, 10):
         span["until"] = _day(random.randint(4, 8))
@@ -144,18 +153,41 @@ def _rule(path: str, operator: str, value: Any) -> Json:
     return {"path": path, "operator": operator, "value": value}
 
 
-def _course_rule(random: Random) -> Json:
+def _type(random: Random) -> str:
+    return random.choice([PASSING] * 6 + [CERTIFICATE] * 2 + [EXAM, SUMMARY])
+
+
+def _course(event_type: str, field: str) -> str:
+    """The path to the course's field; an exam has only the key, a summary nothing like a start."""
+    if event_type == EXAM:
+        return "course_key" if field == "course_key" else "exam_type"
+    return "course.course_key" if event_type == SUMMARY else f"course.{field}"
+
+
+def _course_rule(random: Random, event_type: str) -> Json:
+    key, start = (_course(event_type, field) for field in ("course_key", "start"))
     course = random.choice(COURSES)
     return random.choice(
         [
-            _rule("course.course_key", "eq", course),
-            _rule("course.course_key", "in", random.sample(COURSES, random.randint(0, 2))),
-            _rule("course.course_key", "ne", course),
-            _rule("course.course_key", "matches", "[AB]"),
-            _rule("course.start", "exists", _chance(random, 50)),
-            _rule("course.start", "ge", _day(3)),
+            _rule(key, "eq", course),
+            _rule(key, "in", random.sample(COURSES, random.randint(0, 2))),
+            _rule(key, "ne", course),
+            _rule(key, "matches", "[AB]"),
+            _rule(start, "exists", _chance(random, 50)),
+            _rule(start, "ge", _day(3)),
         ]
     )
+
+
+def _special_rule(random: Random, event_type: str, passing: int) -> Json:
+    if event_type == PASSING:
+        return _rule("is_passing", "eq", _chance(random, passing))
+    if event_type == CERTIFICATE:
+        return _grade_rule(random)
+    if event_type == EXAM:
+        return _rule("requesting_user", "exists", _chance(random, 50))
+    operator = random.choice(["gt", "ge", "lt", "le", "eq", "ne"])
+    return _rule("percent_grade", operator, random.choice([0, 0.5, 1]))
 
 
 def _grade_rule(random: Random) -> Json:
@@ -198,7 +230,7 @@ def _touched(random: Random, template: Json) -> Json:
 def _lines(random: Random, size: int) -> list[Json]:
     """Activities from two partitions: some delivered again, some written twice."""
     lines: list[Json] = []
-    ends = [0, 0]
+    ends, epoch = [0, 0], 0
     for number in range(size):
         line = {"id": f"e{number}", **_activity(random)}
         again = random.randrange(12)
@@ -207,9 +239,11 @@ def _lines(random: Random, size: int) -> list[Json]:
             continue
         if lines and again == 1:  # the bus wrote it twice
             line = dict(random.choice(lines))
+        if _chance(random, 2):  # the topic was made anew
+            ends, epoch = [0, 0], epoch + 1
         partition = random.randrange(2)
         ends[partition] += random.randint(1, 2)
-        line["source"] = {"topic": "t", "partition": partition, "offset": ends[partition]}
+        line["source"] = {"topic": "t", "partition": partition, "offset": ends[partition], "epoch": epoch}
         lines.append(line)
     return lines
 
@@ -217,10 +251,16 @@ def _lines(random: Random, size: int) -> list[Json]:
 def _activity(random: Random) -> Json:
     start = random.choice([None, _day(2), _day(4)])
     course = {"course_key": random.choice(COURSES), "display_name": "", "start": start}
-    data: Json = {"course": course, "user": {"id": random.choice([1, 1, 1, 2])}}
-    type = random.choice([PASSING, PASSING, CERTIFICATE])
+    learner = random.choice([1, 1, 1, 2])
+    data: Json = {"course": course, "user": {"id": learner}}
+    type = _type(random)
     if type == PASSING:
         data["is_passing"] = _chance(random, 70)
-    else:
+    elif type == CERTIFICATE:
         data["grade"] = random.choice(GRADES)
+    elif type == EXAM:
+        data = {"student_user": {"id": learner}, "course_key": course["course_key"], "exam_type": start}
+        data["requesting_user"] = random.choice([None, {"id": 3 - learner}])
+    else:
+        data = {"user_id": learner, "course": course, "percent_grade": random.choice([0.0, 0.5, 0.75, 1.0])}
     return {"type": type, "time": _day(random.randint(0, 8)), "data": data}
