@@ -184,6 +184,19 @@ def test_a_changed_distinct_starts_the_count_anew() -> None:
         assert said(learner.passes(data=data)) == decided
 
 
+def test_a_changed_distinct_starts_anew_also_at_a_match_without_a_value_and_for_its_return() -> None:
+    former, other = (template(passing("A", count=2, distinct=distinct)) for distinct in (None, ("n",)))
+    learner = Learner(former)
+    learner.passes("A")
+
+    learner.under(other)
+    learner.passes("A")
+    learner.under(former)
+
+    assert learner.passes("A") == ()
+    assert said(learner.passes("A")) == [awarded()]
+
+
 def test_complete_before_is_meant_by_the_catalog_in_force() -> None:
     # Given: a badge complete only by a catalog that has gone
     learner = Learner(template(passing("A"), passing("B"), penalties=(failing("A"),)))

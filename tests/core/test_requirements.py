@@ -244,6 +244,19 @@ def test_after_a_badge_earlier_activities_do_not_match() -> None:
     assert said(learner.passes("B", at=5)) == [awarded(ONE)]
 
 
+def test_while_the_badge_before_it_is_revoked_nothing_comes_after_it() -> None:
+    learner = Learner(
+        template(passing("A"), id=TWO, penalties=(failing("A"),)),
+        template(badge_of(TWO), passing("B", after="badge")),
+    )
+    learner.passes("A", at=1)
+    learner.fails("A", at=2)
+    learner.passes("B", at=3)
+
+    assert said(learner.passes("A", at=4)) == [awarded(TWO, generation=2)]
+    assert said(learner.passes("B", at=4)) == [awarded(ONE)]
+
+
 def test_a_fulfilled_requirement_counts_nothing_more() -> None:
     learner = Learner(template(passing("A"), passing("B")))
     learner.passes("A", id="first")
