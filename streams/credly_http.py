@@ -25,7 +25,10 @@ class Http:
         if self._session is None:
             # How many calls are in flight is each organization's own affair.
             connector = aiohttp.TCPConnector(limit=0)
-            self._session = aiohttp.ClientSession(timeout=self._limits, connector=connector)
+            # Cookies would mix the organizations up: they call one host.
+            self._session = aiohttp.ClientSession(
+                timeout=self._limits, connector=connector, cookie_jar=aiohttp.DummyCookieJar()
+            )
         headers = request.headers | {"Authorization": credly.authorization(key)}
         url = URL(base + request.path, encoded=True)
         try:

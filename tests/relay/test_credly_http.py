@@ -1,6 +1,7 @@
 """The network's side of Credly, and the simulator as a process."""
 
 import asyncio
+import gzip
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -92,6 +93,100 @@ async def test_a_redirection_is_not_followed_with_the_key() -> None:
     assert isinstance(answer, Answer)
     assert answer.status == 302
     assert len(simulated.journal) == 1
+
+
+@asynccontextmanager
+async def raw(answer: bytes, *, drips: bool = False) -> AsyncIterator[tuple[list[bytes], str]]:
+    """A server that says the same to everything and hangs up; `drips`: byte by byte, and never to an end."""
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(answer)
+            await writer.drain()
+            while drips:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        yield heads, f"http://{host}:{port}"
+
+
+HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        (b"", credly.Deferred),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", credly.Deferred),
+        (b"HTTP/1.1 201 Created\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n", credly.Deferred),
+        (HEAD % b"201 Created" + b"Content-Length: 99\r\n\r\n" + b'{"data":', credly.Deferred),
+        (HEAD % b"201 Created" + CHUNKED + b"zz\r\n", credly.Deferred),
+        (HEAD % b"201 Created" + b"Content-Encoding: gzip\r\n" + CHUNKED + b"3\r\nabc\r\n", credly.Deferred),
+        (HEAD % b"201 Created" + b"Content-Length: 0\r\n\r\n", credly.Deferred),
+        (HEAD % b"100 Continue" + b"\r\n" + HEAD % b"102 Processing" + b"\r\n", credly.Deferred),
+        (HEAD % b"304 Not Modified" + b"\r\n", credly.Deferred),
+        (HEAD % b"422 No" + b"Content-Length: 99\r\n\r\n" + b'{"da', credly.Refused),
+        (HEAD % b"401 No" + CHUNKED, credly.KeyRefused),
+    ],
+)
+async def test_an_answer_that_is_none_is_survived(said: bytes, outcome: type) -> None:
+    http = Http(seconds=2)
+    async with raw(said) as (_, url):
+        answer = await http.call(url, KEY, ISSUE)
+        await http.close()
+    assert isinstance(credly.read_issue(ISSUE, answer, EPOCH), outcome)
+
+
+@pytest.mark.parametrize(
+    "said", [HEAD % b"201 Created" + b"Content-Length: 100000\r\n\r\n", b"HTTP/1.1 201 Created\r\nX: "]
+)
+async def test_an_answer_that_drips_is_given_up_in_time_and_left_ambiguous(said: bytes) -> None:
+    http, loop = Http(seconds=0.5), asyncio.get_running_loop()
+    async with raw(said, drips=True) as (_, url):
+        began = loop.time()
+        answer = await http.call(url, KEY, ISSUE)
+        took = loop.time() - began
+        await http.close()
+    outcome = credly.read_issue(ISSUE, answer, EPOCH)
+    assert isinstance(outcome, credly.Deferred)
+    assert outcome.ambiguous
+    assert took < 5
+
+
+async def test_a_body_that_is_too_long_is_not_read_to_its_end() -> None:
+    http, zeros = Http(seconds=10), gzip.compress(bytes(64 * 1024 * 1024))
+    head = HEAD % b"500 No" + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(zeros)
+    async with raw(head + zeros) as (_, url):
+        answer = await http.call(url, KEY, ISSUE)
+        await http.close()
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.body) == (500, b"")
+
+
+async def test_no_cookie_of_one_organization_goes_with_a_call_of_another() -> None:
+    said = (
+        HEAD % b"401 No"
+        + b"Set-Cookie: session=mine; Path=/\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    )
+    http = Http()
+    async with raw(said) as (heads, url):
+        # A jar takes no cookies of a bare address.
+        url = url.replace("127.0.0.1", "localhost")
+        for key in (KEY, "another"):
+            await http.call(url, key, ISSUE)
+        await http.close()
+    assert len(heads) == 2
+    assert b"cookie" not in b"".join(heads).lower()
 
 
 async def test_the_simulator_runs_as_a_process_and_is_told_what_to_do(tmp_path: Path) -> None:
