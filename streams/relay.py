@@ -53,6 +53,8 @@ log = logging.getLogger(__name__)
 DEFAULT_HTTP = "127.0.0.1:8081"
 AGENT = "relay"
 ISSUANCE_BYTES = 512 * 1024
+GENERATION_DIGITS = 18
+"""More than these the table cannot hold."""
 COUNT_SECONDS = 5.0
 KEY_EXPIRY_SECONDS = 3600.0
 KEY_EXPIRY_PATIENCE = 60.0
@@ -349,7 +351,7 @@ def badge_event(activity: Activity, record: ConsumerRecord) -> BadgeEvent:
     try:
         badge, template = str(UUID(badge)), template.lower()
         given = next((value for name, value in record.headers if name == GENERATION), None)
-        generation = None if given is None else int(given)
+        generation = None if given is None else _generation(given)
     except ValueError:
         raise UnreadableError("bad_badge", "its id is no UUID, or its generation no number") from None
     user = activity.user
@@ -365,6 +367,12 @@ def badge_event(activity: Activity, record: ConsumerRecord) -> BadgeEvent:
         recipient=Recipient(user.username, user.email, user.name),
         original=Original(record.value, tuple(record.headers)),
     )
+
+
+def _generation(given: bytes) -> int:
+    if not given.isdigit() or len(given) > GENERATION_DIGITS:
+        raise ValueError("no number of a decision")
+    return int(given)
 
 
 def build(settings: Settings) -> App:
