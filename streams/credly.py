@@ -26,6 +26,9 @@ HELD = ("pending", "accepted")
 WORDS = 300
 SCANNED = 8_192
 LONGEST_WAIT = 3_600.0
+LONGEST_ID = 200
+LOOK_UP_PAGES = 20
+"""A look-up names one learner: with more pages than these Credly has not filtered."""
 UNSENT = frozenset({407, 421, 425, 429})
 """Statuses below 500 that pass by themselves; Credly has done nothing."""
 
@@ -35,9 +38,12 @@ _EMAIL = re.compile(
     r"[^\s\"'<>,;:()\[\]{}=|/?&\\]{1,128}(?:@|%40|\\u0040|&#64;)[^\s\"'<>,;:()\[\]{}=|/?&\\]*", re.I
 )
 _CREDENTIAL = re.compile(r"\b(basic|bearer|token)\b[\s:=]+[\w+/=.~-]{8,}", re.I)
+_SECONDS = re.compile(r"\d{1,300}(\.\d{1,300})?", re.ASCII)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.I | re.S)
-_ALREADY_ISSUED = re.compile(r"already (has|holds|owns|earned|received|been issued)\b", re.I)
-_ALREADY_REVOKED = re.compile(r"already (been )?revoked|is revoked", re.I)
+_ALREADY_ISSUED = re.compile(
+    r"already (has|have|holds|owns|earned|received|issued|awarded|been (issued|awarded|taken|earned))\b", re.I
+)
+_NOT_HELD = re.compile(r"\b(already|been|is|was) (revoked|rejected)\b", re.I)
 _ARCHIVED = re.compile(r"\barchived\b|\bdraft\b.*\btemplate|\btemplate\b.*\bdraft\b", re.I | re.S)
 
 
@@ -50,6 +56,7 @@ class Request:
     path: str = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
     hidden: tuple[str, ...] = field(default=(), repr=False)
+    page: int = 1
 
     @property
     def headers(self) -> dict[str, str]:
@@ -260,17 +267,19 @@ def erase(organization: str, badge: str) -> Request:
     return Request("erase", "DELETE", f"/v1/organizations/{_part(organization)}/badges/{_part(badge)}")
 
 
-def look_up_earner(organization: str, template: str, learner: int, states: Sequence[str] = HELD) -> Request:
+def look_up_earner(
+    organization: str, template: str, learner: int, states: Sequence[str] = HELD, page: int = 1
+) -> Request:
     """Ask for the badge of the template that was issued to this earner; in any state if none is given."""
-    return _look_up(organization, template, "issuer_earner_id", str(learner), states=states)
+    return _look_up(organization, template, "issuer_earner_id", str(learner), states, page)
 
 
-def look_up_email(organization: str, template: str, email: str) -> Request | None:
+def look_up_email(organization: str, template: str, email: str, page: int = 1) -> Request | None:
     """Ask for it by any e-mail of the earner's account; None where the address cannot be asked for."""
     email = email.strip()
     if not email or any(c in email for c in "|,"):
         return None
-    return _look_up(organization, template, "recipient_email_all", email, hidden=(email,))
+    return _look_up(organization, template, "recipient_email_all", email, HELD, page, hidden=(email,))
 
 
 def template(organization: str, template: str) -> Request:
@@ -284,7 +293,7 @@ def issued_badges(organization: str, templates: Iterable[str] = (), page: int = 
     wanted = ",".join(templates)
     query = f"filter={quote(f'badge_template_id::{wanted}', safe='')}&" if wanted else ""
     path = f"/v1/organizations/{_part(organization)}/badges?{query}sort=created_at&page={page}"
-    return Request("list", "GET", path)
+    return Request("list", "GET", path, page=page)
 
 
 def tokens(organization: str) -> Request:
@@ -298,9 +307,9 @@ def read_issue(request: Request, answer: Answer | NoAnswer, now: datetime, key: 
         return _unanswered(answer)
     data = _mapping(_json(answer.body).get("data"))
     if answer.status in (200, 201):
-        badge = _text(data.get("id"))
+        badge = _identifier(data.get("id"))
         if badge:
-            return Issued(badge, _text(data.get("state")) or "pending")
+            return Issued(badge, _word(data.get("state")) or "pending")
         return Deferred(f"{answer.status} without a badge's id", ambiguous=True)
     said = _words(request, answer, key)
     if answer.status == 404:
@@ -313,13 +322,15 @@ def read_issue(request: Request, answer: Answer | NoAnswer, now: datetime, key: 
 
 
 def read_revoke(request: Request, answer: Answer | NoAnswer, now: datetime, key: str = "") -> RevokeOutcome:
-    """What became of `revoke`; what Credly does not know need not be revoked."""
+    """What became of `revoke`; what Credly does not know, or nobody holds, need not be revoked."""
     if isinstance(answer, NoAnswer):
         return _unanswered(answer)
-    if answer.status in (200, 201, 204, 404):
+    if answer.status in (204, 404):
         return Revoked()
+    if answer.status in (200, 201):
+        return _read_revoked(answer)
     said = _words(request, answer, key)
-    if answer.status == 422 and _ALREADY_REVOKED.search(said):
+    if answer.status == 422 and _NOT_HELD.search(said):
         return Revoked()
     return _trouble(answer, said, now)
 
@@ -343,15 +354,20 @@ def read_look_up(
     template: str,
     learner: int,
     states: Sequence[str] = HELD,
-) -> LookUpOutcome:
-    """What a look-up found. A badge that belongs to another earner or template is never taken for it."""
+    before: Sequence[IssuedBadge] = (),
+) -> LookUpOutcome | Page:
+    """What a look-up found; a `Page` where the next one must be asked for, with its badges as `before`.
+
+    A badge that belongs to another earner or template is never taken for it.
+    """
     if isinstance(answer, NoAnswer):
         return _unanswered(answer)
     if answer.status == 200:
-        listed = _json(answer.body).get("data")
-        if not isinstance(listed, list):
-            return Deferred("200 without a list of badges", ambiguous=False)
-        return _found(request, listed, template, str(learner), states)
+        page = _read_list(request, answer)
+        if isinstance(page, Deferred):
+            return page
+        candidates = [badge for badge in page.badges if _may_be(badge, template, str(learner), states)]
+        return _found(request, [*before, *candidates], str(learner), page.next)
     said = _words(request, answer, key)
     if answer.status == 404:
         return TemplateUnavailable(f"404: {said}")
@@ -384,11 +400,7 @@ def read_page(request: Request, answer: Answer | NoAnswer, now: datetime, key: s
         return _unanswered(answer)
     if answer.status != 200:
         return _trouble(answer, _words(request, answer, key), now)
-    document = _json(answer.body)
-    listed = document.get("data")
-    if not isinstance(listed, list):
-        return Deferred("200 without a list of badges", ambiguous=False)
-    return Page(tuple(_badges(listed)), _next_page(_mapping(document.get("metadata"))))
+    return _read_list(request, answer)
 
 
 def read_tokens(answer: Answer | NoAnswer, key: str) -> KeyExpiry:
@@ -404,7 +416,7 @@ def read_tokens(answer: Answer | NoAnswer, key: str) -> KeyExpiry:
 
 def names(recipient: Recipient) -> tuple[str, str]:
     """First and last name out of one full name: the first word and the rest; the username stands in."""
-    words = _visible(recipient.name).split()
+    words = [word for word in _visible(recipient.name).split() if _visible(word)]
     username = " ".join(_visible(recipient.username).split())
     first = words[0] if words else username
     last = " ".join(words[1:]) or username or first
@@ -430,15 +442,16 @@ def _look_up(
     template: str,
     by: str,
     value: str,
-    *,
-    states: Sequence[str] = HELD,
+    states: Sequence[str],
+    page: int,
     hidden: tuple[str, ...] = (),
 ) -> Request:
     wanted = f"{by}::{value}|badge_template_id::{template}"
     if states:
         wanted += f"|state::{','.join(states)}"
     path = f"/v1/organizations/{_part(organization)}/badges?filter={quote(wanted, safe='')}"
-    return Request("look_up", "GET", path, hidden=hidden)
+    path += f"&page={page}" if page > 1 else ""
+    return Request("look_up", "GET", path, hidden=hidden, page=page)
 
 
 def _part(identifier: str) -> str:
@@ -455,52 +468,77 @@ def _trouble(answer: Answer, said: str, now: datetime) -> Trouble:
         return KeyRefused(why)
     if status == 429:
         return Throttled(why, _retry_after(answer, now))
+    if 200 <= status < 300 or status >= 500 or status == 408:
+        return Deferred(why, ambiguous=True, wait=_retry_after(answer, now))
     if status < 400 or status in UNSENT:
         return Deferred(why, ambiguous=False, wait=_retry_after(answer, now))
-    if status >= 500 or status == 408:
-        return Deferred(why, ambiguous=True, wait=_retry_after(answer, now))
     return Refused(why)
 
 
 def _retry_after(answer: Answer, now: datetime) -> float | None:
     value = next((v for k, v in answer.headers.items() if k.lower() == "retry-after"), "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value[:9]), LONGEST_WAIT)
+    if _SECONDS.fullmatch(value):
+        return min(float(value), LONGEST_WAIT)
     try:
         at = parsedate_to_datetime(value)
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, IndexError, TypeError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max(0.0, (at - now).total_seconds()), LONGEST_WAIT)
 
 
+def _read_revoked(answer: Answer) -> RevokeOutcome:
+    if not answer.body.strip():
+        return Revoked()
+    data = _json(answer.body).get("data")
+    if not isinstance(data, dict) or _word(data.get("state")) in HELD:
+        # Of a page in between, not of Credly; or Credly holds it still.
+        return Deferred(f"{answer.status} without a revoked badge", ambiguous=True)
+    return Revoked()
+
+
+def _read_list(request: Request, answer: Answer) -> Page | Deferred:
+    document = _json(answer.body)
+    listed = document.get("data")
+    if not isinstance(listed, list):
+        return Deferred("200 without a list of badges", ambiguous=False)
+    following = _next_page(_mapping(document.get("metadata")))
+    if following is not None and following <= request.page:
+        return Deferred(f"page {request.page} of a list does not lead on", ambiguous=False)
+    return Page(tuple(_badges(listed)), following)
+
+
+def _may_be(badge: IssuedBadge, template: str, earner: str, states: Sequence[str]) -> bool:
+    held = not states or badge.state in states
+    return held and badge.template in ("", template) and badge.earner in ("", earner)
+
+
 def _found(
-    request: Request, listed: list[Any], template: str, earner: str, states: Sequence[str]
-) -> Found | Absent:
-    candidates = [
-        badge
-        for badge in _badges(listed)
-        if (not states or badge.state in states)
-        and badge.template in ("", template)
-        and badge.earner in ("", earner)
-    ]
-    email = request.hidden[0] if request.hidden else None
+    request: Request, candidates: Sequence[IssuedBadge], earner: str, following: int | None
+) -> Found | Absent | Page | Refused:
+    email = request.hidden[0].casefold() if request.hidden else None
     if email is None:
         chosen = [badge for badge in candidates if badge.earner == earner]
     else:
-        chosen = [b for b in candidates if b.email.casefold() == email.casefold()]
+        chosen = [badge for badge in candidates if badge.email.casefold() == email]
         # Credly looks through all addresses of an account, so one badge of another address is the one.
-        chosen = chosen or (candidates if len(candidates) == 1 else [])
-    return Found(chosen[0].id, chosen[0].state) if chosen else Absent()
+        chosen = chosen or (list(candidates) if len(candidates) == 1 and following is None else [])
+    if chosen:
+        return Found(chosen[0].id, chosen[0].state)
+    if following is None:
+        return Absent()
+    if request.page >= LOOK_UP_PAGES:
+        return Refused(f"a look-up lists more than {LOOK_UP_PAGES} pages")
+    return Page(tuple(candidates), following)
 
 
 def _badges(listed: list[Any]) -> Iterator[IssuedBadge]:
     for item in listed:
         badge = _mapping(item)
-        if identifier := _text(badge.get("id")):
+        if identifier := _identifier(badge.get("id")):
             yield IssuedBadge(
                 identifier,
-                _text(badge.get("state")),
+                _word(badge.get("state")),
                 _text(_mapping(badge.get("badge_template")).get("id")),
                 _text(badge.get("issuer_earner_id")),
                 _text(badge.get("recipient_email")),
@@ -531,6 +569,15 @@ def _text(value: object) -> str:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
+def _identifier(value: object) -> str:
+    text = _text(value)
+    return text if len(text) <= LONGEST_ID else ""
+
+
+def _word(value: object) -> str:
+    return _text(value)[:LONGEST_ID]
+
+
 def _time(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
@@ -543,7 +590,8 @@ def _words(request: Request, answer: Answer, key: str) -> str:
     """What the answer says, on one line, without personal data, cut."""
     document = _json(answer.body)
     said = "; ".join(_messages(document)) or _plain(answer.body)
-    return _redacted(said, (*request.hidden, key))
+    sent = authorization(key).removeprefix("Basic ") if key else ""
+    return _redacted(said, (*request.hidden, key, sent))
 
 
 def _messages(document: Mapping[str, Any]) -> Iterator[str]:

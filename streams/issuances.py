@@ -318,7 +318,11 @@ def _email(issuance: Issuance) -> str:
 def _observed(issuance: Issuance, step: Called | Refuse, outcome: credly.Outcome) -> Issuance:
     match outcome:
         case credly.Issued(badge, state) | credly.Found(badge, state):
-            return replace(issuance, held=badge, state=state, sure=True, doubt=None, attempts=0, answer="")
+            # A badge that is found again and again behind its revocation waits longer each time.
+            attempts = issuance.attempts if issuance.kind == "revoked" else 0
+            return replace(
+                issuance, held=badge, state=state, sure=True, doubt=None, attempts=attempts, answer=""
+            )
         case credly.Revoked():
             return replace(issuance, held=None, state="revoked", sure=True, doubt=None, attempts=0, answer="")
         case credly.Erased():

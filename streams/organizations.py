@@ -155,7 +155,8 @@ class Key:
         if self._ref is None:
             return ""
         if self._ref.env is not None:
-            return self._environ.get(self._ref.env, "").strip()
+            value = self._environ.get(self._ref.env, "").strip()
+            return value if value.isprintable() else ""
         assert self._ref.file is not None
         path = Path(self._ref.file)
         try:

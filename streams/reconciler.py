@@ -288,21 +288,39 @@ class Reconciler:
 
     async def _look_up(self, organization: Organization, issuance: Issuance, step: LookUp) -> Outcome:
         template, learner = issuance.template, issuance.learner
-        read = partial(credly.read_look_up, template=template, learner=learner)
-        request = credly.look_up_earner(organization.id, template, learner)
-        outcome = await self._ask(organization, request, read)
-        by_email = credly.look_up_email(organization.id, template, step.email)
-        if isinstance(outcome, credly.Absent) and by_email is not None:
-            outcome = await self._ask(organization, by_email, read)
+        by_earner = partial(credly.look_up_earner, organization.id, template, learner)
+        by_email = partial(credly.look_up_email, organization.id, template, step.email)
+        outcome = await self._find(organization, issuance, by_earner)
+        if isinstance(outcome, credly.Absent):
+            outcome = await self._find(organization, issuance, by_email)
+        return outcome
+
+    async def _find(
+        self,
+        organization: Organization,
+        issuance: Issuance,
+        ask: Callable[..., Request | None],
+        states: Sequence[str] = credly.HELD,
+    ) -> Outcome:
+        """Look through page after page; nothing is there where nothing can be asked."""
+        read = partial(
+            credly.read_look_up, template=issuance.template, learner=issuance.learner, states=states
+        )
+        outcome: Outcome = credly.Absent()
+        request = ask()
+        while request is not None:
+            outcome = await self._ask(organization, request, read)
+            if not isinstance(outcome, credly.Page) or outcome.next is None:
+                break
+            read = partial(read, before=outcome.badges)
+            request = ask(page=outcome.next)
         return outcome
 
     async def _erase(self, organization: Organization, issuance: Issuance, step: Trace | Erase) -> Outcome:
         if isinstance(step, Erase):
             return await self._ask(organization, credly.erase(organization.id, step.badge), credly.read_erase)
-        template, learner = issuance.template, issuance.learner
-        request = credly.look_up_earner(organization.id, template, learner, states=())
-        read = partial(credly.read_look_up, template=template, learner=learner, states=())
-        return await self._ask(organization, request, read)
+        ask = partial(credly.look_up_earner, organization.id, issuance.template, issuance.learner, states=())
+        return await self._find(organization, issuance, ask, states=())
 
     async def _ask(self, organization: Organization, request: Request, read: Read) -> Outcome:
         async with organization.turn() as turn:

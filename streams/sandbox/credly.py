@@ -136,6 +136,7 @@ class Credly:
         self.badges: dict[str, Badge] = {}
         self.journal: list[Entry] = []
         self.latency = 0.0
+        self.ignored_filters: set[str] = set()
         self._now = now
         self._draw = draw or random.Random(7).random
         self._faults: list[Fault] = []
@@ -311,7 +312,9 @@ class Credly:
         return _ok(self._badge_document(badge)), entry
 
     def _list(self, organization: str, query: Mapping[str, Sequence[str]]) -> Reply:
-        filters = _filters(query)
+        filters = {
+            name: values for name, values in _filters(query).items() if name not in self.ignored_filters
+        }
         listed = [b for b in self._candidates(filters) if b.organization == organization]
         for name, values in filters.items():
             listed = [badge for badge in listed if _matches(badge, name, values)]

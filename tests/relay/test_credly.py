@@ -185,6 +185,8 @@ def test_each_environment_has_its_base(environment: str, url: str | None, base: 
         ("", "ada99", "ada99"),
         (" \t ", "ada99", "ada99"),
         ("\u200b", "ada99", "ada99"),
+        ("\u200b Lovelace", "Lovelace", "ada99"),
+        ("Ada \u200f", "Ada", "ada99"),
         ("Ada\x00Lovelace", "Ada", "Lovelace"),
     ],
 )
@@ -195,8 +197,8 @@ def test_a_full_name_becomes_a_first_and_a_last_one(name: str, first: str, last:
 @given(st.text(), st.text(min_size=1).filter(lambda text: text.isprintable() and not text.isspace()))
 def test_no_part_of_a_name_is_ever_empty(name: str, username: str) -> None:
     first, last = credly.names(Recipient(username, EMAIL, name))
-    assert first.strip()
-    assert last.strip()
+    for part in (first, last):
+        assert any(sign.isprintable() and not sign.isspace() for sign in part)
 
 
 @pytest.mark.parametrize(
@@ -272,6 +274,19 @@ def test_times_are_told_in_utc(time: datetime, text: str) -> None:
         (answer(429, b"", retry_after="Sat, 14 Mar 2026 15:00:00 GMT"), Throttled("429: no body", 0.0)),
         (answer(429, b"", retry_after="99999999999"), Throttled("429: no body", 3600.0)),
         (answer(429, b"", retry_after="soon"), Throttled("429: no body", None)),
+        (answer(429, b"", retry_after="1.5"), Throttled("429: no body", 1.5)),
+        (answer(429, b"", retry_after="-3"), Throttled("429: no body", None)),
+        (answer(429, b"", retry_after="\u00b2"), Throttled("429: no body", None)),
+        (
+            answer(429, b"", retry_after="Sat, 14 Mar 2026 15:10:30 +99999999999999"),
+            Throttled("429: no body", None),
+        ),
+        (answer(202, {"data": {}}), Deferred('202: {"data":{}}', ambiguous=True)),
+        (answer(204, b""), Deferred("204: no body", ambiguous=True)),
+        (answer(101, b""), Deferred("101: no body", ambiguous=False)),
+        (answer(201, {"data": {"id": "x" * 201}}), Deferred("201 without a badge's id", ambiguous=True)),
+        (answer(201, {"data": {"id": {"x": 1}}}), Deferred("201 without a badge's id", ambiguous=True)),
+        (answer(201, b'{"data":' * 5_000), Deferred("201 without a badge's id", ambiguous=True)),
         (
             answer(503, HTML, Retry_After="5"),
             Deferred("503: an HTML page: 502 Bad Gateway", ambiguous=True, wait=5.0),
@@ -288,6 +303,35 @@ def test_an_issue_ends_by_its_answer(answered: Answer | NoAnswer, outcome: credl
     assert read_issue(answered) == outcome
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "User already has this badge",
+        "Validation failed: The recipient already has this badge.",
+        "This user has already been issued this badge",
+        "Validation failed: Issuer earner has already been taken",
+        "user ALREADY EARNED it",
+    ],
+)
+@pytest.mark.parametrize("shape", ["data", "message", "errors", "fields", "text"])
+def test_a_duplicate_is_told_from_other_refusals_whatever_the_shape(message: str, shape: str) -> None:
+    shapes: dict[str, object] = {
+        "data": said(message),
+        "message": {"message": message},
+        "errors": {"data": {"errors": [{"field": "base", "message": message}]}},
+        "fields": {"errors": {"base": [message]}},
+        "text": message.encode(),
+    }
+    assert isinstance(read_issue(answer(422, shapes[shape])), AlreadyIssued)
+
+
+@given(st.text(max_size=40) | st.dates().map(lambda day: f"{day:%a, %d %b %Y} 00:00:00 +{day.day}99999999"))
+def test_whatever_stands_in_retry_after_it_is_no_trouble(text: str) -> None:
+    outcome = read_issue(answer(429, b"", retry_after=text))
+    assert isinstance(outcome, Throttled)
+    assert outcome.wait is None or 0 <= outcome.wait <= credly.LONGEST_WAIT
+
+
 # Outcomes of the other calls.
 
 
@@ -295,10 +339,21 @@ def test_an_issue_ends_by_its_answer(answered: Answer | NoAnswer, outcome: credl
     ("answered", "outcome"),
     [
         (answer(200, {"data": badge(state="revoked")}), Revoked()),
-        (answer(200, HTML), Revoked()),
+        (answer(200, {"data": {}}), Revoked()),
+        (answer(200, b""), Revoked()),
         (answer(204, b""), Revoked()),
+        # A page in between, or a badge that is still held.
+        (answer(200, HTML), Deferred("200 without a revoked badge", ambiguous=True)),
+        (answer(200, {"data": badge()}), Deferred("200 without a revoked badge", ambiguous=True)),
+        (answer(202, b""), Deferred("202: no body", ambiguous=True)),
         (answer(404, {"message": "resource not found"}), Revoked()),
         (answer(422, said("Validation failed: this badge is already revoked")), Revoked()),
+        (answer(422, said("This badge has been revoked")), Revoked()),
+        (answer(422, said("This badge cannot be revoked because it is rejected")), Revoked()),
+        (
+            answer(422, said("Validation failed: Reason can't be blank")),
+            Refused("422: Validation failed: Reason can't be blank"),
+        ),
         (
             answer(422, said("This badge cannot be revoked because it was replaced")),
             Refused("422: This badge cannot be revoked because it was replaced"),
@@ -357,6 +412,69 @@ def test_a_look_up_by_e_mail_takes_badges_without_an_earner(
     badges: list[dict[str, object]], outcome: credly.Outcome
 ) -> None:
     assert read_look_up(answer(200, listed(*badges)), by_email=True) == outcome
+
+
+def page_of(number: int, total: int, *badges: dict[str, object]) -> Answer:
+    metadata = {"current_page": number, "total_pages": total}
+    return answer(200, {"data": list(badges), "metadata": metadata})
+
+
+def look_through(pages: list[Answer], *, by_email: bool) -> credly.LookUpOutcome | Page:
+    outcome: credly.LookUpOutcome | Page = Absent()
+    before: tuple[credly.IssuedBadge, ...] = ()
+    for number, answered in enumerate(pages, 1):
+        by_earner = credly.look_up_earner(ORGANIZATION, TEMPLATE, 42, page=number)
+        request = credly.look_up_email(ORGANIZATION, TEMPLATE, EMAIL, number) if by_email else by_earner
+        assert request is not None
+        outcome = credly.read_look_up(
+            request, answered, NOW, KEY, template=TEMPLATE, learner=42, before=before
+        )
+        if not isinstance(outcome, Page):
+            break
+        before = outcome.badges
+    return outcome
+
+
+OTHERS = badge(issuer_earner_id="43", recipient_email="bob@example.org")
+OTHER_ADDRESS = badge(issuer_earner_id=None, recipient_email="ada@home.example")
+
+
+@pytest.mark.parametrize(
+    ("by_email", "pages", "outcome"),
+    [
+        (False, [page_of(1, 3, OTHERS), page_of(2, 3, badge())], Found(BADGE, "accepted")),
+        (False, [page_of(1, 2, OTHERS), page_of(2, 2, badge(state="revoked"))], Absent()),
+        (False, [page_of(1, 2, OTHERS), answer(503, b"")], Deferred("503: no body", ambiguous=True)),
+        (True, [page_of(1, 2, OTHERS), page_of(2, 2, OTHER_ADDRESS)], Found(BADGE, "accepted")),
+        (True, [page_of(1, 2, OTHER_ADDRESS), page_of(2, 2, OTHERS)], Found(BADGE, "accepted")),
+        # Of two other addresses neither is known to be the earner's.
+        (True, [page_of(1, 2, OTHER_ADDRESS), page_of(2, 2, OTHER_ADDRESS)], Absent()),
+        (
+            True,
+            [page_of(1, 2, OTHER_ADDRESS), page_of(2, 2, badge(id="exact", issuer_earner_id=None))],
+            Found("exact", "accepted"),
+        ),
+        (
+            False,
+            [page_of(1, 2, OTHERS), page_of(1, 2, OTHERS)],
+            Deferred("page 2 of a list does not lead on", ambiguous=False),
+        ),
+        (
+            False,
+            [page_of(n, 1_000, OTHERS) for n in range(1, 100)],
+            Refused("a look-up lists more than 20 pages"),
+        ),
+    ],
+)
+def test_a_look_up_goes_through_all_pages(
+    by_email: bool, pages: list[Answer], outcome: credly.Outcome
+) -> None:
+    assert look_through(pages, by_email=by_email) == outcome
+
+
+def test_a_further_page_of_a_look_up_is_asked_for_with_the_same_filter() -> None:
+    first, third = (credly.look_up_earner(ORGANIZATION, TEMPLATE, 42, page=page) for page in (1, 3))
+    assert third.path == f"{first.path}&page=3"
 
 
 @pytest.mark.parametrize(
@@ -421,6 +539,7 @@ def test_a_key_whose_expiry_is_not_told_is_no_trouble(answered: Answer | NoAnswe
         f'{{"e":"{EMAIL}"}}',
         f"the token {KEY} has expired",
         f"Authorization: {credly.authorization(KEY)}",
+        f"we got {credly.authorization(KEY).split()[1]}, which is nothing",
         "x" * 20_000 + EMAIL,
         " " * 8_150 + f"{EMAIL} {KEY}" * 20,
         "o'hara+badges@sub.example.org has no account",
@@ -463,6 +582,8 @@ def test_json_of_any_shape_has_an_outcome(document: object, status: int) -> None
     answered = answer(status, document)
     read_issue(answered)
     read_look_up(answered)
+    read_look_up(answered, by_email=True)
+    credly.read_revoke(credly.revoke(ORGANIZATION, BADGE, notify=True), answered, NOW, KEY)
     credly.read_page(credly.issued_badges(ORGANIZATION), answered, NOW, KEY)
     credly.read_template(credly.template(ORGANIZATION, TEMPLATE), answered, NOW, KEY)
     credly.read_tokens(answered, KEY)

@@ -4,16 +4,17 @@ import asyncio
 import random
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streams.catalog.durations import Duration
-from streams.issuances import BadgeEvent, done
+from streams.catalog.durations import Duration, parse_duration
+from streams.issuances import BadgeEvent, Kind, done
 from streams.organizations import KeyRef, Limits, OrganizationTerms, Patience
-from streams.sandbox.credly import Entry, Fault
+from streams.sandbox.credly import Call, Entry, Fault
 from tests.relay.virtual import in_virtual_time
 from tests.relay.world import (
     BASE,
@@ -87,6 +88,30 @@ def test_credly_gets_what_the_catalog_and_the_learner_say() -> None:
         assert not entry.suppressed
 
     play(scenario, notify_award=False, notify_revoke=True, expires_after=Duration(24, timedelta()))
+
+
+@pytest.mark.parametrize(
+    ("lasts", "earned", "expires"),
+    [
+        ("P1M", datetime(2026, 1, 31, 9, 30, tzinfo=UTC), "2026-02-28 09:30:00 +0000"),
+        ("P1M", datetime(2028, 1, 31, 9, 30, tzinfo=UTC), "2028-02-29 09:30:00 +0000"),
+        ("P1Y", datetime(2028, 2, 29, 9, 30, tzinfo=UTC), "2029-02-28 09:30:00 +0000"),
+        ("P4Y", datetime(2028, 2, 29, 9, 30, tzinfo=UTC), "2032-02-29 09:30:00 +0000"),
+        ("P13M", datetime(2026, 12, 31, 9, 30, tzinfo=UTC), "2028-01-31 09:30:00 +0000"),
+        ("P30D", datetime(2026, 1, 31, 9, 30, tzinfo=UTC), "2026-03-02 09:30:00 +0000"),
+        # For ever, to all intents and purposes.
+        ("P9000Y", datetime(2026, 1, 31, 9, 30, tzinfo=UTC), False),
+        (None, datetime(2026, 1, 31, 9, 30, tzinfo=UTC), None),
+    ],
+)
+def test_an_expiry_follows_the_calendar(lasts: str | None, earned: datetime, expires: object) -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded", time=earned))
+        await here.settled()
+        assert here.badge().issued_at == f"{earned:%Y-%m-%d %H:%M:%S} +0000"
+        assert here.badge().expires_at == expires
+
+    play(scenario, expires_after=None if lasts is None else parse_duration(lasts))
 
 
 def test_a_badge_can_be_awarded_again_after_its_revocation() -> None:
@@ -269,6 +294,41 @@ def test_a_duplicate_that_no_look_up_finds_goes_to_the_dead_letters() -> None:
         await here.settled()
         [letter] = here.store.letters
         assert letter.why == "422: User already has this badge (and a look-up finds no such badge)"
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("by", ["issuer_earner_id", "recipient_email_all"])
+def test_a_badge_is_found_behind_many_others_where_credly_ignores_a_filter(by: str) -> None:
+    async def scenario(here: World) -> None:
+        here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=True)
+        here.say(*(event("awarded", n) for n in range(120)))
+        await here.settled()
+        if by == "recipient_email_all":
+            for badge in here.credly.badges.values():
+                badge.earner = ""
+        here.credly.ignored_filters.add(by)
+        here.store.table.clear()
+        here.restart()
+        here.say(event("awarded", 119))
+        await here.settled()
+        assert len(here.credly.badges) == 120
+        assert here.issuance(119).held is not None
+
+    play(scenario)
+
+
+def test_a_badge_that_its_earner_has_rejected_needs_no_revocation() -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await here.settled()
+        here.credly.set_state(here.badge().id, "rejected")
+        here.say(event("revoked"))
+        await here.settled()
+        assert not here.store.letters
+        here.say(event("awarded", generation=2))
+        await here.settled()
+        assert here.held() == [(TEMPLATE, "1")]
 
     play(scenario)
 
@@ -518,6 +578,23 @@ def test_one_badge_that_always_fails_waits_longer_each_time_and_holds_nobody_up(
     play(scenario)
 
 
+@pytest.mark.parametrize("kind", ["awarded", "revoked"])
+@pytest.mark.parametrize("trouble", [Fault("error", status=500), Fault("error", status=200, body="html")])
+def test_what_fails_while_look_ups_work_waits_longer_each_time(kind: Kind, trouble: Fault) -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded"))
+        await here.settled()
+        call: Call = "revoke" if kind == "revoked" else "issue"
+        here.credly.schedule([replace(trouble, call=call)])
+        here.say(event("revoked") if kind == "revoked" else event("awarded", 2))
+        await asyncio.sleep(3600)
+        assert len(here.calls(call)) < 80
+        here.credly.schedule([])
+        await here.settled(within=61)
+
+    play(scenario)
+
+
 # Ambiguous ends and crashes.
 
 
@@ -658,15 +735,53 @@ def last_words(events: Iterable[BadgeEvent]) -> dict[str, BadgeEvent]:
     return words
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_through_every_kind_of_trouble_credly_ends_with_the_last_word(seed: int) -> None:
+EVERY_KIND = {
+    "an answer of 503": Fault("error", share=0.3, status=503),
+    "an answer of 500 in HTML": Fault("error", share=0.3, status=500, body="html"),
+    "429 with Retry-After": Fault("error", share=0.2, status=429, retry_after="1"),
+    "429 without": Fault("error", share=0.2, status=429, body="empty"),
+    "401": Fault("error", share=0.05, status=401),
+    "200 of a page in between": Fault("error", share=0.2, status=200, body="html"),
+    "an error behind the work": Fault("lost", share=0.3, status=502, body="binary"),
+    "a reset before the work": Fault("reset_before", share=0.3),
+    "a reset behind it": Fault("reset_after", share=0.3),
+    "a slow answer": Fault("slow", share=0.1, seconds=60),
+    "slow work": Fault("slow_before", share=0.1, seconds=29.9),
+}
+
+
+@pytest.mark.parametrize("duplicates", [False, True])
+@pytest.mark.parametrize("archived", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_through_every_kind_of_trouble_credly_ends_with_the_last_word(
+    seed: int, archived: bool, duplicates: bool
+) -> None:
+    endure(STORM, seed, archived=archived, duplicates=duplicates)
+
+
+@pytest.mark.parametrize("duplicates", [False, True])
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_through_one_kind_of_trouble_credly_ends_with_the_last_word(kind: str, duplicates: bool) -> None:
+    endure([EVERY_KIND[kind]], seed=1, duplicates=duplicates, words=200)
+
+
+def endure(
+    faults: list[Fault], seed: int, *, archived: bool = False, duplicates: bool, words: int = 800
+) -> None:
+    """Many words, trouble and crashes: Credly ends with the last words' badges, none twice, in order."""
+
     async def scenario(here: World) -> None:
         draw = random.Random(seed)
-        here.credly.schedule(STORM)
+        here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
+        here.credly.schedule(faults)
         said: list[BadgeEvent] = []
         generations: defaultdict[int, int] = defaultdict(int)
         held: set[int] = set()
-        for _ in range(800):
+        for number in range(words):
+            if archived and number % 200 == 100:
+                here.credly.add_template(ORGANIZATION, TEMPLATE, "archived", duplicates)
+            elif archived and number % 200 == 160:
+                here.credly.add_template(ORGANIZATION, TEMPLATE, "active", duplicates)
             learner = draw.randrange(200)
             if learner in held:
                 held.remove(learner)
@@ -674,14 +789,17 @@ def test_through_every_kind_of_trouble_credly_ends_with_the_last_word(seed: int)
             else:
                 held.add(learner)
                 generations[learner] += 1
-                said.append(event("awarded", learner, generations[learner]))
+                earned = EPOCH + timedelta(days=generations[learner])
+                said.append(event("awarded", learner, generations[learner], time=earned))
             here.say(said[-1])
             if draw.random() < 0.05:
                 here.say(draw.choice(said))
             await asyncio.sleep(draw.random() * 0.1)
             if draw.random() < 0.02:
                 here.restart()
-        await here.settled(within=100_000)
+        await here.settled(within=100_000, every=1.0)
+        met = {entry.fault for entry in here.credly.journal}
+        assert met >= {fault.kind for fault in faults if fault.kind != "slow_before"}
         assert sorted(map(int, (b.earner for b in here.credly.held()))) == sorted(held)
         for word in last_words(said).values():
             assert done(here.issuance(word.learner))
@@ -689,6 +807,8 @@ def test_through_every_kind_of_trouble_credly_ends_with_the_last_word(seed: int)
         for learner in range(200):
             calls = [e.call for e in here.credly.journal if e.done and e.earner == str(learner)]
             assert calls == (["issue", "revoke"] * len(calls))[: len(calls)]
+            issues = Counter(e.issued_at for e in issued(here) if e.earner == str(learner))
+            assert max(issues.values(), default=0) <= 1
         assert not here.store.letters
 
     play(scenario)

@@ -203,14 +203,14 @@ class World:
     def calls(self, *kinds: str) -> list[Entry]:
         return [entry for entry in self.credly.journal if entry.call in kinds]
 
-    async def settled(self, within: float = 3_600.0) -> None:
-        await self.until(lambda: all(done(issuance) for _, issuance in self.store.scan()), within)
+    async def settled(self, within: float = 3_600.0, every: float = 0.01) -> None:
+        await self.until(lambda: all(done(issuance) for _, issuance in self.store.scan()), within, every)
 
-    async def until(self, true: Callable[[], bool], within: float = 3_600.0) -> None:
+    async def until(self, true: Callable[[], bool], within: float = 3_600.0, every: float = 0.01) -> None:
         async with asyncio.timeout(within):
             while not true():
                 assert not self.running[-1].done(), self.running[-1]
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(every)
 
     def badge(self, learner: int = 1) -> Badge:
         return next(b for b in self.credly.badges.values() if b.earner == str(learner))
