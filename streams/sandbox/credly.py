@@ -141,6 +141,7 @@ class Credly:
         self._draw = draw or random.Random(7).random
         self._faults: list[Fault] = []
         self._counts: list[int] = []
+        self._made: list[int] = []
         self._held: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
         self._numbers = itertools.count(1)
         self._issued = itertools.count()
@@ -159,6 +160,11 @@ class Credly:
         """Make this trouble from now on, and no other."""
         self._faults = list(faults)
         self._counts = [0] * len(self._faults)
+        self._made = [0] * len(self._faults)
+
+    def happened(self, place: int) -> int:
+        """How often the schedule's fault of this place has been made."""
+        return self._made[place]
 
     def held(self) -> list[Badge]:
         """The badges that somebody holds."""
@@ -206,6 +212,7 @@ class Credly:
             due = fault.first <= self._counts[place] <= (fault.last or sys.maxsize)
             if chosen is None and due and (fault.share >= 1.0 or self._draw() < fault.share):
                 chosen = fault
+                self._made[place] += 1
         return chosen
 
     def _fail(self, entry: Entry, fault: Fault, asked: Mapping[str, str], body: bytes) -> Reply:
