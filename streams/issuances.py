@@ -15,8 +15,9 @@ from streams.credly import Recipient
 VERSION = 1
 SETTLES = timedelta(seconds=1)
 """After an ambiguous end Credly's look-up is believed only so much later."""
-SETTLES_DUPLICATES = timedelta(seconds=35)
-"""As long as a call may last: nothing else protects a template that allows duplicates."""
+SETTLES_SURELY = timedelta(seconds=35)
+"""As long as a call may last. Believed only then is what no rule of Credly's protects: a template that
+allows duplicates, and a call to the contrary of what is desired now, which would undo it."""
 
 ERASED = "erased"
 
@@ -63,6 +64,7 @@ class Issuance:
     `rank` orders the words: awarded g, revoked g, awarded g + 1. `held` is Credly's id of the badge that
     it holds; `sure` is false until an answer said so. `recipient` and `original` are personal data: they
     are dropped as soon as nothing is left to do. A `forgotten` badge is deleted at Credly, then here.
+    `loose` is a doubt that a look-up has answered so early that its call may still arrive.
     """
 
     kind: Desired
@@ -77,6 +79,7 @@ class Issuance:
     state: str = ""
     sure: bool = False
     doubt: Doubt | None = None
+    loose: Doubt | None = None
     refused: str = ""
     attempts: int = 0
     answer: str = ""
@@ -157,6 +160,7 @@ def desire(issuance: Issuance | None, event: BadgeEvent) -> Issuance:
             held=issuance.held,
             state=issuance.state,
             sure=issuance.sure,
+            loose=issuance.loose,
             answered_at=issuance.answered_at,
         )
     )
@@ -181,14 +185,18 @@ def next_step(issuance: Issuance, now: datetime, *, allows_duplicates: bool = Fa
     """What brings Credly nearer to what is desired. `allows_duplicates` is the template's own word."""
     if issuance.refused:
         return Nothing()
-    settles = SETTLES_DUPLICATES if allows_duplicates else SETTLES
-    wait = None if issuance.doubt is None else _after(issuance.doubt, now, settles)
     if issuance.kind == "forgotten":
+        wait = _after(issuance.doubt or issuance.loose, now, SETTLES_SURELY)
         return wait or (Erase(issuance.held) if issuance.held else Trace())
     if issuance.doubt is not None:
+        unprotected = allows_duplicates or _contrary(issuance.doubt, issuance.kind)
+        wait = _after(issuance.doubt, now, SETTLES_SURELY if unprotected else SETTLES)
         return wait or LookUp(_email(issuance))
+    if issuance.kind == "revoked" and issuance.held:
+        # As long as it is held, Credly refuses the second badge that may be on its way.
+        return _after(issuance.loose, now, SETTLES_SURELY) or Revoke(issuance.held)
     if issuance.kind == "revoked":
-        return Revoke(issuance.held) if issuance.held else Nothing()
+        return Nothing()
     if issuance.held:
         return Nothing()
     lacking = credly.lacks(issuance.recipient)
@@ -210,6 +218,8 @@ def intend(issuance: Issuance, step: Issue | Revoke, now: datetime) -> Issuance:
 def record(issuance: Issuance, step: Called | Refuse, outcome: credly.Outcome, now: datetime) -> Issuance:
     """Follow what Credly answered to `step`; what is desired may have changed meanwhile."""
     after = replace(_observed(issuance, step, outcome), answered_at=now)
+    if isinstance(outcome, credly.Found | credly.Absent) and _after(issuance.doubt, now, SETTLES_SURELY):
+        after = replace(after, loose=issuance.doubt)
     return _settled(after)
 
 
@@ -248,8 +258,9 @@ def dump(issuance: Issuance) -> dict[str, Any]:
     if (event := issuance.original) is not None:
         headers = [[name, _encode(text)] for name, text in event.headers]
         value["original"] = [_encode(event.value), headers]
-    if issuance.doubt is not None:
-        value["doubt"] = [issuance.doubt.about, issuance.doubt.at.isoformat()]
+    for name in ("doubt", "loose"):
+        if (doubt := getattr(issuance, name)) is not None:
+            value[name] = [doubt.about, doubt.at.isoformat()]
     if issuance.answered_at is not None:
         value["answered_at"] = issuance.answered_at.isoformat()
     rest = {name: getattr(issuance, name) for name in _PLAIN}
@@ -260,7 +271,7 @@ def load(value: Mapping[str, Any]) -> Issuance:
     """The issuance of a dumped value; raise `ValueError` for a version that is not known."""
     if value.get("v") != VERSION:
         raise ValueError(f"an issuance of version {value.get('v')!r}")
-    doubt, who, event = value.get("doubt"), value.get("recipient"), value.get("original")
+    who, event = value.get("recipient"), value.get("original")
     at = value.get("answered_at")
     return Issuance(
         kind=value["kind"],
@@ -271,7 +282,8 @@ def load(value: Mapping[str, Any]) -> Issuance:
         time=datetime.fromisoformat(value["time"]),
         recipient=Recipient(*who) if who else None,
         original=_load_original(event) if event else None,
-        doubt=Doubt(doubt[0], datetime.fromisoformat(doubt[1])) if doubt else None,
+        doubt=_load_doubt(value.get("doubt")),
+        loose=_load_doubt(value.get("loose")),
         answered_at=datetime.fromisoformat(at) if at else None,
         **{name: value[name] for name in _PLAIN if name in value},
     )
@@ -304,11 +316,15 @@ def _is_newer(event: BadgeEvent, issuance: Issuance) -> bool:
     return event.generation is None or _rank(event) > issuance.rank
 
 
-def _after(doubt: Doubt, now: datetime, settles: timedelta) -> Wait | None:
-    if doubt.about not in ("issue", "revoke"):
+def _after(doubt: Doubt | None, now: datetime, settles: timedelta) -> Wait | None:
+    if doubt is None or doubt.about not in ("issue", "revoke"):
         return None
     left = min(settles, doubt.at + settles - now).total_seconds()
     return Wait(left) if left > 0 else None
+
+
+def _contrary(doubt: Doubt, kind: Desired) -> bool:
+    return doubt.about == ("revoke" if kind == "awarded" else "issue")
 
 
 def _email(issuance: Issuance) -> str:
@@ -324,7 +340,8 @@ def _observed(issuance: Issuance, step: Called | Refuse, outcome: credly.Outcome
                 issuance, held=badge, state=state, sure=True, doubt=None, attempts=attempts, answer=""
             )
         case credly.Revoked():
-            return replace(issuance, held=None, state="revoked", sure=True, doubt=None, attempts=0, answer="")
+            known = replace(issuance, doubt=None, loose=None, attempts=0, answer="")
+            return replace(known, held=None, state="revoked", sure=True)
         case credly.Erased():
             return replace(issuance, held=None, state="", sure=True, doubt=None, attempts=0, answer="")
         case credly.Absent():
@@ -356,12 +373,20 @@ def _absent(issuance: Issuance) -> Issuance:
 
 
 def _settled(issuance: Issuance) -> Issuance:
+    loose = issuance.loose
+    if loose and issuance.kind != "forgotten" and done(issuance) and _contrary(loose, issuance.kind):
+        # It seems done, but a call is on its way that would undo it.
+        issuance = replace(issuance, doubt=loose, loose=None)
     return replace(issuance, recipient=None, original=None) if done(issuance) else issuance
 
 
 def _encode(raw: bytes) -> str:
     # Latin 1 keeps every byte; most of a badge event is readable text that way.
     return raw.decode("latin-1")
+
+
+def _load_doubt(value: list[Any] | None) -> Doubt | None:
+    return Doubt(value[0], datetime.fromisoformat(value[1])) if value else None
 
 
 def _load_original(value: list[Any]) -> Original:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streams import credly
 from streams.issuances import (
     SETTLES,
-    SETTLES_DUPLICATES,
+    SETTLES_SURELY,
     BadgeEvent,
     Doubt,
     Issuance,
@@ -21,10 +21,12 @@ from streams.issuances import (
     Nothing,
     Refuse,
     Revoke,
+    Trace,
     Wait,
     desire,
     done,
     dump,
+    forget,
     intend,
     load,
     next_step,
@@ -76,7 +78,7 @@ def test_the_next_step_is_what_differs(issuance: Issuance, step: object) -> None
     assert done(issuance) == (step == Nothing())
 
 
-@pytest.mark.parametrize(("duplicates", "settles"), [(False, SETTLES), (True, SETTLES_DUPLICATES)])
+@pytest.mark.parametrize(("duplicates", "settles"), [(False, SETTLES), (True, SETTLES_SURELY)])
 def test_an_intent_without_a_result_settles_before_it_is_looked_up(
     duplicates: bool, settles: timedelta
 ) -> None:
@@ -185,6 +187,45 @@ def test_each_outcome_of_a_look_up_has_its_next_step(about: str, outcome: credly
     observed = record(doubtful, LookUp(WHO.email), outcome, EPOCH)
     assert isinstance(next_step(observed, LATER), step)
     assert bool(observed.refused) == (about == "duplicate" and outcome == credly.Absent())
+
+
+CROSSED = intend(after(event("awarded")), ISSUE, EPOCH)
+SOON = EPOCH + timedelta(seconds=5)
+
+
+def test_a_call_that_would_undo_what_is_desired_is_waited_for() -> None:
+    revoked = desire(CROSSED, event("revoked"))
+    assert next_step(revoked, SOON) == Wait(30.0)
+    assert isinstance(next_step(revoked, LATER), LookUp)
+    awarded = desire(intend(holding(event("revoked")), Revoke("c-1"), EPOCH), event("awarded", generation=2))
+    assert next_step(awarded, SOON) == Wait(30.0)
+    assert isinstance(next_step(awarded, LATER), LookUp)
+
+
+def test_a_badge_is_held_until_a_second_one_on_its_way_has_been_refused() -> None:
+    absent = record(CROSSED, LookUp(WHO.email), credly.Absent(), SOON)
+    assert next_step(absent, SOON) == ISSUE
+    issued = record(intend(absent, ISSUE, SOON), ISSUE, credly.Issued("c-2", "pending"), SOON)
+    assert done(issued)
+    revoked = desire(issued, event("revoked"))
+    assert next_step(revoked, SOON) == Wait(30.0)
+    assert next_step(revoked, LATER) == Revoke("c-2")
+    assert done(record(revoked, Revoke("c-2"), credly.Revoked(), LATER))
+
+
+def test_a_revocation_on_its_way_is_looked_up_behind_a_new_award() -> None:
+    intended = intend(holding(event("revoked")), Revoke("c-1"), EPOCH)
+    found = record(intended, LookUp(WHO.email), credly.Found("c-1", "pending"), SOON)
+    awarded = desire(found, event("awarded", generation=2))
+    assert next_step(awarded, SOON) == Wait(30.0)
+    gone = record(awarded, LookUp(WHO.email), credly.Absent(), LATER)
+    assert isinstance(next_step(gone, LATER), Issue)
+
+
+def test_a_badge_is_not_forgotten_before_a_call_on_its_way_has_arrived() -> None:
+    absent = record(CROSSED, LookUp(WHO.email), credly.Absent(), SOON)
+    assert next_step(forget(absent, SOON), SOON) == Wait(30.0)
+    assert next_step(forget(absent, SOON), LATER) == Trace()
 
 
 def test_what_changed_during_a_call_is_what_counts_after_it() -> None:
