@@ -367,7 +367,9 @@ class Reconciler:
                 pause = self._retry.seconds(max(1, saved.attempts), self._clock.random())
                 self._put_off(badge, pending, max(wait or 0.0, pause))
             case credly.TemplateUnavailable(why):
-                organization.park(pending.template, why)
+                if not organization.template(pending.template).parked:
+                    # Calls that were in flight together say it once.
+                    organization.park(pending.template, why)
                 if saved.kind != "awarded":
                     self._put_off(badge, pending, self._retry.longest)
             case credly.Refused(why):

@@ -186,12 +186,17 @@ async def issuances(settings: Settings) -> dict[str, Issuance]:
 
 async def all_done(settings: Settings, badges: int, within: float) -> dict[str, Issuance]:
     """Wait until the table holds so many badges and nothing is left to do; return it."""
-    async with asyncio.timeout(within):
-        while True:
-            held = await issuances(settings)
-            if len(held) == badges and all(map(done, held.values())):
-                return held
-            await asyncio.sleep(0.5)
+    held: dict[str, Issuance] = {}
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                held = await issuances(settings)
+                if len(held) == badges and all(map(done, held.values())):
+                    return held
+                await asyncio.sleep(0.5)
+    except TimeoutError:
+        left = [issuance for issuance in held.values() if not done(issuance)]
+        raise TimeoutError(f"{len(held)} badges, {len(left)} with something left to do: {left[:3]}") from None
 
 
 async def dead_letters(settings: Settings, count: int, within: float) -> list[ConsumerRecord]:

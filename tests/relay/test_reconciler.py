@@ -410,6 +410,32 @@ def test_an_unavailable_template_parks_its_badges_alone_until_it_is_active(
     play(scenario)
 
 
+def test_however_many_calls_find_a_template_archived_at_once_it_is_soon_looked_at_again() -> None:
+    async def scenario(here: World) -> None:
+        here.say(event("awarded", 0))
+        await here.settled()
+        here.credly.add_template(ORGANIZATION, TEMPLATE, "archived")
+        here.say(*(event("awarded", n) for n in range(1, 50)))
+        await asyncio.sleep(1)
+        assert len([entry for entry in here.calls("issue") if entry.status == 422]) > 5
+        here.credly.add_template(ORGANIZATION, TEMPLATE)
+        await here.settled(within=31)
+
+    play(scenario)
+
+
+def test_a_revocation_whose_look_up_finds_no_template_waits_without_haste() -> None:
+    async def scenario(here: World) -> None:
+        here.credly.schedule([Fault("error", call="look_up", status=404)])
+        here.say(event("revoked"))
+        await asyncio.sleep(3600)
+        assert 10 < len(here.calls("look_up")) < 70
+        here.credly.schedule([])
+        await here.settled(within=61)
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("retry_after", ["7", None])
 def test_throttling_is_obeyed_and_lowers_the_rate_for_a_while(retry_after: str | None) -> None:
     async def scenario(here: World) -> None:
@@ -521,6 +547,8 @@ def test_an_organization_that_leaves_the_catalog_and_returns_goes_on() -> None:
 
 def test_the_breaker_lets_one_call_try_during_an_outage_and_everything_through_after_it() -> None:
     async def scenario(here: World) -> None:
+        here.say(event("awarded", 0))
+        await here.settled()
         here.say(*(event("awarded", n) for n in range(500)))
         here.wire.away.add(ORGANIZATION)
         await asyncio.sleep(1)
@@ -635,6 +663,23 @@ def test_an_ambiguous_revocation_is_looked_up_before_anything_else(kind: Any) ->
         await here.settled()
         assert here.held() == []
         assert not here.store.letters
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("duplicates", [False, True])
+def test_a_call_that_outlives_its_worker_is_waited_for(duplicates: bool) -> None:
+    async def scenario(here: World) -> None:
+        here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
+        here.credly.schedule([Fault("slow_before", call="issue", seconds=20, last=1)])
+        here.say(event("awarded"))
+        await here.until(lambda: here.issuance().doubt is not None)
+        await asyncio.sleep(1)
+        here.restart()
+        await here.settled()
+        await asyncio.sleep(60)
+        assert len(here.credly.badges) == 1
+        assert here.issuance().held == here.badge().id
 
     play(scenario)
 

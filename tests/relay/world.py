@@ -155,7 +155,8 @@ class Wire:
         self.started.append((asyncio.get_running_loop().time(), organization))
         try:
             async with asyncio.timeout(SECONDS):
-                return await self._call(organization, key, request)
+                # What is on its way arrives, also where nobody waits for the answer any more.
+                return await asyncio.shield(self._call(organization, key, request))
         except TimeoutError:
             return NoAnswer("TimeoutError", sent=True)
         finally:
