@@ -22,6 +22,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=10)
 WAIT_INITIAL = 0.2
 WAIT_MAX = 5.0
 UNKNOWN_SECONDS = 10.0
+CONFLICTS = 3
+"""So often a conflict may be one with somebody who does the same at the same time."""
 
 
 class _AwayError(Exception):
@@ -67,7 +69,10 @@ class Registry:
         return await asyncio.shield(task)
 
     async def register(self, subject: str, text: str) -> int:
-        """The id of `text` under `subject`, registered if need be."""
+        """The id of `text` under `subject`, registered if need be.
+
+        Raises `ConfigurationError` where the registry refuses it.
+        """
         return await self._id_of(f"/subjects/{quote(subject, safe='')}/versions", subject, text)
 
     async def look_up(self, subject: str, text: str) -> int:
@@ -85,6 +90,12 @@ class Registry:
 
     async def _id_of(self, path: str, subject: str, text: str) -> int:
         status, reply = await self._ask("POST", path, {"schema": text})
+        for _ in range(CONFLICTS):
+            if status != 409:
+                break
+            # Of several workers that register a new subject at once, Apicurio tells all but one that it exists.
+            await asyncio.sleep(WAIT_INITIAL)
+            status, reply = await self._ask("POST", path, {"schema": text})
         found = reply.get("id")
         if status != 200 or not isinstance(found, int):
             says = str(reply.get("message", ""))[:200]

@@ -35,6 +35,32 @@ async def test_a_registry_that_fails_is_asked_again(
     assert server.asked[BY_ID] == len(failures) + 1
 
 
+async def test_clients_that_register_the_same_at_once_get_the_same_id(
+    registry_url: str, app_prefix: str
+) -> None:
+    clients = [Registry(Settings(registry=registry_url)) for _ in range(8)]
+    for client in clients:
+        await client.start()
+
+    ids = [
+        await asyncio.gather(*(client.register(f"{app_prefix}-{number}", '"string"') for client in clients))
+        for number in range(10)
+    ]
+
+    assert [len(set(same)) for same in ids] == [1] * 10
+    for client in clients:
+        await client.stop()
+
+
+async def test_a_schema_that_conflicts_with_what_is_registered_is_refused(
+    server: RegistryServer, client: Registry
+) -> None:
+    server.failures.extend([409] * 10)
+
+    with pytest.raises(ConfigurationError, match="refuses the schema of dev-topic: 409"):
+        await client.register("dev-topic", '"string"')
+
+
 async def test_a_registry_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "WAIT_INITIAL", 0.01)
     monkeypatch.setattr(registry, "WAIT_MAX", 0.05)
