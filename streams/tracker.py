@@ -107,7 +107,7 @@ class Rekeying:
             seen = self._tracker.reader.glance(record.value, record.headers, record.timestamp)
             if seen is None:
                 return
-            if not self._catalog.relevant(seen.type, seen.time, seen.data):
+            if not self._catalog.relevant(seen):
                 self._irrelevant += 1
                 return
             headers = [*record.headers, *origin.origin_headers(record, self._epoch)]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from graphlib import TopologicalSorter
 from hashlib import blake2b
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 from streams.badges.model import Activity
 from streams.badges.rules import Path, Predicate, Rule, Scalar, find, predicate
@@ -58,6 +58,17 @@ class Penalty:
     rules: tuple[Rule, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+
+
+class Event(Protocol):
+    """What a condition looks at."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def time(self) -> datetime: ...
+    @property
+    def data(self) -> Mapping[str, Any]: ...
 
 
 AnyRequirement = Requirement | BadgeRequirement
@@ -147,13 +158,13 @@ class Catalog:
         self._by_type = _index_by_type(self.active)
         self.event_types = frozenset(self._by_type)
 
-    def relevant(self, type: str, time: datetime, data: Mapping[str, Any]) -> bool:
+    def relevant(self, event: Event) -> bool:
         """Whether some requirement or penalty of an active template matches."""
-        index = self._by_type.get(type)
+        index = self._by_type.get(event.type)
         if index is None:
             return False
-        for test in index.candidates(data):  # noqa: SIM110 (any() costs twice as much)
-            if test.holds(time, data):
+        for test in index.candidates(event.data):  # noqa: SIM110 (any() costs twice as much)
+            if test.holds(event):
                 return True
         return False
 
@@ -164,7 +175,7 @@ class Catalog:
             return {}
         met: dict[int, list[_Test]] = {}
         for test in index.candidates(activity.data):
-            if test.holds(activity.time, activity.data):
+            if test.holds(activity):
                 met.setdefault(test.turn, []).append(test)
         return {turn: _matched(tests) for turn, tests in met.items()}
 
@@ -181,11 +192,12 @@ class _Test:
     since: datetime | None
     until: datetime | None
 
-    def holds(self, time: datetime, data: Mapping[str, Any]) -> bool:
-        if self.since is not None and time < self.since:
+    def holds(self, event: Event) -> bool:
+        if self.since is not None and event.time < self.since:
             return False
-        if self.until is not None and time >= self.until:
+        if self.until is not None and event.time >= self.until:
             return False
+        data = event.data
         for path, check in self.checks:  # noqa: SIM110 (all() costs twice as much)
             if not check(find(data, path)):
                 return False

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import fastavro
@@ -47,13 +47,24 @@ class SchemaNeeded(Exception):  # noqa: N818 - not an error: it asks for somethi
         self.schema_id = schema_id
 
 
-class Glimpse(NamedTuple):
+class Glimpse:
     """What decides whether an activity is relevant, and whose it is."""
 
-    type: str
-    time: datetime
-    learner: int
-    data: Mapping[str, Any]
+    __slots__ = ("_time", "_timestamp_ms", "data", "learner", "type")
+
+    def __init__(
+        self, type: str, time: bytes | None, timestamp_ms: int, learner: int, data: Mapping[str, Any]
+    ) -> None:
+        self.type = type
+        self.learner = learner
+        self.data = data
+        self._time = time
+        self._timestamp_ms = timestamp_ms
+
+    @property
+    def time(self) -> datetime:
+        """The activity's time, read when it is asked for: few conditions do."""
+        return _time(self._time, self._timestamp_ms)
 
 
 class Reader:
@@ -91,7 +102,7 @@ class Reader:
             return None
         event_type, _, time, body, decoder = opened
         data = decoder.decode(body)
-        return Glimpse(event_type, _time(time, timestamp_ms), decoder.learner_id(data), data)
+        return Glimpse(event_type, time, timestamp_ms, decoder.learner_id(data), data)
 
     def _open(self, value: bytes | None, headers: Headers) -> "_Opened | None":
         if not value:

@@ -217,7 +217,7 @@ def _forwarded(
 
 def _is_relevant(catalog: Catalog, emission: Emission) -> bool:
     told = emission.told
-    return told is not None and catalog.relevant(told.type, told.time, told.data)
+    return told is not None and catalog.relevant(told)
 
 
 def _is_whole(record: ConsumerRecord, emission: Emission | None) -> bool:

@@ -14,9 +14,9 @@ def holds(operator: Any, value: Any, found: Any = NOWHERE, path: tuple[str, ...]
     data = {} if found is NOWHERE else {"field": found}
     rule = Rule(path, operator, value)
     catalog = Catalog([Template(ONE, (Requirement("any", PASSING, (rule,)),))])
-    activity = Activity(PASSING, "a", day(0), Source("bus", 0, 0), 42, data)
-    assert catalog.relevant(PASSING, activity.time, data) is bool(catalog.match(activity))
-    return catalog.relevant(PASSING, activity.time, data)
+    activity = _passing(data)
+    assert catalog.relevant(activity) is bool(catalog.match(activity))
+    return catalog.relevant(activity)
 
 
 @pytest.mark.parametrize("found", [None, NOWHERE])
@@ -199,7 +199,7 @@ def test_to_look_for_what_is_met_costs_as_much_among_ten_thousand_templates_as_a
         catalog = Catalog(_of_a_course(number) for number in range(templates))
         data = Watched(is_passing=True, course=Watched(course_key="course0"))
         Watched.looks = 0
-        assert len(catalog.match(Activity(PASSING, "a", day(0), Source("bus", 0, 0), 42, data))) == 1
+        assert len(catalog.match(_passing(data))) == 1
         return Watched.looks
 
     assert looks(1) <= looks(100) == looks(10_000) <= looks(1) + 2
@@ -212,8 +212,12 @@ def test_long_lists_of_values_do_not_multiply_in_the_index() -> None:
         Template(f"{number:032x}", (Requirement("any", PASSING, rules),)) for number in range(20)
     )
 
-    assert catalog.relevant(PASSING, day(0), dict.fromkeys("abcd", 999))
-    assert not catalog.relevant(PASSING, day(0), {**dict.fromkeys("abcd", 999), "c": 1_000})
+    assert catalog.relevant(_passing(dict.fromkeys("abcd", 999)))
+    assert not catalog.relevant(_passing({**dict.fromkeys("abcd", 999), "c": 1_000}))
+
+
+def _passing(data: dict[str, Any]) -> Activity:
+    return Activity(PASSING, "a", day(0), Source("bus", 0, 0), 42, data)
 
 
 def _of_a_course(number: int) -> Template:

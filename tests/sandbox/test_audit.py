@@ -132,7 +132,7 @@ def test_each_fault_is_found_and_named(harm: str, placed: list[Placed], right: T
 
 def _is_relevant(emission: Emission) -> bool:
     told = emission.told
-    return told is not None and COMPILED.relevant(told.type, told.time, told.data)
+    return told is not None and COMPILED.relevant(told)
 
 
 def _activity(placed: Placed) -> ConsumerRecord:
