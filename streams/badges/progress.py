@@ -1,11 +1,11 @@
 """One learner's progress: what is counted, fulfilled and held, and how each fact changes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, TypeVar, assert_never
 
-from streams.badges.model import Decision, Source, User
+from streams.badges.model import Decision, Source, User, value
 from streams.badges.rules import Scalar
 from streams.badges.times import stamp
 
@@ -15,7 +15,7 @@ VERSION = 1
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Count:
     """The matches that count so far, in order of arrival: their ids, times and distinct values.
 
@@ -28,7 +28,7 @@ class Count:
     values: tuple[Scalar, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fulfilment:
     """A requirement fulfilled: its moment in microseconds, the ids of the activities that counted."""
 
@@ -36,7 +36,7 @@ class Fulfilment:
     ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Badge:
     """A badge of the learner's: its newest award with its reasons, and what revoked that, if anything.
 
@@ -58,7 +58,7 @@ class Badge:
         return self.revoked is None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Progress:
     """Everything that the engine knows of one learner.
 
@@ -93,7 +93,7 @@ _EMPTY: Mapping[str, Count | Fulfilment] = {}
 _INITIAL = Progress({}, {}, {}, (), "", None)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Applied:
     """A relevant activity was judged under the catalog of that revision."""
 
@@ -103,14 +103,14 @@ class Applied:
     catalog: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Repeated:
     """A relevant activity came again, under another offset."""
 
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Counted:
     """These matches count now for a requirement that is not fulfilled."""
 
@@ -119,7 +119,7 @@ class Counted:
     count: Count
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fulfilled:
     """A requirement was fulfilled."""
 
@@ -128,7 +128,7 @@ class Fulfilled:
     fulfilment: Fulfilment
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reset:
     """A penalty took a requirement's fulfilment or count."""
 
@@ -136,14 +136,14 @@ class Reset:
     requirement: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Awarded:
     """A badge was awarded."""
 
     decision: Decision
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Revoked:
     """A badge was revoked."""
 
