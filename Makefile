@@ -18,8 +18,8 @@ $(VENV)/.installed: pyproject.toml .ci/constraints.txt
 demo: install ## Show the whole way of an event on a real Kafka
 	$(BIN)/badge-streams demo
 
-test: install lint types ## Run every check: lint, types, tests on a real broker
-	$(BIN)/pytest
+test: install lint types ## Run every check: lint, types, tests on a real broker for each of two processes
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-faults: install ## Do every harm to workers and brokers, 30,000 events each; a table of what went wrong
 	$(BIN)/python -m tests.faults

@@ -1,15 +1,20 @@
 """What every test may ask for. Nothing here starts before a test asks for it."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from streams.errors import ConfigurationError
 from streams.sandbox.bus import Bus, bus
-from streams.sandbox.jars import jars
+from streams.sandbox.jars import alone, jars
 
+ROOT = Path(__file__).parents[1]
+NO_INTERPRETER = 3
 BROKER_FIXTURES = frozenset({"sandbox", "kafka", "registry_url"})
 
 
@@ -28,20 +33,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Bus]:
-    """A real Kafka and a real registry that the whole session shares."""
+    """A real Kafka and a real registry that all tests of this process share."""
     with bus() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def kafka(sandbox: Bus) -> str:
-    """Bootstrap servers of the session's Kafka: give topics names of their own."""
+    """Bootstrap servers of the sandbox's Kafka: give topics names of their own."""
     return sandbox.kafka
 
 
 @pytest.fixture(scope="session")
 def registry_url(sandbox: Bus) -> str:
-    """The Confluent-compatible API of the session's registry."""
+    """The Confluent-compatible API of the sandbox's registry."""
     return sandbox.registry
 
 
@@ -49,3 +54,16 @@ def registry_url(sandbox: Bus) -> str:
 def app_prefix() -> str:
     """A name that no other test has: the beginning of this test's topics and groups."""
     return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def openedx_python() -> Path:
+    """The interpreter of an environment with the real Open edX packages."""
+    cache = ROOT / ".cache"
+    cache.mkdir(exist_ok=True)
+    with alone(cache / "openedx.lock"):
+        found = subprocess.run([ROOT / ".ci" / "openedx-venv"], capture_output=True, text=True, check=False)
+    if found.returncode == NO_INTERPRETER and not os.environ.get("CI"):
+        pytest.skip("the Open edX packages need Python 3.12 or newer, and this machine has none")
+    assert found.returncode == 0, found.stderr
+    return Path(found.stdout.strip()) / "bin" / "python"

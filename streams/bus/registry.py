@@ -93,7 +93,7 @@ class Registry:
         for _ in range(CONFLICTS):
             if status != 409:
                 break
-            # Of several workers that register a new subject at once, Apicurio tells all but one that it exists.
+            # Of several workers that register a new subject at once, Apicurio refuses all but one.
             await asyncio.sleep(WAIT_INITIAL)
             status, reply = await self._ask("POST", path, {"schema": text})
         found = reply.get("id")

@@ -31,7 +31,7 @@ def jars() -> Jars:
     """The archives, fetched if they are not cached; raise `ConfigurationError` without Java or Maven."""
     folder = _cache() / f"sandbox-{hashlib.sha256(POM.read_bytes()).hexdigest()[:16]}"
     if not folder.exists():
-        with _alone(folder.with_suffix(".lock")):
+        with alone(folder.with_suffix(".lock")):
             if not folder.exists():
                 _fetch(folder)
     return Jars(folder / "kafka", next((folder / "registry").glob("*-runner.jar")))
@@ -57,7 +57,8 @@ def _cache() -> Path:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def alone(lock: Path) -> Iterator[None]:
+    """Wait until no other process is between here and the end of the `with`."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

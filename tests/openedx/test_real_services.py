@@ -1,7 +1,6 @@
 """The real Open edX packages feed the tracker, and receive every badge event."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,7 +8,6 @@ from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
 
-import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -17,21 +15,11 @@ from streams.sandbox.bus import Bus
 from streams.sandbox.commands import on_bus
 
 ROOT = Path(__file__).parents[2]
-NO_INTERPRETER = 3
 CATALOG = ROOT / "streams" / "sandbox" / "catalog.yaml"
 APPRENTICE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
 KAFKA101 = "course-v1:DemoX+Kafka101+2026"
 LEARNERS = range(1, 41)
 WITHIN = 60.0
-
-
-@pytest.fixture(scope="module")
-def openedx_python() -> Path:
-    found = subprocess.run([ROOT / ".ci" / "openedx-venv"], capture_output=True, text=True, check=False)
-    if found.returncode == NO_INTERPRETER and not os.environ.get("CI"):
-        pytest.skip("the Open edX packages need Python 3.12 or newer, and this machine has none")
-    assert found.returncode == 0, found.stderr
-    return Path(found.stdout.strip()) / "bin" / "python"
 
 
 def test_the_real_consumer_receives_what_the_real_producer_caused(
