@@ -97,13 +97,11 @@ async def replace_a_static_member(run: Run) -> int:
 
 
 async def agent_raises(run: Run) -> int:
-    blows = 0
-    for nth in (3, 20):
-        await _all_ready(run)
-        victim = run.rng.choice(run.fleet.running)
-        await run.fleet.stop(victim)
-        blows += await _end_with(run, victim, f"raise:{nth}") == 1
-    return blows
+    return await _two_end_with(run, "raise")
+
+
+async def commit_hangs(run: Run) -> int:
+    return await _two_end_with(run, "hang")
 
 
 async def core_raises(run: Run) -> int:
@@ -233,6 +231,17 @@ async def _all_sent(run: Run) -> None:
     await until(lambda: not run.extra, PATIENCE, "the records are not sent")
 
 
+async def _two_end_with(run: Run, fault: str) -> int:
+    """The fault strikes a worker early, and another one late; how often the worker ended by itself."""
+    blows = 0
+    for nth in (3, 20):
+        await _all_ready(run)
+        victim = run.rng.choice(run.fleet.running)
+        await run.fleet.stop(victim)
+        blows += await _end_with(run, victim, f"{fault}:{nth}") == 1
+    return blows
+
+
 async def _end_with(run: Run, name: str, fault: str) -> int:
     worker = run.fleet.start(name, FAULT=fault)
     ends = len(worker.exits)
@@ -270,6 +279,7 @@ HARMS = (
     Harm("scaling 1, 3, 1 and rolling restarts", scale_and_roll, at_least=3, workers=1),
     Harm("static members replaced while paused", replace_a_static_member, at_least=3, static=True),
     Harm("an agent that raises", agent_raises, at_least=2),
+    Harm("a commit that never ends", commit_hangs, at_least=2),
     Harm(
         "a core that raises on some records",
         core_raises,

@@ -15,6 +15,7 @@ from tests.faults.run import Harm
 SHORT = (
     "kill -9 at each step of a commit",
     "zombies: paused, replaced, resumed",
+    "a commit that never ends",
     "a core that raises on some records",
     "state at its bound",
 )

@@ -2,13 +2,17 @@
 
 kill:STEP:N      the process is killed when step STEP of a commit is reached the Nth time
 raise:N          the agent `track` raises in its Nth unit
+hang:N           the Nth commit never comes to its end; a commit's limit is a few seconds
 poison:SUFFIX    the core raises on every activity whose id ends with SUFFIX
 """
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable, Mapping
 from itertools import count
+
+from aiokafka import AIOKafkaProducer
 
 from streams import tracker, worker
 from streams.badges import Activity, Catalog, Decision, Progress
@@ -47,6 +51,18 @@ def raise_in_agent(nth: str) -> None:
     tracker.Tracking.store = raising  # type: ignore[method-assign]
 
 
+def hang_in_commit(nth: str) -> None:
+    commit, times = AIOKafkaProducer.commit_transaction, count(1)
+
+    async def hanging(self: AIOKafkaProducer) -> None:
+        if next(times) == int(nth):
+            await asyncio.Event().wait()
+        await commit(self)
+
+    AIOKafkaProducer.commit_transaction = hanging
+    partition.COMMIT_SECONDS = 3
+
+
 def poison(suffix: str) -> None:
     judge = tracker.judge
 
@@ -64,6 +80,7 @@ FAULTS: Mapping[str, Callable[[str], None]] = {
     "none": lambda _: None,
     "kill": kill,
     "raise": raise_in_agent,
+    "hang": hang_in_commit,
     "poison": poison,
 }
 
