@@ -372,8 +372,9 @@ class Reconciler:
                     organization.park(pending.template, why)
                 if saved.kind != "awarded":
                     self._put_off(badge, pending, self._retry.longest)
-            case credly.Refused(why):
-                log.warning("badge %s of template %s is refused: %s", badge.decode(), pending.template, why)
+            case credly.Refused():
+                # Without Credly's words, which may quote the learner's name; the dead letter has them.
+                log.warning("badge %s of template %s is refused", badge.decode(), pending.template)
 
     def _next(self, issuance: Issuance, organization: Organization) -> Step:
         seen = organization.template(issuance.template)

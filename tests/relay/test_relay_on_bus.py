@@ -370,6 +370,7 @@ async def test_what_cannot_be_issued_is_set_aside_whole_with_its_reason(
             told_by_page = await here.page("metrics")
     said = (tmp_path / "relay.log").read_text()
     assert "is refused" in said
+    assert "is not welcome" not in said
     assert_nothing_personal(said)
     assert_nothing_personal(told_by_page)
     assert 'badges_dead_letters_total{agent="relay",reason="refused"} 1.0' in told_by_page
