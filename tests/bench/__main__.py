@@ -115,10 +115,9 @@ def _latency(bench: Bench, options: argparse.Namespace) -> str:
     rows = []
     for contender in (OURS[0], LOOP):
         for found in asyncio.run(latency.measure(bench, contender, rates, options.seconds)):
-            numbers = (found.p50, found.p95, found.p99)
-            rows.append(
-                (contender.name, f"{found.rate:,}", *(f"{n:.0f}" for n in numbers), f"{found.samples:,}")
-            )
+            milliseconds = (f"{n:.0f}" for n in (found.p50, found.p95, found.p99))
+            counts = (f"{found.samples:,}", f"{found.busy:.1f}")
+            rows.append((contender.name, f"{found.rate:,}", *milliseconds, *counts))
     return "\n".join(
         [
             "## Latency",
@@ -126,10 +125,12 @@ def _latency(bench: Bench, options: argparse.Namespace) -> str:
             _prose(
                 f"""From just before an event is sent until a `read_committed` reader has its badge event,
                 in milliseconds; every event earns a badge; {options.seconds:.0f} s a rate after a
-                warm-up. Sender and reader run on the same machine."""
+                warm-up. Sender and reader run on the same machine; the last column is how many of its
+                processors were at work. Where all are, a unit waits, holds more events, and costs less
+                an event."""
             ),
             "",
-            *_table(("", "events/s", "p50", "p95", "p99", "badge events"), rows),
+            *_table(("", "events/s", "p50", "p95", "p99", "badge events", "processors"), rows),
         ]
     )
 

@@ -28,13 +28,17 @@ COURSES = tuple(lms.course(f"course-v1:LoadX+Course{number}+2026") for number in
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds at a rate: how long half, 95 and 99 of a hundred badge events took at the most."""
+    """Milliseconds at a rate: how long half, 95 and 99 of a hundred badge events took at the most.
+
+    `busy`: how many of the machine's processors were at work, whoever's.
+    """
 
     rate: int
     samples: int
     p50: float
     p95: float
     p99: float
+    busy: float
 
 
 async def measure(bench: Bench, contender: Contender, rates: Sequence[int], seconds: float) -> list[Latency]:
@@ -92,7 +96,9 @@ async def _at(
         consumer.assign(tps)
         await consumer.seek_to_end(*tps)
         reading = asyncio.ensure_future(_read(consumer, took))
+        begun, worked = time.monotonic(), worker.machine_cpu()
         sent = await emit(bench, source, rate, WARM_UP_SECONDS + seconds, learners)
+        busy = (worker.machine_cpu() - worked) / (time.monotonic() - begun)
         with suppress(TimeoutError):
             await worker.until(lambda: len(took) >= sent, 30, "badge events are missing")
         reading.cancel()
@@ -100,7 +106,7 @@ async def _at(
         await consumer.stop()
     measured = sorted(took[int(WARM_UP_SECONDS * rate) :])
     cuts = quantiles(measured, n=100)
-    return Latency(rate, len(measured), cuts[49] * 1e3, cuts[94] * 1e3, cuts[98] * 1e3)
+    return Latency(rate, len(measured), cuts[49] * 1e3, cuts[94] * 1e3, cuts[98] * 1e3, busy)
 
 
 async def _read(consumer: AIOKafkaConsumer, took: list[float]) -> None:

@@ -58,6 +58,13 @@ class Worker:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
+def machine_cpu() -> float:
+    """Seconds for which the machine's processors were at work since it started, added up."""
+    _, *ticks = Path("/proc/stat").read_text().splitlines()[0].split()
+    user, nice, system, _idle, _waiting, *interrupts = map(int, ticks[:8])
+    return (user + nice + system + sum(interrupts)) / TICKS
+
+
 def tracker(commands: Commands, log: Path, partitions: int, **settings: str) -> Worker:
     """The product, as it is shipped; ready with both topics' partitions."""
     return Worker(commands.start("tracker", log=log, **settings), ": ready at offset", partitions)
