@@ -50,7 +50,7 @@ from streams.topics import Topics, topics
 
 log = logging.getLogger(__name__)
 
-DEFAULT_HTTP = "127.0.0.1:8081"
+DEFAULT_HTTP = "127.0.0.1:8090"
 AGENT = "relay"
 ISSUANCE_BYTES = 512 * 1024
 GENERATION_DIGITS = 18
