@@ -63,6 +63,7 @@ class Pages:
             await self._runner.cleanup()
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        metrics.READY.set(readiness(self._app)["ok"])
         metrics.LAG.clear()
         for tp, lag in self._app.lag().items():
             metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)

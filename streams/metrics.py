@@ -36,6 +36,7 @@ DECISION_LATENCY = _histogram(
 DEAD_LETTERS = _counter("dead_letters_total", "Records set aside.", "agent", "reason")
 
 # The runtime.
+READY = _gauge("ready", "1 while partitions are assigned and their tables recovered, as /ready says.")
 LAG = _gauge("lag_records", "Records below the last stable offset not yet committed.", "topic", "partition")
 COMMITS = _counter("commits_total", "Units of work committed.", "topic", "partition")
 LAST_COMMIT = _gauge(

@@ -18,6 +18,7 @@ STREAM = {
     "badges_records_read_total",
     "badges_commits_total",
     "badges_last_commit_timestamp_seconds",
+    "badges_ready",
     "badges_rebalances_total",
     "badges_table_keys",
     "badges_catalog_info",
