@@ -100,7 +100,6 @@ class Partition:
         if self.table is not None:
             self.state = await recovery.read_table(self.app.settings, self.table.changelog, self.tp.partition)
             keys = len(self.state)
-            metrics.TABLE_KEYS.labels(self.table.name, str(self.tp.partition)).set(keys)
         last = await recovery.last_commit(self.app, self.tp)
         self.committed = await recovery.starting_offset(self.app, self.tp, last, keys)
         self._read = last.read if last else {}

@@ -5,7 +5,6 @@ itself is never built here.
 """
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import pytest
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import on_bus
 from streams.sandbox.process import Deadline
+from tests import pages
 
 from .chart_files import ROOT
 from .dockerfile import stages, words
@@ -137,8 +137,8 @@ def test_a_worker_becomes_ready_on_a_read_only_file_system(
 
 def is_ready(log: str) -> bool:
     """Whether the worker, whose address its log names, says that it is ready."""
-    address = re.search(r"pages at (http://[\d.:]+)/health", log)
+    found = pages.address(log)
     try:
-        return address is not None and urllib.request.urlopen(f"{address[1]}/ready", timeout=5).status == 200
+        return found is not None and urllib.request.urlopen(f"{found}/ready", timeout=5).status == 200
     except urllib.error.HTTPError:
         return False

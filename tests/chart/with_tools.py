@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from streams import metrics
 from streams.sandbox.bus import Bus
 from streams.settings import load_settings
+from tests import pages
 from tests.operate.full_site import full_site
 
 from .chart_files import CHART, CI_VALUES, ROOT, dashboard, dashboard_expressions
@@ -237,20 +237,15 @@ def test_every_declared_metric_follows_prometheus_rules() -> None:
 
 async def test_what_workers_serve_follows_prometheus_rules(sandbox: Bus, tmp_path: Path) -> None:
     async with full_site(sandbox, tmp_path) as site:
-        served = {name: metrics_page(worker.log.read_text()) for name, worker in site.workers.items()}
+        served = {
+            name: pages.read(worker.log.read_text(), "metrics") for name, worker in site.workers.items()
+        }
 
     assert served.keys() == WORKERS
     assert b"badges_decisions_total{" in served["tracker"]
     assert b"badges_credly_calls_total{" in served["relay"]
     for page in served.values():
         assert passes("promtool", "check", "metrics", given=page) == ""
-
-
-def metrics_page(log: str) -> bytes:
-    """What a worker serves at the address that its log names."""
-    [address] = re.findall(r"pages at (http://[\d.:]+)/health", log)
-    with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:
-        return answer.read()
 
 
 def test_hadolint_finds_nothing_wrong_with_the_dockerfile() -> None:

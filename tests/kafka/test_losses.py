@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -22,6 +21,7 @@ from streams.sandbox.kafka import Kafka, create_topics
 from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Placed, Publisher
 from streams.topics import topics
+from tests import pages
 
 PARTITIONS = 2
 BADGES = "badges-of-ours"
@@ -44,9 +44,7 @@ async def test_a_retention_gap_is_said_once_and_counted_and_the_stream_goes_on(
     sandbox: Bus, commands: Commands, tmp_path: Path
 ) -> None:
     # given
-    async with _tracker(commands, tmp_path / "before") as tracker:
-        await settled(commands.parsed, await _emit(sandbox, commands, seed=1), within=60)
-        tracker.stop()
+    await _has_worked(sandbox, commands, tmp_path / "before")
     lost = await _emit(sandbox, commands, seed=2)
     ends = {TopicPartition(p.emission.topic, p.partition): p.offset + 1 for p in lost}
     assert ends
@@ -56,7 +54,7 @@ async def test_a_retention_gap_is_said_once_and_counted_and_the_stream_goes_on(
     # when
     async with _tracker(commands, tmp_path / "after") as tracker:
         await settled(commands.parsed, kept, within=60)
-        metrics = await asyncio.to_thread(_metrics, tracker)
+        metrics = (await asyncio.to_thread(pages.read, tracker.log.read_text(), "metrics")).decode()
     # then
     # One line: the same error again is counted.
     (said,) = re.findall(r"(\S+): retention removed offsets", tracker.log.read_text())
@@ -69,9 +67,7 @@ async def test_a_source_topic_made_anew_stops_the_worker_until_its_epoch_is_rais
     sandbox: Bus, commands: Commands, tmp_path: Path
 ) -> None:
     # given
-    async with _tracker(commands, tmp_path / "before") as tracker:
-        await settled(commands.parsed, await _emit(sandbox, commands, seed=1), within=60)
-        tracker.stop()
+    await _has_worked(sandbox, commands, tmp_path / "before")
     sources = [topic.name for topic in topics(commands.parsed).sources]
     await _make_anew(sandbox, commands, sources)
     # when
@@ -91,9 +87,7 @@ async def test_an_emptied_changelog_stops_the_worker(
     sandbox: Bus, commands: Commands, tmp_path: Path
 ) -> None:
     # given
-    async with _tracker(commands, tmp_path / "before") as tracker:
-        await settled(commands.parsed, await _emit(sandbox, commands, seed=1), within=60)
-        tracker.stop()
+    await _has_worked(sandbox, commands, tmp_path / "before")
     progress = topics(commands.parsed).progress
     await _make_anew(sandbox, commands, [progress.name], **progress.configs(2_000_000))
     # when
@@ -141,6 +135,13 @@ async def test_a_wrong_password_is_one_clear_line(sandbox: Bus, tmp_path: Path) 
     assert "Traceback" not in tracker.log.read_text()
 
 
+async def _has_worked(sandbox: Bus, commands: Commands, log: Path) -> None:
+    """A tracker has judged what there was, and ended as it should."""
+    async with _tracker(commands, log) as tracker:
+        await settled(commands.parsed, await _emit(sandbox, commands, seed=1), within=60)
+        tracker.stop()
+
+
 @asynccontextmanager
 async def _tracker(commands: Commands, log: Path, **settings: str) -> AsyncIterator[Process]:
     tracker = commands.start("tracker", log=log, **settings)
@@ -173,10 +174,3 @@ async def _gone(client: AIOKafkaAdminClient, names: list[str]) -> None:
     async with asyncio.timeout(30):
         while set(names) & set(await client.list_topics()):
             await asyncio.sleep(0.1)
-
-
-def _metrics(tracker: Process) -> str:
-    found = re.search(r"pages at (http://[\d.:]+)/health", tracker.log.read_text())
-    assert found is not None
-    with urllib.request.urlopen(f"{found[1]}/metrics", timeout=5) as response:
-        return str(response.read().decode())

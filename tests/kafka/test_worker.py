@@ -17,6 +17,7 @@ import pytest
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.process import Deadline, Process
+from tests import pages
 
 CATALOG = Path(__file__).parents[2] / "streams" / "sandbox" / "catalog.yaml"
 FAUST = [sys.executable, "-m", "faust", "-A", "streams.tracker"]
@@ -95,11 +96,10 @@ def test_faust_runs_the_tracker_too(commands: Commands, tmp_path: Path) -> None:
 
 def _address(tracker: Process) -> str:
     """Where the pages are, out of the worker's log."""
-    pages = re.compile(r"pages at (http://[\d.:]+)/health")
-    _eventually(lambda: pages.search(tracker.log.read_text()) is not None, "the pages are served")
-    found = pages.search(tracker.log.read_text())
+    _eventually(lambda: pages.address(tracker.log.read_text()), "the pages are served")
+    found = pages.address(tracker.log.read_text())
     assert found is not None
-    return found[1]
+    return found
 
 
 def _get(url: str) -> tuple[int, str]:

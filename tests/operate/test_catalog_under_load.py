@@ -1,9 +1,6 @@
 """The catalog changes while learners go on: each activity is judged by one catalog, whole."""
 
 import asyncio
-import json
-import re
-import urllib.request
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,6 +22,7 @@ from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.process import Deadline, Process
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from streams.topics import topics
+from tests import pages
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 COURSE = "course-v1:DemoX+Kafka101+2026"
@@ -75,10 +73,7 @@ async def progress(commands: Commands) -> dict[int, Progress]:
 
 def catalog_page(tracker: Process) -> dict[str, object]:
     """What the tracker's health says of its catalog."""
-    address = re.search(r"pages at (http://[\d.:]+)/health", tracker.log.read_text())
-    assert address is not None
-    with urllib.request.urlopen(f"{address[1]}/health", timeout=5) as response:
-        told: dict[str, object] = json.load(response)["catalog"]
+    told: dict[str, object] = orjson.loads(pages.read(tracker.log.read_text(), "health"))["catalog"]
     return told
 
 

@@ -1,8 +1,6 @@
 """What a site at work measures, and what it does not say in its logs."""
 
 import asyncio
-import re
-import urllib.request
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams import catalogs, metrics
 from streams.sandbox import lms
 from streams.topics import topics
+from tests import pages
 from tests.operate.full_site import FullSite
 
 STREAM = {
@@ -46,9 +45,7 @@ RELAY = STREAM | {
 
 def figures(full: FullSite, worker: str) -> dict[str, float]:
     """Of each metric of a worker the sum over its labels."""
-    address = re.findall(r"pages at (http://[\d.:]+)/health", full.workers[worker].log.read_text())[-1]
-    with urllib.request.urlopen(f"{address}/metrics", timeout=5) as response:
-        text = response.read().decode()
+    text = pages.read(full.workers[worker].log.read_text(), "metrics").decode()
     sums: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
