@@ -21,7 +21,7 @@ from streams import credly, metrics, origin
 from streams.badges import Activity, Source
 from streams.bus import schemas
 from streams.bus.emitter import GENERATION
-from streams.bus.reader import Reader, SchemaNeeded
+from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalogs import CatalogInForce
 from streams.commands import FORGET, command_of
@@ -131,16 +131,6 @@ class Relay:
         """The badge event in a record. Raises `UnreadableError` or `SchemaNeeded`."""
         activity = self.reader.read(record.value, record.headers, source, timestamp)
         return None if activity is None else badge_event(activity, record)
-
-    async def each(self, unit: Unit, batch: Batch, step: Callable[[ConsumerRecord], None]) -> None:
-        """Take one step for each record; where a writer schema is needed first, wait for it."""
-        for record in batch.records:
-            while True:
-                try:
-                    step(record)
-                    break
-                except SchemaNeeded as needed:
-                    await unit.wait(self.reader.fetch(needed.schema_id))
 
     async def _guarded(self, task: Callable[[], Any]) -> None:
         with self.app.ends_worker():
@@ -395,7 +385,7 @@ def build(settings: Settings) -> App:
         async for batch in batches:
             async with app.unit(batch) as unit:
                 receiving = Receiving(relay, unit)
-                await relay.each(unit, batch, receiving.step)
+                await relay.reader.each(batch, receiving.step, unit.wait)
                 unit.after_commit.append(receiving.count)
 
     @app.agent(app.batches(names.decisions.name), name="relay")
@@ -403,7 +393,7 @@ def build(settings: Settings) -> App:
         async for batch in batches:
             async with app.unit(batch) as unit:
                 desiring = Desiring(relay, unit, batch)
-                await relay.each(unit, batch, desiring.step)
+                await relay.reader.each(batch, desiring.step, unit.wait)
                 unit.after_commit.append(desiring.follow)
 
     return app

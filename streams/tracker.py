@@ -8,7 +8,7 @@ for, so importing this module neither reads the environment nor connects.
 import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -17,7 +17,7 @@ from aiokafka.structs import ConsumerRecord
 from streams import metrics, origin
 from streams.badges import Activity, Catalog, Decision, Progress, Source, dump, judge, load
 from streams.bus.emitter import BadgeEmitter
-from streams.bus.reader import Reader, SchemaNeeded
+from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalogs import CatalogInForce
 from streams.commands import FORGET, command_of
@@ -77,16 +77,6 @@ class Tracker:
             "event_types": sorted(self.catalogs.compiled.event_types),
             "catalog": self.catalogs.describe(),
         }
-
-    async def each(self, unit: Unit, batch: Batch, step: Callable[[ConsumerRecord], None]) -> None:
-        """Take one step for each record; where a writer schema is needed first, wait for it."""
-        for record in batch.records:
-            while True:
-                try:
-                    step(record)
-                    break
-                except SchemaNeeded as needed:
-                    await unit.wait(self.reader.fetch(needed.schema_id))
 
 
 class Rekeying:
@@ -275,7 +265,7 @@ def build(settings: Settings) -> App:
         async for batch in batches:
             async with app.unit(batch) as unit:
                 rekeying = Rekeying(tracker, unit)
-                await tracker.each(unit, batch, rekeying.step)
+                await tracker.reader.each(batch, rekeying.step, unit.wait)
                 unit.after_commit.append(rekeying.count)
 
     @app.agent(app.batches(names.activities.name), name="track")
@@ -283,7 +273,7 @@ def build(settings: Settings) -> App:
         async for batch in batches:
             async with app.unit(batch) as unit:
                 tracking = Tracking(tracker, unit)
-                await tracker.each(unit, batch, tracking.step)
+                await tracker.reader.each(batch, tracking.step, unit.wait)
                 tracking.store()
                 unit.after_commit.append(tracking.count)
 

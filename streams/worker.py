@@ -11,8 +11,9 @@ from streams.runtime import App
 from streams.settings import Settings, load_settings
 
 GARBAGE_THRESHOLDS = (100_000, 20, 50)
-"""A unit's records are tens of thousands of small objects that live and die together, without cycles: looking
-for cycles among them as often as Python does by default took a quarter of the worker's processor time."""
+"""The progress that a unit holds is tens of thousands of small objects that live and die together, without
+cycles: looking for cycles among them as often as Python does by default took a twentieth of the worker's
+processor time."""
 
 
 def run(build: Callable[[Settings], App]) -> NoReturn:

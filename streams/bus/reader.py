@@ -16,7 +16,7 @@ What can never be read raises `UnreadableError` with one of these reasons:
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
@@ -24,6 +24,7 @@ from typing import Any
 from uuid import UUID
 
 import fastavro
+from aiokafka.structs import ConsumerRecord
 from fastavro.read import SchemaResolutionError
 
 from streams import metrics
@@ -118,6 +119,21 @@ class Reader:
             raise UnreadableError("no_frame", f"{len(value)} bytes")
         decoder = self._decoder(int.from_bytes(value[1:FRAME_BYTES], "big"), event_type)
         return event_type, id.decode(), time, value, decoder
+
+    async def each(
+        self,
+        records: Iterable[ConsumerRecord],
+        step: Callable[[ConsumerRecord], None],
+        wait: Callable[[Coroutine[Any, Any, None]], Awaitable[None]],
+    ) -> None:
+        """Take one step for each record; a writer's schema that is needed first is waited for by `wait`."""
+        for record in records:
+            while True:
+                try:
+                    step(record)
+                    break
+                except SchemaNeeded as needed:
+                    await wait(self.fetch(needed.schema_id))
 
     async def fetch(self, schema_id: int) -> None:
         """Get a writer's schema; what cannot be had is found out by reading again. Waits for the registry."""

@@ -145,7 +145,7 @@ class App(faust.App):
         consumer: Consumer = self.consumer
         lags = {}
         for tp, partition in self.owned.items():
-            lag = consumer.lag(tp, partition.delivered)
+            lag = consumer.lag(partition)
             if lag is not None:
                 lags[tp] = lag
                 partition.seen_behind(lag > 0)

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.consumer.fetcher import FetchError
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import OffsetOutOfRangeError
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka.structs import TopicPartition
 from faust.transport import conductor
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, ConsumerMessage
 
-from streams import metrics
 from streams.errors import FatalError
 from streams.kafka import connection, start
+from streams.runtime.fetched import Fetched
+from streams.runtime.partition import Partition
 from streams.runtime.unit import Batch
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNIT_RECORDS = 4_000
 WAITING_BATCHES = 2
 SESSION_MS = 8_000
 HEARTBEAT_MS = 2_000
@@ -84,17 +84,13 @@ class Consumer(FaustConsumer):
         """Look again for what can be delivered."""
         self._wake.set()
 
-    def lag(self, tp: TopicPartition, delivered: int | None) -> int | None:
-        """Offsets below the last stable one that are not delivered, or delivered and not committed.
-
-        `delivered` is the first offset of the batch that is being worked on. None before the first fetch.
-        """
-        assignment = self.kafka._subscription.subscription.assignment
-        state = assignment.state_value(tp) if assignment is not None else None
-        if state is None or state.lso is None or not state.has_valid_position:
+    def lag(self, partition: Partition) -> int | None:
+        """Offsets below the last stable one that are not yet worked off; None before the first fetch."""
+        state = self._state(partition.tp)
+        if state is None or state.lso is None:
             return None
-        begin = int(state.position) if delivered is None else delivered
-        return max(0, int(state.lso) - begin)
+        begin = partition.position
+        return max(0, int(state.lso) - int(state.position if begin is None else begin))
 
     def assignment(self) -> set[TP]:
         """What the group has assigned to this worker."""
@@ -109,44 +105,47 @@ class Consumer(FaustConsumer):
     async def _deliver_once(self) -> bool:
         """Deliver to each idle partition what was fetched for it; False where there was nothing."""
         delivered = False
-        for tp in self._next_turns():
-            records, position = await self._take(tp)
-            if records:
+        for partition in self._next_turns():
+            if partition.idle and await self._deliver(partition):
                 delivered = True
-                await self._deliver(tp, records, position)
         return delivered
 
-    def _next_turns(self) -> list[TopicPartition]:
+    def _next_turns(self) -> list[Partition]:
         """Idle partitions with something to read: of each topic the longest unserved, as many as it may have.
 
-        A delivered batch is parsed, which takes ten times its bytes, and an agent works on one at a time.
+        For what is delivered the next is fetched meanwhile, and an agent works on one batch at a time.
         """
         fetched = self.kafka._fetcher._records
         waiting = Counter(tp.topic for tp, partition in self.app.owned.items() if partition.waiting)
         turns = []
-        for tp, _ in sorted(self.app.owned.items(), key=lambda item: item[1].turn):
-            if waiting[tp.topic] < WAITING_BATCHES and self.app.owned[tp].idle and tp in fetched:
+        for partition in sorted(self.app.owned.values(), key=lambda partition: partition.turn):
+            tp = partition.tp
+            if waiting[tp.topic] < WAITING_BATCHES and partition.idle and (partition.unread or tp in fetched):
                 waiting[tp.topic] += 1
-                turns.append(tp)
+                turns.append(partition)
         return turns
 
-    async def _take(self, tp: TopicPartition) -> tuple[list[ConsumerRecord], int]:
+    async def _take(self, tp: TopicPartition) -> Fetched | None:
+        """What was fetched of `tp`, so that aiokafka fetches what follows it."""
         fetcher = self.kafka._fetcher
-        result = fetcher._records.get(tp)
+        state = self._state(tp)
+        if state is None:
+            return None
+        result = fetcher._records.pop(tp, None)
+        fetched = None
+        if isinstance(result, FetchError):
+            await self._mend(tp, result._error)
+        elif result is not None and result.check_assignment(tp):
+            fetched = Fetched(result._partition_records)
+            state.consumed_to(fetched.end)
+        fetcher._notify(fetcher._wait_consume_future)
+        return fetched
+
+    def _state(self, tp: TopicPartition) -> Any:
+        """aiokafka's state of `tp`, where the next fetch has a position."""
         assignment = self.kafka._subscription.subscription.assignment
         state = assignment.state_value(tp) if assignment is not None else None
-        if result is None or state is None or not state.has_valid_position:
-            return [], 0
-        if not isinstance(result, FetchResult):
-            del fetcher._records[tp]
-            await self._mend(tp, result._error)
-            return [], 0
-        records = result.getall(UNIT_RECORDS)
-        if not result.has_more():
-            del fetcher._records[tp]
-            fetcher._notify(fetcher._wait_consume_future)
-        # The consumer's position, not the last offset + 1: compaction and markers leave gaps.
-        return records, int(state.position)
+        return state if state is not None and state.has_valid_position else None
 
     async def _mend(self, tp: TopicPartition, error: Exception) -> None:
         if not isinstance(error, OffsetOutOfRangeError):
@@ -155,15 +154,13 @@ class Consumer(FaustConsumer):
         if partition is not None:
             await self.app.seek_into_bounds(partition)
 
-    async def _deliver(self, tp: TopicPartition, records: list[ConsumerRecord], position: int) -> None:
-        partition = self.app.owned.get(tp)
-        if partition is None or not partition.idle:
-            return
+    async def _deliver(self, partition: Partition) -> bool:
+        fetched = partition.fetched if partition.unread else await self._take(partition.tp)
+        if fetched is None:
+            return False
         self._turn += 1
-        partition.deliver(records[0].offset, self._turn)
-        metrics.RECORDS_READ.labels(tp.topic).inc(len(records))
-        batch = Batch(partition, records, position)
-        await self.callback(self._to_message(TP(tp.topic, tp.partition), batch))
+        await self.callback(self._to_message(partition.deliver(fetched, self._turn)))
+        return True
 
     async def _next_arrival(self) -> None:
         waiters = [self.kafka._fetcher._create_fetch_waiter(), asyncio.ensure_future(self._wake.wait())]
@@ -176,17 +173,17 @@ class Consumer(FaustConsumer):
                 waiter.cancel()
             self._wake.clear()
 
-    def _to_message(self, tp: TP, record: Batch) -> ConsumerMessage:
-        last = record.records[-1]
+    def _to_message(self, batch: Batch) -> ConsumerMessage:
+        tp = TP(batch.partition.tp.topic, batch.partition.tp.partition)
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            last.offset,
-            last.timestamp / 1000.0,
-            last.timestamp_type,
+            batch.position,
+            0.0,
+            0,
             None,
             None,
-            record,
+            batch,
             None,
             None,
             None,

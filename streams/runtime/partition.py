@@ -14,8 +14,9 @@ from streams import metrics
 from streams.errors import FatalError
 from streams.kafka import TRANSACTION_SECONDS, connection, start
 from streams.runtime import recovery
+from streams.runtime.fetched import Fetched
 from streams.runtime.patience import patient
-from streams.runtime.unit import Unit
+from streams.runtime.unit import Batch, Unit
 
 if TYPE_CHECKING:
     from aiokafka.producer.message_accumulator import BatchBuilder
@@ -50,6 +51,7 @@ class Partition:
         self.lock = asyncio.Lock()
         self.suspended = asyncio.Event()
         self.ready = False
+        self.fetched: Fetched | None = None
         self.delivered: int | None = None
         self.begun = False
         self.turn = 0
@@ -74,11 +76,25 @@ class Partition:
         """True where a batch is delivered whose unit has not begun."""
         return self.delivered is not None and not self.begun
 
-    def deliver(self, offset: int, turn: int) -> None:
-        """Remember the first offset of the batch that is delivered, and when it was this partition's turn."""
-        self.delivered = offset
+    @property
+    def unread(self) -> bool:
+        """True where a part of what was fetched is not delivered yet."""
+        return self.fetched is not None and not self.fetched.done
+
+    @property
+    def position(self) -> int | None:
+        """The first offset fetched that is not worked off; None where all is."""
+        if self.delivered is not None:
+            return self.delivered
+        return self.fetched.position if self.fetched is not None and self.unread else None
+
+    def deliver(self, fetched: Fetched, turn: int) -> Batch:
+        """The next batch of what was fetched; `turn` says when it was this partition's turn."""
+        self.fetched = fetched
+        self.delivered = fetched.position
         self.begun = False
         self.turn = turn
+        return Batch(self, fetched)
 
     def begin(self) -> None:
         """The agent has begun a unit: there is room for another batch."""
@@ -123,6 +139,7 @@ class Partition:
         self.ready = False
         self.term += 1
         self.suspended.set()
+        self.fetched = None
         self.delivered = None
         for task in self._tasks:
             task.cancel()

@@ -1,13 +1,16 @@
 """The unit of work: what one batch causes, in one Kafka transaction with its offset."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from aiokafka.structs import ConsumerRecord
 
+from streams import metrics
 from streams.errors import FatalError, UnreadableError
 from streams.kafka import partition_of
+from streams.runtime.fetched import Fetched
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Headers = Sequence[tuple[str, bytes]]
 
+UNIT_RECORDS = 4_000
 RECORD_OVERHEAD = 128
 """Bytes of a record batch that are neither key, value nor header (framing, lengths), at the most."""
 
@@ -28,20 +32,31 @@ class AbandonedError(Exception):
 
 
 class Batch:
-    """What one fetch gave of one partition; `position` is where the next fetch begins."""
+    """The next records that were fetched of one partition; `read` of them were taken so far."""
 
-    __slots__ = ("partition", "position", "records", "term")
+    __slots__ = ("_fetched", "partition", "read", "term")
 
-    def __init__(self, partition: "Partition", records: Sequence[ConsumerRecord], position: int) -> None:
+    def __init__(self, partition: "Partition", fetched: Fetched) -> None:
         self.partition = partition
-        self.records = records
-        self.position = position
         self.term = partition.term
+        self.read = 0
+        self._fetched = fetched
+
+    def __iter__(self) -> Iterator[ConsumerRecord]:
+        """Take the records; each is there once."""
+        for record in islice(self._fetched, UNIT_RECORDS):
+            self.read += 1
+            yield record
 
     @property
     def topic(self) -> str:
         """The topic that the records come from."""
         return str(self.partition.tp.topic)
+
+    @property
+    def position(self) -> int:
+        """Behind what was taken: where the next batch begins."""
+        return self._fetched.position
 
 
 class Unit:
@@ -84,8 +99,7 @@ class Unit:
         self, kind: type[BaseException] | None, error: BaseException | None, _: "TracebackType | None"
     ) -> bool:
         if self._batch is not None:
-            # Faust's events and the agents' tasks hold each other, and so batches, until the collector comes.
-            self._batch.records = ()
+            metrics.RECORDS_READ.labels(self._batch.topic).inc(self._batch.read)
         if kind is None and not self.abandoned:
             self._partition.commit_soon(self)
             return False

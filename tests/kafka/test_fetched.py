@@ -1,0 +1,120 @@
+"""What a fetch gave is parsed as it is asked for, and may be more than one unit takes."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+
+from streams.catalog import load_catalog
+from streams.runtime.fetched import Fetched
+from streams.runtime.unit import UNIT_RECORDS
+from streams.sandbox import lms, publisher
+from streams.sandbox.audit import audit, settled
+from streams.sandbox.bus import Bus
+from streams.sandbox.commands import on_bus
+from streams.sandbox.demo import CATALOG
+from streams.sandbox.publisher import Placed, Publisher
+from tests import pages
+
+EVENTS = 2 * UNIT_RECORDS + 1_000
+GZIP = 1
+PRODUCER = 7
+
+
+def test_records_come_one_by_one_and_the_end_is_known_before() -> None:
+    fetched = _fetched(_batch((0, 1, 2)), _batch((3, 4), compression=GZIP))
+
+    assert (fetched.position, fetched.end, fetched.done) == (0, 5, False)
+    assert [record.offset for record in islice(fetched, 4)] == [0, 1, 2, 3]
+    assert (fetched.position, fetched.done) == (4, False)
+    assert [record.value for record in fetched] == [b"4"]
+    assert (fetched.position, fetched.done) == (5, True)
+
+
+def test_a_fetch_that_was_begun_within_a_batch_gives_the_rest_of_it() -> None:
+    assert [record.offset for record in _fetched(_batch((0, 1, 2)), begin=2)] == [2]
+
+
+def test_what_compaction_removed_is_passed_over() -> None:
+    fetched = _fetched(_batch((2, 5), base=0), _batch((9,), base=7))
+
+    assert [record.offset for record in fetched] == [2, 5, 9]
+    assert (fetched.position, fetched.end, fetched.done) == (10, 10, True)
+
+
+def test_an_aborted_transaction_gives_nothing_and_is_done() -> None:
+    fetched = _fetched(_batch((0, 1), producer=PRODUCER), aborted=((PRODUCER, 0),))
+
+    assert not fetched.done
+    assert list(fetched) == []
+    assert (fetched.position, fetched.end, fetched.done) == (2, 2, True)
+
+
+def test_a_broken_checksum_is_found_when_its_batch_is_reached() -> None:
+    broken = bytearray(_batch((1,)))
+    broken[-2] ^= 0xFF
+    fetched = _fetched(_batch((0,)), bytes(broken))
+
+    assert next(fetched).offset == 0
+    with pytest.raises(CorruptRecordException):
+        next(fetched)
+
+
+async def test_a_fetch_of_more_records_than_a_unit_takes_is_worked_off_in_several(
+    sandbox: Bus, app_prefix: str, tmp_path: Path
+) -> None:
+    # given a backlog that compression makes so small that one fetch holds it
+    badges = {"BADGES_BADGE_TOPIC": f"{app_prefix}-badges-of-ours"}
+    commands = on_bus(sandbox, app_prefix, catalog=CATALOG, partitions=1, **badges)
+    await asyncio.to_thread(commands.run, "topics", "--create", "--all")
+    press = Publisher(await publisher.register(sandbox.registry, app_prefix), app_prefix, seed=1)
+    placed: list[Placed] = []
+    emissions = press.publish(lms.recalculations(1, EVENTS, learners=50, courses=20))
+    await publisher.emit(sandbox.kafka, emissions, placed=placed.extend, compression_type="gzip")
+    source = placed[0].emission.topic
+    # when
+    tracker = commands.start("tracker", log=tmp_path / "log")
+    try:
+        await settled(commands.parsed, placed, within=60)
+        told = (await asyncio.to_thread(pages.read, tracker.log.read_text(), "metrics")).decode()
+    finally:
+        tracker.kill()
+    # then
+    assert _counted(told, "badges_records_read_total", source) == EVENTS
+    assert _counted(told, "badges_commits_total", source) == 3
+    verdict = await audit(commands.parsed, load_catalog(CATALOG.read_bytes()).compiled, placed)
+    assert {name: places for name, places in verdict.faults.items() if places} == {}
+    assert verdict.activities
+
+
+def _fetched(*batches: bytes, begin: int = 0, aborted: Sequence[tuple[int, int]] = ()) -> Fetched:
+    records = MemoryRecords(b"".join(batches))
+    tp = TopicPartition("topic", 0)
+    return Fetched(PartitionRecords(tp, records, aborted, begin, None, None, True, READ_COMMITTED))
+
+
+def _batch(
+    offsets: Sequence[int], *, base: int | None = None, compression: int = 0, producer: int = -1
+) -> bytes:
+    """A record batch of records at `offsets`, whose values say so; `base` is the batch's first offset."""
+    base = offsets[0] if base is None else base
+    builder = DefaultRecordBatchBuilder(2, compression, producer >= 0, producer, 0, 0, 100_000)
+    for offset in offsets:
+        builder.append(offset - base, 1_700_000_000_000, None, b"%d" % offset, [])
+    built = builder.build()
+    # The base offset, which the checksum does not cover, is the broker's to write.
+    built[:8] = base.to_bytes(8, "big")
+    return bytes(built)
+
+
+def _counted(metrics: str, name: str, topic: str) -> int:
+    found = re.findall(rf'^{name}{{(?:.*,)?topic="{topic}".*}} (\d+)', metrics, re.MULTILINE)
+    return sum(map(int, found))
