@@ -120,7 +120,8 @@ class Consumer(FaustConsumer):
         turns = []
         for partition in sorted(self.app.owned.values(), key=lambda partition: partition.turn):
             tp = partition.tp
-            if waiting[tp.topic] < WAITING_BATCHES and partition.idle and (partition.unread or tp in fetched):
+            there = partition.fetched is not None or tp in fetched
+            if there and partition.idle and waiting[tp.topic] < WAITING_BATCHES:
                 waiting[tp.topic] += 1
                 turns.append(partition)
         return turns
@@ -155,7 +156,7 @@ class Consumer(FaustConsumer):
             await self.app.seek_into_bounds(partition)
 
     async def _deliver(self, partition: Partition) -> bool:
-        fetched = partition.fetched if partition.unread else await self._take(partition.tp)
+        fetched = partition.fetched or await self._take(partition.tp)
         if fetched is None:
             return False
         self._turn += 1

@@ -77,16 +77,11 @@ class Partition:
         return self.delivered is not None and not self.begun
 
     @property
-    def unread(self) -> bool:
-        """True where a part of what was fetched is not delivered yet."""
-        return self.fetched is not None and not self.fetched.done
-
-    @property
     def position(self) -> int | None:
         """The first offset fetched that is not worked off; None where all is."""
         if self.delivered is not None:
             return self.delivered
-        return self.fetched.position if self.fetched is not None and self.unread else None
+        return None if self.fetched is None else self.fetched.position
 
     def deliver(self, fetched: Fetched, turn: int) -> Batch:
         """The next batch of what was fetched; `turn` says when it was this partition's turn."""
@@ -254,6 +249,8 @@ class Partition:
             self.committed = unit.position
             if not unit.abandoned:
                 self.delivered = None
+                if self.fetched is not None and self.fetched.done:
+                    self.fetched = None
         self.behind_since = None
         self._commits.inc()
         self._last_commit.set_to_current_time()
