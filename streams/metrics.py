@@ -25,7 +25,7 @@ def _histogram(name: str, says: str, buckets: tuple[float, ...], *labels: str) -
 BUILD = Info("badges_build", "Version of the product and of Python.", registry=REGISTRY)
 
 # The stream.
-RECORDS_READ = _counter("records_read_total", "Records delivered to an agent.", "topic")
+RECORDS_READ = _counter("records_read_total", "Records that an agent took.", "topic")
 RECORDS_DROPPED = _counter("records_dropped_total", "Records read and dropped.", "agent", "reason")
 ACTIVITIES_MATCHED = _counter("activities_matched_total", "Activities forwarded because a rule matched.")
 ACTIVITIES_JUDGED = _counter("activities_judged_total", "Activities judged against a learner's progress.")

@@ -69,7 +69,7 @@ class BootStrategy(FaustBootStrategy):
 class App(faust.App):
     """A Faust app whose agents work in transactional units.
 
-    An agent's stream yields one `Batch` for each fetched batch of a partition. Everything that a unit
+    An agent's stream yields a `Batch` of what was fetched of a partition. Everything that a unit
     sends and stores becomes visible together with the batch's offset, or not at all.
     """
 

@@ -89,7 +89,7 @@ class Consumer(FaustConsumer):
         state = self._state(partition.tp)
         if state is None or state.lso is None:
             return None
-        begin = partition.position
+        begin = partition.unfinished
         return max(0, int(state.lso) - int(state.position if begin is None else begin))
 
     def assignment(self) -> set[TP]:
@@ -111,16 +111,17 @@ class Consumer(FaustConsumer):
         return delivered
 
     def _next_turns(self) -> list[Partition]:
-        """Idle partitions with something to read: of each topic the longest unserved, as many as it may have.
+        """Idle partitions with something to read, as many of each topic as it may have.
 
-        For what is delivered the next is fetched meanwhile, and an agent works on one batch at a time.
+        First those of which a fetch is begun, then the longest unserved: few fetches are held beside those
+        that aiokafka holds.
         """
-        fetched = self.kafka._fetcher._records
+        ready = self.kafka._fetcher._records
         waiting = Counter(tp.topic for tp, partition in self.app.owned.items() if partition.waiting)
         turns = []
-        for partition in sorted(self.app.owned.values(), key=lambda partition: partition.turn):
+        for partition in sorted(self.app.owned.values(), key=lambda p: (p.fetched is None, p.turn)):
             tp = partition.tp
-            there = partition.fetched is not None or tp in fetched
+            there = partition.fetched is not None or tp in ready
             if there and partition.idle and waiting[tp.topic] < WAITING_BATCHES:
                 waiting[tp.topic] += 1
                 turns.append(partition)

@@ -15,13 +15,12 @@ class Fetched(Iterator[ConsumerRecord]):
     processor's caches when their turn comes: a quarter of the worker's processor time went there.
     """
 
-    __slots__ = ("_records", "end")
+    __slots__ = ("_batches", "_records", "end")
 
     def __init__(self, records: PartitionRecords) -> None:
-        batches = _Batches(records._records)
-        records._records = batches
+        self._batches = records._records = _Batches(records._records)
         self._records = records
-        self.end = batches.end
+        self.end = self._batches.end
 
     def __next__(self) -> ConsumerRecord:
         return next(self._records)
@@ -36,6 +35,15 @@ class Fetched(Iterator[ConsumerRecord]):
         """True where nothing is left."""
         return self.position >= self.end
 
+    def drop(self) -> None:
+        """Give no more records, and let go of their bytes.
+
+        aiokafka's records and their generator hold each other, Faust's events and the agents' tasks too: the
+        bytes would stay until the garbage collector comes.
+        """
+        self._records._records_iterator = iter(())
+        self._batches.clear()
+
 
 class _Batches:
     """aiokafka's record batches, walked over for the end of the last; none is unpacked for that."""
@@ -45,6 +53,9 @@ class _Batches:
     def __init__(self, records: MemoryRecords) -> None:
         self._batches = deque(iter(records.next_batch, None))
         self.end = int(self._batches[-1].next_offset)
+
+    def clear(self) -> None:
+        self._batches.clear()
 
     def has_next(self) -> bool:
         return bool(self._batches)

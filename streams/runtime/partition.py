@@ -77,8 +77,8 @@ class Partition:
         return self.delivered is not None and not self.begun
 
     @property
-    def position(self) -> int | None:
-        """The first offset fetched that is not worked off; None where all is."""
+    def unfinished(self) -> int | None:
+        """The first offset taken from aiokafka that is not worked off; None where all is."""
         if self.delivered is not None:
             return self.delivered
         return None if self.fetched is None else self.fetched.position
@@ -134,7 +134,7 @@ class Partition:
         self.ready = False
         self.term += 1
         self.suspended.set()
-        self.fetched = None
+        self._drop_fetched()
         self.delivered = None
         for task in self._tasks:
             task.cancel()
@@ -250,7 +250,7 @@ class Partition:
             if not unit.abandoned:
                 self.delivered = None
                 if self.fetched is not None and self.fetched.done:
-                    self.fetched = None
+                    self._drop_fetched()
         self.behind_since = None
         self._commits.inc()
         self._last_commit.set_to_current_time()
@@ -258,6 +258,11 @@ class Partition:
             done()
         unit.after_commit.clear()
         self.app.partition_ready(self)
+
+    def _drop_fetched(self) -> None:
+        if self.fetched is not None:
+            self.fetched.drop()
+            self.fetched = None
 
     def _keys_after(self, written: Mapping[bytes, bytes | None]) -> int:
         state = self.state

@@ -32,20 +32,23 @@ class AbandonedError(Exception):
 
 
 class Batch:
-    """The next records that were fetched of one partition; `read` of them were taken so far."""
+    """The next records that were fetched of one partition; `taken` of them were taken so far.
 
-    __slots__ = ("_fetched", "partition", "read", "term")
+    There may be none, where a fetch held markers and aborted records only. What is not taken comes again.
+    """
+
+    __slots__ = ("_fetched", "partition", "taken", "term")
 
     def __init__(self, partition: "Partition", fetched: Fetched) -> None:
         self.partition = partition
         self.term = partition.term
-        self.read = 0
+        self.taken = 0
         self._fetched = fetched
 
     def __iter__(self) -> Iterator[ConsumerRecord]:
         """Take the records; each is there once."""
         for record in islice(self._fetched, UNIT_RECORDS):
-            self.read += 1
+            self.taken += 1
             yield record
 
     @property
@@ -99,7 +102,7 @@ class Unit:
         self, kind: type[BaseException] | None, error: BaseException | None, _: "TracebackType | None"
     ) -> bool:
         if self._batch is not None:
-            metrics.RECORDS_READ.labels(self._batch.topic).inc(self._batch.read)
+            metrics.RECORDS_READ.labels(self._batch.topic).inc(self._batch.taken)
         if kind is None and not self.abandoned:
             self._partition.commit_soon(self)
             return False

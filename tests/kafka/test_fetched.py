@@ -1,7 +1,9 @@
 """What a fetch gave is parsed as it is asked for, and may be more than one unit takes."""
 
 import asyncio
+import gc
 import re
+import weakref
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -68,6 +70,21 @@ def test_a_broken_checksum_is_found_when_its_batch_is_reached() -> None:
         next(fetched)
 
 
+def test_what_is_dropped_gives_nothing_and_is_gone_without_the_collector() -> None:
+    records = _records(_batch((0, 1)), _batch((2,)))
+    gone = weakref.ref(records)
+    fetched = Fetched(records)
+    next(fetched)
+    gc.disable()
+    try:
+        fetched.drop()
+        assert list(fetched) == []
+        del fetched, records
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 async def test_a_fetch_of_more_records_than_a_unit_takes_is_worked_off_in_several(
     sandbox: Bus, app_prefix: str, tmp_path: Path
 ) -> None:
@@ -96,9 +113,13 @@ async def test_a_fetch_of_more_records_than_a_unit_takes_is_worked_off_in_severa
 
 
 def _fetched(*batches: bytes, begin: int = 0, aborted: Sequence[tuple[int, int]] = ()) -> Fetched:
+    return Fetched(_records(*batches, begin=begin, aborted=aborted))
+
+
+def _records(*batches: bytes, begin: int = 0, aborted: Sequence[tuple[int, int]] = ()) -> PartitionRecords:
     records = MemoryRecords(b"".join(batches))
     tp = TopicPartition("topic", 0)
-    return Fetched(PartitionRecords(tp, records, aborted, begin, None, None, True, READ_COMMITTED))
+    return PartitionRecords(tp, records, aborted, begin, None, None, True, READ_COMMITTED)
 
 
 def _batch(
