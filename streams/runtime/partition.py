@@ -204,10 +204,17 @@ class Partition:
     async def _transaction(self, unit: Unit) -> None:
         written = unit.changelog(self.table.changelog, self.tp.partition) if self.table is not None else {}
         read = {**self._read, **unit.read} if unit.read else self._read
-        kept = recovery.metadata(self.app, self.tp, self._keys_after(written), read)
+        keys = self._keys_after(written)
+        position = unit.position
+        if position is None and keys < len(self.state):
+            # Whoever takes over refuses a table with fewer keys than the last commit says.
+            position = self.committed
+        offset = None
+        if position is not None:
+            offset = OffsetAndMetadata(position, recovery.metadata(self.app, self.tp, keys, read))
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
-                await self._commit_with(unit, kept)
+                await self._commit_with(unit, offset)
         except ProducerFenced as error:
             metrics.ABORTS.labels(self.tp.topic).inc()
             raise FatalError(f"{self.tp.topic}-{self.tp.partition}: another worker has taken over") from error
@@ -217,7 +224,7 @@ class Partition:
         self._read = read
         self._committed(unit, written)
 
-    async def _commit_with(self, unit: Unit, kept: str) -> None:
+    async def _commit_with(self, unit: Unit, offset: OffsetAndMetadata | None) -> None:
         producer = self._producer
         assert producer is not None
         REACHED("before begin")
@@ -228,8 +235,7 @@ class Partition:
             for builder in builders
         ]
         REACHED("after send")
-        if unit.position is not None:
-            offset = OffsetAndMetadata(unit.position, kept)
+        if offset is not None:
             await producer.send_offsets_to_transaction({self.tp: offset}, self.app.conf.id)
         REACHED("after offsets sent")
         # A batch that failed does not fail aiokafka's transaction.

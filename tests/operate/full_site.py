@@ -19,6 +19,7 @@ from tests.relay.badge_bus import KEY, catalog, know, until
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 TEMPLATES = ("0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10", "9b5a0e7e-0e5f-4d0e-9f0a-2f1c1b7d1a11")
 LEARNERS = 6
+PARTITIONS = 3
 PACE = {"BADGES_CREDLY_RATE": "1000", "BADGES_CREDLY_IN_FLIGHT": "8"}
 
 
@@ -62,7 +63,7 @@ async def full_site(bus: Bus, folder: Path) -> AsyncIterator[FullSite]:
     async with Server(credly) as server:
         file = folder / "catalog.yaml"
         file.write_text(catalog(server.url, {ORGANIZATION: TEMPLATES}))
-        commands = on_bus(bus, name, catalog=file, partitions=3, RELAY_TEST_KEY=KEY, **PACE)
+        commands = on_bus(bus, name, catalog=file, partitions=PARTITIONS, RELAY_TEST_KEY=KEY, **PACE)
         await asyncio.to_thread(commands.run, "topics", "--create", "--all")
         press = Publisher(await publisher.register(bus.registry, name), name)
         site = FullSite(commands, credly, press, bus.kafka, folder)

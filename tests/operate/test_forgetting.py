@@ -11,9 +11,10 @@ from streams.errors import FatalError
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import on_bus
 from streams.sandbox.credly import Fault
+from streams.sandbox.process import tail
 from streams.topics import topics
-from tests.operate.full_site import ORGANIZATION, TEMPLATES, FullSite
-from tests.relay.badge_bus import catalog
+from tests.operate.full_site import ORGANIZATION, PARTITIONS, TEMPLATES, FullSite
+from tests.relay.badge_bus import catalog, until
 
 
 def test_nothing_is_left_of_a_forgotten_learner_but_what_ages_out(
@@ -57,6 +58,23 @@ def test_a_badge_that_credly_does_not_delete_is_named_and_can_be_tried_again(
         assert full.badges_of(5) == 1
         await full.run("forget", "--learner", "5")
         assert full.badges_of(5) == 0
+
+    loop.run(scenario())
+
+
+def test_a_relay_that_starts_after_it_has_forgotten_goes_on(full: FullSite, loop: asyncio.Runner) -> None:
+    async def scenario() -> None:
+        await full.run("forget", "--learner", "6")
+        log = full.workers["relay"].log
+        full.stop("relay")
+        before = log.read_text()
+        full.start("relay")
+        try:
+            ready = 2 * PARTITIONS
+            await until(lambda: log.read_text().removeprefix(before).count(": ready at offset") >= ready, 30)
+        except TimeoutError as error:
+            error.add_note(tail(log))
+            raise
 
     loop.run(scenario())
 
