@@ -58,12 +58,14 @@ async def _largest_source_record(client: AIOKafkaAdminClient, names: Topics) -> 
 async def _create(
     client: AIOKafkaAdminClient, settings: Settings, missing: Iterable[Topic], largest: int
 ) -> None:
+    # A commit that only one replica has can be lost with it; by default Kafka asks for no more.
+    durable = {"min.insync.replicas": "2"} if settings.replication > 2 else {}
     new = [
         NewTopic(
             name=topic.name,
             num_partitions=topic.partitions,
             replication_factor=settings.replication,
-            topic_configs=topic.configs(largest + HEADROOM_BYTES if topic.ours else largest),
+            topic_configs=durable | topic.configs(largest + HEADROOM_BYTES if topic.ours else largest),
         )
         for topic in missing
     ]

@@ -1,6 +1,6 @@
 """What must be true before a worker reads anything; each failure is one clear line."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -14,6 +14,7 @@ from streams.settings import Settings
 from streams.topics import Topic
 
 COMPACTED = "compact"
+HOW_TO_MAKE = " (badge-streams topics --create makes it)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,12 @@ async def topics(settings: Settings, needed: Iterable[Topic]) -> Found:
         partitions = await _partitions(client, wanted)
         found = await configs(client, wanted)
     faults = [
-        *(f"topic {name} does not exist" for name in wanted if name not in partitions),
-        *_cleanup_faults(wanted, found),
+        fault
+        for name, topic in wanted.items()
+        for fault in _faults(topic, partitions.get(name), found.get(name))
     ]
     if faults:
-        raise FatalError("; ".join(faults) + " (badge-streams topics --create makes ours)")
+        raise FatalError("; ".join(faults))
     sizes = {name: int(config["max.message.bytes"]) for name, config in found.items()}
     return Found(partitions, sizes)
 
@@ -59,13 +61,17 @@ async def configs(client: AIOKafkaAdminClient, wanted: Iterable[str]) -> dict[st
     return found
 
 
-def _cleanup_faults(wanted: Mapping[str, Topic], configs: Mapping[str, Mapping[str, str]]) -> list[str]:
-    faults = []
-    for name, topic in wanted.items():
-        policy = configs.get(name, {}).get("cleanup.policy", topic.cleanup)
-        if topic.ours and (COMPACTED in policy) != (topic.cleanup == COMPACTED):
-            faults.append(f"topic {name} has cleanup.policy={policy}, it needs {topic.cleanup}")
-    return faults
+def _faults(topic: Topic, partitions: int | None, config: Mapping[str, str] | None) -> Iterator[str]:
+    if partitions is None:
+        yield f"topic {topic.name} does not exist" + (HOW_TO_MAKE if topic.ours else "")
+    elif config is None:
+        yield f"topic {topic.name}: its configuration may not be read (DescribeConfigs)"
+    elif topic.ours:
+        if partitions != topic.partitions:
+            yield f"topic {topic.name} has {partitions} partitions, the settings want {topic.partitions}"
+        policy = config["cleanup.policy"]
+        if (COMPACTED in policy) != (topic.cleanup == COMPACTED):
+            yield f"topic {topic.name} has cleanup.policy={policy}, it needs {topic.cleanup}"
 
 
 async def _partitions(client: AIOKafkaAdminClient, wanted: Mapping[str, Topic]) -> dict[str, int]:

@@ -64,6 +64,17 @@ def test_a_tracker_without_its_topics_says_so_in_one_line_and_ends(
     assert "Traceback" not in log
 
 
+def test_a_tracker_whose_topics_have_other_partitions_says_so_and_ends(
+    commands: Commands, tmp_path: Path
+) -> None:
+    tracker = commands.start("tracker", log=tmp_path / "log", BADGES_PARTITIONS="3")
+
+    assert tracker.wait(30) == 1
+    assert re.search(
+        r"topic \S+-progress-changelog has 2 partitions, the settings want 3", tracker.log.read_text()
+    )
+
+
 def test_a_tracker_without_a_catalog_ends_with_the_code_of_a_wrong_setting(
     commands: Commands, tmp_path: Path
 ) -> None:
