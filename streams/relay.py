@@ -63,6 +63,13 @@ NO_ORGANIZATION = "unknown"
 
 KINDS: Mapping[str, Kind] = {schemas.BADGE_AWARDED: "awarded", schemas.BADGE_REVOKED: "revoked"}
 _TYPES = frozenset(event_type.encode() for event_type in KINDS)
+_OF_ORGANIZATION = (
+    metrics.CREDLY_PENDING,
+    metrics.CREDLY_OLDEST,
+    metrics.CREDLY_BREAKER,
+    metrics.CREDLY_PAUSED,
+    metrics.CREDLY_KEY_EXPIRY,
+)
 
 
 class Relay:
@@ -82,7 +89,7 @@ class Relay:
         self.organizations = Organizations(limits, self.http, self.clock)
         self.reconcilers: dict[int, Reconciler] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._parked: set[str] = set()
+        self._backlog = Backlog(self.organizations, self.reconcilers)
 
     async def start(self) -> None:
         """Know the catalog before anything is read."""
@@ -138,28 +145,8 @@ class Relay:
 
     async def _count(self) -> None:
         while True:
-            self._count_once(self.clock.wall().timestamp())
+            self._backlog.count(self.clock.wall().timestamp())
             await asyncio.sleep(COUNT_SECONDS)
-
-    def _count_once(self, now: float) -> None:
-        names = [organization.id for organization in self.organizations]
-        pending = dict.fromkeys(names, 0)
-        oldest = dict.fromkeys(names, now)
-        parked = dict.fromkeys(self._parked, 0)
-        for reconciler in self.reconcilers.values():
-            census = reconciler.census()
-            for name, count in census.pending.items():
-                name = name or NO_ORGANIZATION
-                pending[name] = pending.get(name, 0) + count
-                oldest[name] = min(oldest.get(name, now), census.oldest[name])
-            for template, count in census.parked.items():
-                parked[template] = parked.get(template, 0) + count
-        for name, count in pending.items():
-            metrics.CREDLY_PENDING.labels(name).set(count)
-            metrics.CREDLY_OLDEST.labels(name).set(max(0.0, now - oldest[name]))
-        for template, count in parked.items():
-            metrics.CREDLY_PARKED.labels(template).set(count)
-        self._parked = set(parked)
 
     async def _watch_keys(self) -> None:
         while True:
@@ -179,6 +166,44 @@ class Relay:
             metrics.CREDLY_KEY_EXPIRY.labels(organization.id).set(expiry.at.timestamp())
             if expiry.at - datetime.now(UTC) < KEY_EXPIRY_ALARM:
                 log.error("organization %s: its key expires at %s", organization.id, expiry.at)
+
+
+class Backlog:
+    """The gauges of what waits for Credly: pending by organization, parked by template.
+
+    What an organization that left the catalog said of itself is taken back: it would be true for ever.
+    """
+
+    def __init__(self, organizations: Organizations, reconcilers: Mapping[int, Reconciler]) -> None:
+        self._organizations = organizations
+        self._reconcilers = reconcilers
+        self._counted: set[str] = set()
+        self._parked: set[str] = set()
+
+    def count(self, now: float) -> None:
+        """Count as of `now` (Unix time)."""
+        names = [known.id for known in self._organizations]
+        pending = dict.fromkeys(names, 0)
+        oldest = dict.fromkeys(names, now)
+        parked = dict.fromkeys(self._parked, 0)
+        for reconciler in self._reconcilers.values():
+            census = reconciler.census()
+            for organization, count in census.pending.items():
+                name = organization or NO_ORGANIZATION
+                pending[name] = pending.get(name, 0) + count
+                oldest[name] = min(oldest.get(name, now), census.oldest[organization])
+            for template, count in census.parked.items():
+                parked[template] = parked.get(template, 0) + count
+        for name, count in pending.items():
+            metrics.CREDLY_PENDING.labels(name).set(count)
+            metrics.CREDLY_OLDEST.labels(name).set(max(0.0, now - oldest[name]))
+        for template, count in parked.items():
+            metrics.CREDLY_PARKED.labels(template).set(count)
+        for name in self._counted - pending.keys():
+            for gauge in _OF_ORGANIZATION:
+                gauge.remove(name)
+        self._counted = set(pending)
+        self._parked = set(parked)
 
 
 class PartitionStore:

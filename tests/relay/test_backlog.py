@@ -1,0 +1,45 @@
+"""The gauges of what waits for Credly follow the catalog."""
+
+from streams import metrics
+from streams.organizations import OrganizationTerms
+from streams.relay import NO_ORGANIZATION, Backlog
+from streams.sandbox.credly import Fault
+from tests.relay.test_reconciler import play
+from tests.relay.world import (
+    BASE,
+    ORGANIZATION,
+    OTHER_ORGANIZATION,
+    TEMPLATE,
+    KeyRef,
+    TemplateTerms,
+    World,
+    event,
+)
+
+
+def gauge(name: str, organization: str = ORGANIZATION) -> float | None:
+    return metrics.REGISTRY.get_sample_value(f"badges_credly_{name}", {"organization": organization})
+
+
+def test_an_organization_that_left_the_catalog_is_not_shown_as_paused_for_ever() -> None:
+    async def scenario(here: World) -> None:
+        # given
+        backlog = Backlog(here.organizations, {0: here.reconciler})
+        here.credly.schedule([Fault("error", call="issue", status=401)])
+        here.say(event("awarded"))
+        await here.until(lambda: gauge("paused") == 1)
+        backlog.count(0.0)
+        assert (gauge("pending"), gauge("pending", NO_ORGANIZATION)) == (1, None)
+        # when
+        here.organizations.take([OrganizationTerms(OTHER_ORGANIZATION, BASE, KeyRef(env="KEY"))], {})
+        backlog.count(0.0)
+        # then
+        assert (gauge("paused"), gauge("pending"), gauge("oldest_pending_seconds")) == (None, None, None)
+        assert gauge("pending", NO_ORGANIZATION) == 1
+        # and when it is back
+        terms = {TEMPLATE: TemplateTerms(ORGANIZATION)}
+        here.organizations.take([OrganizationTerms(ORGANIZATION, BASE, KeyRef(env="KEY"))], terms)
+        backlog.count(0.0)
+        assert (gauge("pending"), gauge("pending", NO_ORGANIZATION)) == (1, None)
+
+    play(scenario)
