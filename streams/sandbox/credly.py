@@ -1,6 +1,6 @@
 """A Credly for tests and demonstrations: its endpoints, answers and duplicate rule, faults on demand.
 
-    python -m streams.sandbox.credly --port 8090 --organization ID=KEY --template ORGANIZATION/TEMPLATE
+    python -m streams.sandbox.credly --port 8070 --organization ID=KEY --template ORGANIZATION/TEMPLATE
 
 `Credly` answers without any network; `Server` puts it behind HTTP. Every call is kept in a journal. Under
 `/_sandbox/` it can be looked at and told what to do next: `journal`, `badges` (GET), `organizations`,
