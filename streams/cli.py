@@ -205,13 +205,14 @@ def publish_catalog(file: Path) -> None:
 
 
 @catalog.command("show")
-def show_catalog() -> None:
-    """Print the catalog in force; its revision on standard error."""
+@click.argument("revision", required=False)
+def show_catalog(revision: str | None) -> None:
+    """Print the catalog in force, or a REVISION of `catalog history`; its name on standard error."""
     from streams.operate.publish import show
     from streams.settings import load_settings
 
-    revision, text = asyncio.run(show(load_settings()))
-    click.echo(revision, err=True)
+    name, text = asyncio.run(show(load_settings(), revision))
+    click.echo(name, err=True)
     click.echo(text.rstrip())
 
 

@@ -24,14 +24,20 @@ async def publish(settings: Settings, text: bytes, now: datetime) -> list[str]:
     return [f"published {name}", *(differences(before, document) if before else ())]
 
 
-async def show(settings: Settings) -> tuple[str, str]:
-    """The name of the revision in force and its text."""
+async def show(settings: Settings, published: str | None = None) -> tuple[str, str]:
+    """The name and the text of the revision in force, or of the one `published` under that name.
+
+    Raises `ConfigurationError` where there is none.
+    """
     topic = topics(settings).catalog.name
     in_force = CatalogInForce(settings, topic)
-    await in_force.load()
+    if published is None:
+        await in_force.load()
     for revision in await catalogs.history(settings, topic):
-        if revision.name == in_force.revision:
+        if revision.name == (published or in_force.revision):
             return revision.name, catalogs.unpack(revision.value).decode()
+    if published is not None:
+        raise ConfigurationError(f"no catalog {published} was published: see `catalog history`")
     if settings.catalog is None:
         raise ConfigurationError("no catalog is in force")
     return in_force.revision, settings.catalog.read_text(encoding="utf-8")

@@ -91,7 +91,10 @@ def test_a_catalog_comes_into_force_without_a_restart(site: Site, tmp_path: Path
     assert f"~ {name} (" in said
     assert ": name" in said
     assert name in site.commands.run("catalog", "show")
-    assert len(site.commands.run("catalog", "history").splitlines()) == 1
+    [line] = site.commands.run("catalog", "history").splitlines()
+    assert name in site.commands.run("catalog", "show", line.split()[1])
+    with pytest.raises(Exception, match="no catalog never was published"):
+        site.commands.run("catalog", "show", "never")
 
 
 def test_a_catalog_with_a_fault_is_not_published(site: Site, tmp_path: Path) -> None:
