@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import orjson
 
@@ -502,7 +502,7 @@ def _read_list(request: Request, answer: Answer) -> Page | Deferred:
     listed = document.get("data")
     if not isinstance(listed, list):
         return Deferred("200 without a list of badges", ambiguous=False)
-    following = _next_page(_mapping(document.get("metadata")))
+    following = _next_page(_mapping(document.get("metadata")), request.page)
     if following is not None and following <= request.page:
         return Deferred(f"page {request.page} of a list does not lead on", ambiguous=False)
     return Page(tuple(_badges(listed)), following)
@@ -546,12 +546,15 @@ def _badges(listed: list[Any]) -> Iterator[IssuedBadge]:
             )
 
 
-def _next_page(metadata: Mapping[str, Any]) -> int | None:
+def _next_page(metadata: Mapping[str, Any], page: int) -> int | None:
     current, total = metadata.get("current_page"), metadata.get("total_pages")
     if isinstance(current, int) and isinstance(total, int):
         return current + 1 if current < total else None
-    match = re.search(r"(?:^|&)page=(\d+)", urlsplit(_text(metadata.get("next_page_url"))).query)
-    return int(match[1]) if match else None
+    url = _text(metadata.get("next_page_url"))
+    match = re.search(r"[?&]page=(\d{1,9})(?:[&#]|$)", url)
+    if match:
+        return int(match[1])
+    return page + 1 if url else None
 
 
 def _json(body: bytes) -> Mapping[str, Any]:

@@ -30,7 +30,10 @@ class Http:
                 timeout=self._limits, connector=connector, cookie_jar=aiohttp.DummyCookieJar()
             )
         headers = request.headers | {"Authorization": credly.authorization(key)}
-        url = URL(base + request.path, encoded=True)
+        try:
+            url = URL(base + request.path, encoded=True)
+        except ValueError as error:
+            return NoAnswer(type(error).__name__, sent=False)
         try:
             async with self._session.request(
                 request.method, url, data=request.body, headers=headers, allow_redirects=False
@@ -38,7 +41,7 @@ class Http:
                 return Answer(response.status, response.headers, await _body(response))
         except _UNSENT as error:
             return NoAnswer(type(error).__name__, sent=False)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return NoAnswer(type(error).__name__, sent=True)
 
     async def close(self) -> None:

@@ -77,13 +77,13 @@ def compare(table: Mapping[str, Issuance], listed: Iterable[IssuedBadge]) -> Ite
     by_id = {badge.id: badge for badge in listed}
     settled = {badge: issuance for badge, issuance in table.items() if done(issuance)}
     working = {(i.template, str(i.learner)) for badge, i in table.items() if badge not in settled}
-    claimed = {i.held for i in table.values() if i.held}
+    claimed = {i.held for i in table.values() if i.held and i.kind == "awarded"}
     revoked: dict[tuple[str, str], str] = {}
     for badge, issuance in settled.items():
-        if issuance.held:
-            yield from _held(badge, issuance, by_id.get(issuance.held))
-        elif issuance.kind == "revoked":
+        if issuance.kind != "awarded":
             revoked[(issuance.template, str(issuance.learner))] = badge
+        elif issuance.held:
+            yield from _held(badge, issuance, by_id.get(issuance.held))
     for item in by_id.values():
         place = (item.template, item.earner)
         if item.state in HELD and item.id not in claimed and place not in working:

@@ -256,7 +256,7 @@ def dump(issuance: Issuance) -> dict[str, Any]:
     if (who := issuance.recipient) is not None:
         value["recipient"] = [who.username, who.email, who.name]
     if (event := issuance.original) is not None:
-        headers = [[name, _encode(text)] for name, text in event.headers]
+        headers = [[name, _encode(raw)] for name, raw in event.headers]
         value["original"] = [_encode(event.value), headers]
     for name in ("doubt", "loose"):
         if (doubt := getattr(issuance, name)) is not None:
@@ -380,9 +380,13 @@ def _settled(issuance: Issuance) -> Issuance:
     return replace(issuance, recipient=None, original=None) if done(issuance) else issuance
 
 
-def _encode(raw: bytes) -> str:
-    # Latin 1 keeps every byte; most of a badge event is readable text that way.
-    return raw.decode("latin-1")
+def _encode(raw: bytes | None) -> str | None:
+    # Latin 1 keeps every byte; most of a badge event is readable text that way. A header may have no value.
+    return None if raw is None else raw.decode("latin-1")
+
+
+def _decode(text: str | None) -> Any:
+    return None if text is None else text.encode("latin-1")
 
 
 def _load_doubt(value: list[Any] | None) -> Doubt | None:
@@ -392,6 +396,6 @@ def _load_doubt(value: list[Any] | None) -> Doubt | None:
 def _load_original(value: list[Any]) -> Original:
     body, headers = value
     return Original(
-        body.encode("latin-1"),
-        tuple((name, text.encode("latin-1")) for name, text in headers),
+        _decode(body),
+        tuple((name, _decode(text)) for name, text in headers),
     )

@@ -126,10 +126,11 @@ class TemplateSeen:
 class Turn:
     """The right to make one call."""
 
-    __slots__ = ("_organization", "called", "key", "outcome", "trial")
+    __slots__ = ("_organization", "called", "key", "outcome", "terms", "trial")
 
     def __init__(self, organization: "Organization", key: str, *, trial: bool) -> None:
         self._organization = organization
+        self.terms = organization.terms
         self.key = key
         self.trial = trial
         self.called = ""
@@ -138,7 +139,7 @@ class Turn:
     async def call(self, request: Request) -> Answer | NoAnswer:
         """Make the call."""
         self.called = request.call
-        return await self._organization.call(self.key, request)
+        return await self._organization.call(self.terms.base, self.key, request)
 
 
 class Key:
@@ -165,7 +166,7 @@ class Key:
             if stamp != self._stamp:
                 self._value = path.read_text(encoding="utf-8").strip()
                 self._stamp = stamp
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):
             self._value, self._stamp = "", None
         return self._value
 
@@ -229,6 +230,7 @@ class Organization:
         self.terms = terms
         self.templates.clear()
         self._key = Key(terms.key, self._environ)
+        self._rate, self._quiet_until, self._throttled = self._limits.rate, -math.inf, 0
         self._hold = None
         self._failures = 0
         metrics.CREDLY_BREAKER.labels(self.id).set(0)
@@ -251,13 +253,14 @@ class Organization:
             if turn.outcome is not None:
                 word = _WORD.sub("_", type(turn.outcome).__name__).lower()
                 metrics.CREDLY_CALLS.labels(self.id, turn.called, word).inc()
-                self._learn(turn, turn.outcome)
+                if turn.terms is self.terms:
+                    self._learn(turn, turn.outcome)
             self._changed.set()
 
-    async def call(self, key: str, request: Request) -> Answer | NoAnswer:
-        """Carry a request; only within a turn."""
+    async def call(self, base: str, key: str, request: Request) -> Answer | NoAnswer:
+        """Carry a request; only within a turn, whose base and key belong together."""
         began = self._clock.monotonic()
-        answer = await self._transport.call(self.terms.base, key, request)
+        answer = await self._transport.call(base, key, request)
         metrics.CREDLY_LATENCY.labels(self.id).observe(self._clock.monotonic() - began)
         return answer
 

@@ -124,14 +124,17 @@ class Reconciler:
         self._organizations.listeners.add(self._released)
         try:
             async with asyncio.TaskGroup() as self._tasks:
-                self._tasks.create_task(self._saving())
                 self._tasks.create_task(self._waking())
                 for name in self._queues:
                     self._employ(name)
-                await self._resume()
+                try:
+                    await self._resume()
+                    await self._saving()
+                finally:
+                    # A group that is shutting down takes no more tasks.
+                    self._tasks = None
         finally:
             self._organizations.listeners.discard(self._released)
-            self._tasks = None
             self._pending.clear()
             self._parked.clear()
             self._later.clear()
@@ -142,8 +145,8 @@ class Reconciler:
         return self._tasks is not None
 
     def follow(self, badges: Iterable[bytes]) -> None:
-        """Look at badges of which something else is desired now."""
-        for badge in badges:
+        """Look at badges of which something else is desired now; whoever runs next finds it in the table."""
+        for badge in badges if self.running else ():
             issuance = self._store.get(badge)
             if issuance is not None:
                 self._file(badge, issuance)
@@ -154,8 +157,11 @@ class Reconciler:
         moved = [badge for queue in self._queues.values() for badge in queue]
         for queue in self._queues.values():
             queue.clear()
-        for badge in (*waiting, *moved):
-            self._queue(badge)
+        for badge in dict.fromkeys((*waiting, *moved)):
+            # An entry of a queue may be stale: its badge is in somebody's hands, or waits elsewhere.
+            pending = self._pending.get(badge)
+            if pending is not None and pending.place in ("queued", "unknown"):
+                self._queue(badge)
 
     def census(self) -> "Census":
         """What is pending at present."""
@@ -332,16 +338,21 @@ class Reconciler:
     ) -> None:
         """Issue or revoke: the intent is durable before the call, the result after it."""
         async with organization.turn() as turn:
-            # While it waited for its turn the bus may have spoken, or the template may have been parked.
+            # While it waited for its turn the bus may have spoken, the template may have been parked, or the
+            # catalog may have changed.
             issuance = self._store.get(badge)
+            if self._organizations.of(pending.template) != (organization, terms):
+                return
             if issuance is None or (issuance.kind == "awarded" and not organization.knows(pending.template)):
                 return
             step = self._next(issuance, organization)
             if not isinstance(step, Issue | Revoke):
                 return
-            began = self._clock.monotonic()
-            intended = await self._save(badge, partial(intend, step=step, now=self._clock.wall()))
-            if intended.doubt is None or self._clock.monotonic() - began > FRESH_SECONDS:
+            began, now = self._clock.monotonic(), self._clock.wall()
+            intended = await self._save(badge, partial(intend, step=step, now=now))
+            if intended.doubt is None or intended.doubt.at != now:
+                return
+            if self._clock.monotonic() - began > FRESH_SECONDS:
                 return
             request = _request(organization, terms, issuance, step)
             read = credly.read_issue if isinstance(step, Issue) else credly.read_revoke
@@ -366,6 +377,9 @@ class Reconciler:
             case credly.Deferred(_, _, wait):
                 pause = self._retry.seconds(max(1, saved.attempts), self._clock.random())
                 self._put_off(badge, pending, max(wait or 0.0, pause))
+            case credly.Erased():
+                # Whether it is gone is asked next; Credly may take a while.
+                self._put_off(badge, pending, self._retry.seconds(1, self._clock.random()))
             case credly.TemplateUnavailable(why):
                 if not organization.template(pending.template).parked:
                     # Calls that were in flight together say it once.

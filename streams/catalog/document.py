@@ -55,10 +55,22 @@ def _no_inline_secret(value: object) -> object:
     return value
 
 
-def _no_password(url: str) -> str:
-    if "@" in urlsplit(url).netloc:
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it checks it
+        (parts.hostname or "").encode("idna")
+    except ValueError as error:
+        raise ValueError(f"is no address: {error}") from None
+    if "@" in parts.netloc:
         raise ValueError("must hold no user name or password: that is what api_key is for")
     return url
+
+
+def _path(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("must hold no NUL")
+    return path
 
 
 _N = r"\d+([.,]\d+)?"
@@ -66,7 +78,7 @@ _EXACT = f"({_N}W)?({_N}D)?(T(?=.)({_N}H)?({_N}M)?({_N}S)?)?"
 
 Name = Annotated[str, StringConstraints(min_length=1)]
 Uuid = Annotated[str, StringConstraints(pattern=UUID_PATTERN), AfterValidator(str.lower)]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$"), AfterValidator(_no_password)]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$"), AfterValidator(_address)]
 Moment = Annotated[datetime, *_parsed(_moment)]
 Exact = Annotated[timedelta, *_parsed(parse_exact_duration, pattern=f"^P(?=.){_EXACT}$")]
 Calendar = Annotated[Duration, *_parsed(parse_duration, pattern=rf"^P(?=.)(\d+Y)?(\d+M)?{_EXACT}$")]
@@ -84,7 +96,9 @@ class Secret(_Declared):
     """Where a secret is to be read; never the secret itself."""
 
     env: Name | None = Field(None, description="Name of the environment variable that holds it.")
-    file: Path | None = Field(None, description="File that holds it; read anew when it changes.")
+    file: Annotated[Path, AfterValidator(_path)] | None = Field(
+        None, description="File that holds it; read anew when it changes."
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -64,6 +64,17 @@ def test_a_template_without_a_requirement_is_a_fault() -> None:
     assert faults(catalog(None)) == ["templates[0].requirements: must not be empty"]
 
 
+@pytest.mark.parametrize("url", ["https://a:84430", "https://a:port", "https://a..example.org", "http://[a"])
+def test_an_url_that_is_no_address_is_refused(url: str) -> None:
+    said = faults(catalog({"id": "kafka", "event_type": PASSING}, url=url))
+    assert [fault.partition(": ")[0] for fault in said] == ["organizations[0].url"]
+
+
+def test_a_key_file_with_a_nul_is_refused() -> None:
+    said = faults(catalog({"id": "kafka", "event_type": PASSING}, api_key={"file": "/run/key\0"}))
+    assert [fault.partition(": ")[0] for fault in said] == ["organizations[0].api_key.file"]
+
+
 def test_a_password_in_an_url_is_an_inline_secret_and_is_not_repeated() -> None:
     said = faults(catalog({"id": "kafka", "event_type": PASSING}, url="https://me:hush@proxy.example.org/v1"))
     assert [fault.partition(": ")[0] for fault in said] == ["organizations[0].url"]

@@ -506,8 +506,10 @@ def test_a_page_names_the_next_one() -> None:
     by_number = {"data": [badge()], "metadata": {"current_page": 2, "total_pages": 3}}
     by_address = {"data": [], "metadata": {"next_page_url": "https://x/v1/badges?filter=a&page=3"}}
     last = {"data": [badge()], "metadata": {"current_page": 3, "total_pages": 3, "next_page_url": None}}
-    pages = [credly.read_page(request, answer(200, d), NOW, KEY) for d in (by_number, by_address, last)]
-    assert [page.next for page in pages if isinstance(page, Page)] == [3, 3, None]
+    odd = {"data": [], "metadata": {"next_page_url": f"http://[x/?page={'9' * 5000}"}}
+    documents = (by_number, by_address, odd, last)
+    pages = [credly.read_page(request, answer(200, document), NOW, KEY) for document in documents]
+    assert [page.next for page in pages if isinstance(page, Page)] == [3, 3, 3, None]
 
 
 def test_a_key_knows_its_own_expiry_among_others() -> None:

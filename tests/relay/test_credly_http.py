@@ -87,6 +87,14 @@ async def test_a_connection_that_is_refused_has_done_nothing() -> None:
     assert answer == NoAnswer("ClientConnectorError", sent=False)
 
 
+async def test_an_address_that_is_none_has_done_nothing() -> None:
+    http = Http()
+    for base in ("http://localhost:84430", "http://localhost:port", "http://a..example.org", "http://[x"):
+        answer = await http.call(base, KEY, ISSUE)
+        assert isinstance(answer, NoAnswer), base
+    await http.close()
+
+
 async def test_a_redirection_is_not_followed_with_the_key() -> None:
     async with served(Fault("error", status=302)) as (simulated, http, url):
         answer = await http.call(url, KEY, ISSUE)

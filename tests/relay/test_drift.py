@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.credly import Absent, Found, Issued, IssuedBadge, Revoked
+from streams.credly import Absent, Found, Issued, IssuedBadge, Refused, Revoked
 from streams.drift import Difference, compare, reports
 from streams.errors import FatalError
 from streams.issuances import Issuance, Issue, LookUp, Revoke, desire, record
@@ -58,6 +58,13 @@ def test_a_badge_that_the_bus_never_asked_for_was_issued_by_hand() -> None:
 
 def test_a_revoked_badge_that_credly_holds_all_the_same_is_still_held() -> None:
     assert kinds(table(revoked()), replace(HELD, state="revoked"), replace(HELD, id="c-2")) == ["still_held"]
+
+
+def test_a_badge_whose_revocation_credly_refused_is_still_held() -> None:
+    wanted = desire(held(), event("revoked"))
+    refused = record(wanted, Revoke("c-1"), Refused("no"), EPOCH)
+    assert kinds(table(refused), HELD) == ["still_held"]
+    assert kinds(table(refused)) == []
 
 
 def test_badges_on_which_the_relay_is_working_are_left_out() -> None:
