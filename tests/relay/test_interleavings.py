@@ -28,22 +28,25 @@ def move_template(here: World) -> None:
 def test_a_badge_is_in_one_hand_however_often_it_was_queued(last: str) -> None:
     async def scenario(here: World) -> None:
         # given a badge with two entries in the queue, of which one is in work
-        here.wire.latency = 1.0
         here.say(*[event("awarded", learner) for learner in OTHERS])
+        here.wire.latency = 1.0
         here.say(event("awarded"))
         here.say(event("revoked"))
         if last == "awarded":
             here.say(event("awarded", generation=2))
         else:
             here.forget(1)
-        key = badge_id(1).encode()
+        key, queue = badge_id(1).encode(), here.reconciler._queues[ORGANIZATION]
         await here.until(lambda: here.reconciler._pending[key].place == "busy", every=0.001)
+        assert key in queue
         # when
         here.reconciler.catalog_changed()
         # then
         await here.settled()
         issued = [entry for entry in here.calls("issue") if entry.earner == "1"]
         assert len(issued) == (last == "awarded")
+        await asyncio.sleep(60)
+        assert not here.running[-1].done()
 
     play(scenario, TWO_AT_ONCE)
 
