@@ -18,7 +18,7 @@ from streams import metrics
 from streams.badges import Catalog
 from streams.catalog import CatalogDocument, load_catalog
 from streams.errors import CatalogError, ConfigurationError, FatalError
-from streams.kafka import connection, reader, records, start
+from streams.kafka import connection, partitions_of, reader, records, start
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -208,6 +208,9 @@ def unpack(value: bytes) -> bytes:
 
 
 async def _read(consumer: AIOKafkaConsumer, tp: TopicPartition) -> tuple[list[Revision], int]:
+    if tp not in await partitions_of(consumer, tp.topic):
+        # Asked for its offsets, a broker may make a topic, and as something else than we need.
+        raise ConfigurationError(f"topic {tp.topic} does not exist (badge-streams topics --create makes it)")
     end = (await consumer.end_offsets([tp]))[tp]
     begin = (await consumer.beginning_offsets([tp]))[tp]
     revisions = [_revision(record) async for record in records(consumer, tp, begin, end)]

@@ -42,6 +42,7 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
         return [*lines, "no relevant activity has been seen"]
     touched = {*progress.requirements, *progress.badges, *_waiting_for_badges(catalogs.document, progress)}
     if template is not None:
+        template = template.lower()
         if template not in touched and template not in catalogs.document.templates:
             raise ConfigurationError(f"--template: {template} is in no catalog and no progress")
         touched = {template}
@@ -115,7 +116,8 @@ def _state(state: Count | Fulfilment | None, wanted: int) -> str:
         case Fulfilment(at, ids):
             return f"fulfilled {_at(at)} by {', '.join(ids)}"
         case Count(_, ids, _, values):
-            seen = f", so far {', '.join(map(str, values))}" if values else ""
+            # The core marks what is no text with a zero byte.
+            seen = f", so far {', '.join(str(value).lstrip(chr(0)) for value in values)}" if values else ""
             return f"{len(ids)} of {wanted}{seen}"
         case _:
             return f"0 of {wanted}"

@@ -1,6 +1,7 @@
 """Dead letters: what was set aside and why; sending it again."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -93,15 +94,18 @@ async def letters(settings: Settings, wanted: Filter) -> list[Letter]:
         for tp in tps:
             kept[tp.topic] += [record async for record in records(consumer, tp, begins[tp], ends[tp])]
     found = [letter for name, some in kept.items() for letter in _letters(workers[name], some)]
-    return sorted(filter(wanted.takes, found), key=lambda letter: (letter.at, letter.id))
+    return sorted(filter(wanted.takes, found), key=_order)
 
 
 async def redrive(settings: Settings, wanted: Filter) -> Redriven:
     """Send letters once more to the agent that judges them.
 
-    The record keeps its bytes, headers and key; its origin becomes its place among the dead letters. In the
-    same transaction a mark is left there, so that nothing is sent twice unless `wanted.redriven` says so.
+    The record keeps its bytes, headers and key; its origin becomes its place among the dead letters, under an
+    epoch that rises with each redrive, for letters may be sent in any order, and a learner's watermark lets
+    only what is higher pass. In the same transaction a mark is left there, so that nothing is sent twice
+    unless `wanted.redriven` says so.
     """
+    epoch = time.time_ns() // 1_000_000
     sent: list[str] = []
     gone: list[str] = []
     meant: list[Letter] = []
@@ -114,7 +118,7 @@ async def redrive(settings: Settings, wanted: Filter) -> Redriven:
             due = [(letter, await _whole(settings, letter)) for letter in found if wanted.takes(letter)]
             whole = [(letter, record) for letter, record in due if record is not None]
             if whole:
-                await _send(producer, whole, target, source)
+                await _send(producer, whole, epoch, target, source)
             sent += [letter.id for letter, _ in whole]
             gone += [letter.id for letter, record in due if record is None]
     before = [letter.id for letter in meant if not wanted.takes(letter)]
@@ -186,9 +190,16 @@ async def _whole(settings: Settings, letter: Letter) -> ConsumerRecord | None:
     """The record that was set aside; None where it was left at its origin and is there no longer."""
     if letter.record.value is not None:
         return letter.record
-    _, partition, offset, topic = letter.place.split(":", 3)
-    tp, place = TopicPartition(topic, int(partition)), int(offset)
+    try:
+        epoch, partition, offset, topic = letter.place.split(":", 3)
+        tp, place = TopicPartition(topic, int(partition)), int(offset)
+    except ValueError:
+        return None
+    if topic in {source.name for source in topics(settings).sources} and epoch != str(settings.source_epoch):
+        return None  # another record is there by now
     async with reader(settings) as consumer:
+        if tp not in await partitions_of(consumer, topic):
+            return None
         begin, end = await consumer.beginning_offsets([tp]), await consumer.end_offsets([tp])
         if begin[tp] <= place < end[tp]:
             async for record in records(consumer, tp, place, place + 1):
@@ -197,7 +208,11 @@ async def _whole(settings: Settings, letter: Letter) -> ConsumerRecord | None:
 
 
 async def _send(
-    producer: AIOKafkaProducer, due: list[tuple[Letter, ConsumerRecord]], target: Topic, source: Topic
+    producer: AIOKafkaProducer,
+    due: list[tuple[Letter, ConsumerRecord]],
+    epoch: int,
+    target: Topic,
+    source: Topic,
 ) -> None:
     partitions = len(await producer.partitions_for(target.name))
     if not partitions:
@@ -208,7 +223,7 @@ async def _send(
     try:
         async with producer.transaction():
             for letter, record in due:
-                async for one in _sending(producer, letter, record, target, source, partitions):
+                async for one in _sending(producer, letter, record, epoch, target, source, partitions):
                     sent.append(one)  # noqa: PERF401 (of a failure in between, those before are known)
             # A batch that failed does not fail aiokafka's transaction.
             await asyncio.gather(*sent)
@@ -224,6 +239,7 @@ async def _sending(
     producer: AIOKafkaProducer,
     letter: Letter,
     record: ConsumerRecord,
+    epoch: int,
     target: Topic,
     source: Topic,
     partitions: int,
@@ -234,13 +250,19 @@ async def _sending(
         target.name,
         key=record.key,
         value=record.value,
-        headers=[*original, *origin.origin_headers(place, 0)],
+        headers=[*original, *origin.origin_headers(place, epoch)],
         partition=partition_of(record.key or b"", partitions),
     )
     mark = f"{place.partition}:{place.offset}".encode()
     yield await producer.send(
         source.name, key=place.key, value=b"", headers=[(REDRIVEN, mark)], partition=place.partition
     )
+
+
+def _order(letter: Letter) -> tuple[int, str, int, int]:
+    """Oldest first, and in the order of their offsets."""
+    record = letter.record
+    return record.timestamp, record.topic, record.partition, record.offset
 
 
 def _text(headers: Iterable[tuple[str, bytes]], name: str) -> str:

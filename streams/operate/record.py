@@ -1,5 +1,6 @@
 """What is on the bus, decoded: a rule's rehearsal on history, as `simulate` reads it."""
 
+import math
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
@@ -37,13 +38,14 @@ async def record(
     try:
         bus = Reader(registry, "record", schemas.event_types() - BADGE_EVENTS)
         async with reader(settings) as consumer:
-            wanted = names or tuple(topic.name for topic in topics(settings).sources)
+            wanted = dict.fromkeys(names or (topic.name for topic in topics(settings).sources))
             # All offsets first: aiokafka does not answer about times once it fetches.
             stretches = [s for name in wanted for s in await _stretches(consumer, name, since)]
-            before = None if until is None else _milliseconds(until)
+            after = -math.inf if since is None else _milliseconds(since)
+            before = math.inf if until is None else _milliseconds(until)
             for tp, begin, end in stretches:
                 async for found in records(consumer, tp, begin, end):
-                    if before is not None and found.timestamp >= before:
+                    if not after <= found.timestamp < before:
                         continue
                     line = await _line(bus, found, settings.source_epoch, report)
                     if line is not None:
@@ -98,4 +100,4 @@ def _json(activity: Activity) -> bytes:
 
 
 def _milliseconds(time: datetime) -> int:
-    return int(time.timestamp() * 1000)
+    return max(0, int(time.timestamp() * 1000))

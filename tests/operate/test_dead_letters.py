@@ -1,12 +1,21 @@
 """What was set aside by tracker and relay: found again, sent again, once."""
 
 import asyncio
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
+import aiohttp
+import orjson
 import pytest
 
+from streams.badges import load
+from streams.badges.progress import fingerprint
+from streams.bus import schemas
+from streams.bus.registry import UNKNOWN_SECONDS
 from streams.errors import FatalError
 from streams.operate.letters import Filter, Letter, letters
 from streams.sandbox import lms
@@ -126,6 +135,42 @@ def test_a_redriven_message_keeps_its_identity(full: FullSite, loop: asyncio.Run
         assert (second.record.key, second.record.value) == (letter.record.key, letter.record.value)
 
     loop.run(scenario())
+
+
+def test_letters_are_judged_in_whatever_order_they_are_sent_again(
+    full: FullSite, loop: asyncio.Runner
+) -> None:
+    async def scenario() -> None:
+        # given a learner's events under a schema that the registry lost
+        last = await register(full, "the last before")
+        lost = (0).to_bytes(1, "big") + (last + 1).to_bytes(4, "big")
+        good = [passes(full, 107) for _ in range(12)]
+        await full.emit([replace(e, value=lost + (e.value or b"")[len(lost) :]) for e in good])
+        letters = await found(full, reason="unknown_schema")
+        assert len(letters) == len(good)
+        assert await register(full, "the one that was lost") == last + 1
+        await asyncio.sleep(UNKNOWN_SECONDS)
+        # when
+        for letter in (letters[9], letters[3]):
+            await full.run("dead-letters", "redrive", letter.id)
+        assert "sent again: 10" in await full.run("dead-letters", "redrive", "--reason", "unknown_schema")
+        # then
+        names = topics(full.commands.parsed)
+        ids = {fingerprint(emission.id) for emission in good}
+        async with asyncio.timeout(WITHIN):
+            while not ids <= set(load(orjson.loads((await full.table(names.progress.name))[b"107"])).recent):
+                await asyncio.sleep(0.2)
+
+    loop.run(scenario())
+
+
+async def register(full: FullSite, doc: str) -> int:
+    """The id of the passing status's schema as another text."""
+    schema = json.dumps(schemas.schema(lms.PASSING) | {"doc": f"{full.commands.parsed.app_id} {doc}"})
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        subject = f"{full.commands.parsed.registry}/subjects/lost-{uuid4()}/versions"
+        async with session.post(subject, json={"schema": schema}) as response:
+            return int((await response.json(content_type=None))["id"])
 
 
 def test_of_two_who_redrive_at_once_each_letter_is_sent_by_one(full: FullSite, loop: asyncio.Runner) -> None:
