@@ -14,6 +14,8 @@ from streams.errors import UnreadableError
 ORIGIN = "origin"
 ORIGIN_KEY = "origin-key"
 
+LARGEST = 2**63 - 1
+
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -36,8 +38,11 @@ def read_origin(headers: Headers) -> tuple[Source, int]:
     for name, value in reversed(headers):
         if name == ORIGIN:
             try:
-                epoch, partition, offset, timestamp, topic = value.split(b":", 4)
-                return Source(topic.decode(), int(partition), int(offset), int(epoch)), int(timestamp)
+                *numbers, topic = value.split(b":", 4)
+                epoch, partition, offset, timestamp = map(int, numbers)
+                if max(epoch, partition, offset) > LARGEST:
+                    break
+                return Source(topic.decode(), partition, offset, epoch), timestamp
             except (ValueError, AttributeError):
                 break
     raise UnreadableError("origin", "the record does not say where it was first")

@@ -348,7 +348,7 @@ class Desiring:
         if after is before:
             return
         dumped = orjson.dumps(dump(after))
-        if len(dumped) > ISSUANCE_BYTES:
+        if len(dumped) > min(ISSUANCE_BYTES, self._unit.value_bytes):
             raise UnreadableError("too_large", f"an issuance of {len(dumped)} bytes")
         self._unit.put(badge, dumped)
         self._changed[badge] = None

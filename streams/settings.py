@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     replication: int = Field(3, ge=1, le=32, description="Replication factor of our own topics.")
     source: str = Field("openedx/badge-streams/tracker", description="`ce_source` of our badge events.")
     source_epoch: int = Field(
-        0, ge=0, description="Part of an origin; raise it after a source topic was recreated."
+        0, ge=0, le=2**31, description="Part of an origin; raise it after a source topic was recreated."
     )
     http: str = Field(
         "",

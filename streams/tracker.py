@@ -15,8 +15,8 @@ import orjson
 from aiokafka.structs import ConsumerRecord
 
 from streams import metrics, origin
-from streams.badges import Activity, Catalog, Decision, Progress, Source, dump, judge, load
-from streams.bus.emitter import BadgeEmitter
+from streams.badges import Activity, Catalog, Decision, Progress, Source, User, dump, judge, load
+from streams.bus.emitter import BadgeEmitter, BadgeEvent
 from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalogs import CatalogInForce
@@ -125,12 +125,13 @@ class Tracking:
         self._progress: dict[bytes, Progress] = {}
         self._changed: set[bytes] = set()
         self._sizes: dict[bytes, int] = {}
+        self._most = min(PROGRESS_BYTES, unit.value_bytes)
         self._judgements = 0
         self._decisions: list[Decision] = []
 
     def step(self, record: ConsumerRecord) -> None:
         """Judge one activity, or set it aside; what was set aside leaves the progress as it was."""
-        if command_of(record.value, record.headers) == FORGET:
+        if command_of(record.value, record.headers) == FORGET and record.key is not None:
             self._forget(record.key)
             return
         try:
@@ -186,19 +187,21 @@ class Tracking:
         if after is before:
             return
         self._bound(key, after, size)
-        for decision in decisions:
-            template = self._document.templates[decision.template]
-            provider = self._document.organizations[template.organization].provider
-            event = self._tracker.emitter.encode(decision, after.user, template, provider)
-            self._unit.send(
-                self._tracker.names.badges.name,
-                key=event.key,
-                value=event.value,
-                headers=event.headers,
-            )
+        badges = self._tracker.names.badges.name
+        events = [self._encode(decision, after.user) for decision in decisions]
+        for event in events:
+            # Before the first is sent: an activity's decisions are all sent, or it is set aside.
+            self._unit.check_size(badges, key=event.key, value=event.value, headers=event.headers)
+        for event in events:
+            self._unit.send(badges, key=event.key, value=event.value, headers=event.headers)
         self._decisions.extend(decisions)
         self._progress[key] = after
         self._changed.add(key)
+
+    def _encode(self, decision: Decision, user: User | None) -> BadgeEvent:
+        template = self._document.templates[decision.template]
+        provider = self._document.organizations[template.organization].provider
+        return self._tracker.emitter.encode(decision, user, template, provider)
 
     def _load(self, key: bytes) -> Progress:
         raw = self._unit.get(key)
@@ -211,10 +214,10 @@ class Tracking:
         """Refuse a progress that grew too large; it is measured only where it may come near the bound."""
         before = self._sizes.get(key, 0)
         estimate = before + ESCAPED * size + GROWTH_BYTES
-        if estimate > PROGRESS_BYTES // 2:
+        if estimate > self._most // 2:
             estimate = len(orjson.dumps(dump(after)))
-            if estimate > PROGRESS_BYTES:
-                raise UnreadableError("progress_too_large", f"more than {PROGRESS_BYTES} bytes")
+            if estimate > self._most:
+                raise UnreadableError("progress_too_large", f"more than {self._most} bytes")
         self._sizes[key] = estimate
 
     def _set_aside(

@@ -7,7 +7,7 @@ What can never be read raises `UnreadableError` with one of these reasons:
 ``no_id``           `ce_id` is missing, doubled or no UUID
 ``no_frame``        the value does not begin with a zero byte and a schema id
 ``unknown_schema``  the registry knows no schema of that id
-``bad_schema``      the registry's schema is none that Avro understands
+``bad_schema``      the registry's schema is none that Avro understands, or none that is safe to follow
 ``not_resolvable``  the writer's schema cannot be read as the event type's
 ``bad_body``        the body is truncated or not what its schema says
 ``no_learner``      the learner's id is missing
@@ -36,6 +36,11 @@ from streams.errors import UnreadableError
 Headers = Sequence[tuple[str, bytes]]
 
 FRAME_BYTES = 5
+LATEST_MS = 253_402_300_799_000
+"""The last second of the year 9999, after which Python has no time."""
+SCHEMA_PARTS = 10_000
+"""A writer's schema of more parts, each use of a named type counted anew, is not read."""
+LOGICAL = frozenset({"logicalType"})
 KNOWN = schemas.event_types
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -164,10 +169,9 @@ class _Decoder:
 
     def __init__(self, text: str, event_type: str) -> None:
         pinned = schemas.schema(event_type)
-        ours = fastavro.parse_schema(pinned)
-        written = _parsed(text)
+        written, shape = _parsed(text)
         # Resolution costs half of the reading, and most writers have our schema exactly.
-        resolve = None if _shape(json.loads(text)) == _shape(pinned) else ours
+        resolve = None if shape == _shape(pinned) else fastavro.parse_schema(_without(pinned, LOGICAL))
         self._read = partial(fastavro.schemaless_reader, writer_schema=written, reader_schema=resolve)
         self._field = pinned["fields"][0]["name"]
         path = schemas.learner_path(event_type)
@@ -249,26 +253,81 @@ def _time(text: bytes | None, timestamp_ms: int) -> datetime:
                 return time if time.tzinfo is UTC else time.astimezone(UTC)
         except (UnicodeDecodeError, OverflowError):
             pass
-    return datetime.fromtimestamp(max(0, timestamp_ms) / 1000, UTC)
+    return datetime.fromtimestamp(min(max(0, timestamp_ms), LATEST_MS) / 1000, UTC)
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str) -> tuple[Any, Any]:
+    """The writer's schema for fastavro, and its shape."""
+    named: dict[str, Any] = {}
     try:
-        schema = json.loads(text)
-        parsed = fastavro.parse_schema(schema)
+        # A logical type is the writer's word for how to see a value; ours has the last.
+        schema = _without(json.loads(text), LOGICAL)
+        parsed = fastavro.parse_schema(schema, named)
+        _Weighing(named).weigh(parsed, frozenset())
+        shape = _shape(schema)
+    except UnreadableError:
+        raise
     except Exception as error:
         # Text from outside: anything may be wrong with it, and a deep one ends in a RecursionError.
         raise UnreadableError("bad_schema", type(error).__name__) from error
     if not isinstance(schema, dict) or schema.get("type") != "record":
         raise UnreadableError("bad_schema", "not a record")
-    return parsed
+    return parsed, shape
+
+
+class _Weighing:
+    """Refuses what would make the Avro library recurse, loop or grow without end on few bytes."""
+
+    def __init__(self, named: Mapping[str, Any]) -> None:
+        self._named = named
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def weigh(self, schema: Any, within: frozenset[str]) -> tuple[int, int]:
+        """The fewest bytes of a value of the parsed schema, and of how many parts the schema is."""
+        if isinstance(schema, str) and schema in self._named:
+            if schema in within:
+                raise UnreadableError("bad_schema", "a type that contains itself")
+            if schema not in self._known:
+                self._known[schema] = self.weigh(self._named[schema], within)
+            return self._known[schema]
+        least, parts = self._of(schema, within)
+        if parts > SCHEMA_PARTS:
+            raise UnreadableError("bad_schema", f"more than {SCHEMA_PARTS} parts")
+        return least, parts
+
+    def _of(self, schema: Any, within: frozenset[str]) -> tuple[int, int]:
+        if isinstance(schema, str):
+            return int(schema != "null"), 1
+        if isinstance(schema, list):
+            return 1, 1 + sum(self.weigh(branch, within)[1] for branch in schema)
+        match schema["type"]:
+            case "record" | "error":
+                fields = [self.weigh(f["type"], within | {schema["name"]}) for f in schema["fields"]]
+                return sum(least for least, _ in fields), 1 + sum(parts for _, parts in fields)
+            case "array":
+                least, parts = self.weigh(schema["items"], within)
+                if not least:
+                    raise UnreadableError("bad_schema", "an array whose items have no bytes")
+                return 1, 1 + parts
+            case "map":
+                return 1, 1 + self.weigh(schema["values"], within)[1]
+            case "fixed":
+                return schema["size"], 1
+            case "enum":
+                return 1, 1
+            case other:
+                return self.weigh(other, within)
 
 
 def _shape(schema: Any) -> Any:
-    """The schema without what does not change the bytes or the decoded value: documentation, namespaces."""
+    """The schema without what changes neither the bytes nor the decoded value."""
+    return _without(schema, LOGICAL | {"doc", "namespace"})
+
+
+def _without(schema: Any, keys: frozenset[str]) -> Any:
     if isinstance(schema, dict):
-        return {key: _shape(value) for key, value in schema.items() if key not in ("doc", "namespace")}
-    return [_shape(part) for part in schema] if isinstance(schema, list) else schema
+        return {key: _without(value, keys) for key, value in schema.items() if key not in keys}
+    return [_without(part, keys) for part in schema] if isinstance(schema, list) else schema
 
 
 def _said(error: Exception) -> str:

@@ -118,7 +118,9 @@ class Registry:
         assert self._session is not None
         began = time.monotonic()
         try:
-            async with self._session.request(method, self._url + path, json=body) as response:
+            async with self._session.request(
+                method, self._url + path, json=body, allow_redirects=False
+            ) as response:
                 status, raw = response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             metrics.REGISTRY_ERRORS.labels("away").inc()
@@ -133,7 +135,13 @@ class Registry:
             metrics.REGISTRY_ERRORS.labels("failed").inc()
             log.warning("the schema registry answers %d", status)
             raise _AwayError
-        return status, _json_object(raw)
+        reply = _json_object(raw)
+        if reply is None or (status != 200 and "error_code" not in reply):
+            # An ingress or a login page has answered, which knows nothing of schemas.
+            metrics.REGISTRY_ERRORS.labels("failed").inc()
+            log.warning("something else than the schema registry answers: %d", status)
+            raise _AwayError
+        return status, reply
 
 
 def _headers(settings: Settings) -> dict[str, str]:
@@ -145,9 +153,9 @@ def _headers(settings: Settings) -> dict[str, str]:
     return headers
 
 
-def _json_object(raw: bytes) -> dict[str, Any]:
+def _json_object(raw: bytes) -> dict[str, Any] | None:
     try:
         parsed = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
+        return None
+    return parsed if isinstance(parsed, dict) else None

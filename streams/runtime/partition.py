@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams import metrics
@@ -19,8 +20,6 @@ from streams.runtime.patience import patient
 from streams.runtime.unit import Batch, Unit
 
 if TYPE_CHECKING:
-    from aiokafka.producer.message_accumulator import BatchBuilder
-
     from streams.runtime.app import App
     from streams.runtime.table import Table
 
@@ -162,10 +161,9 @@ class Partition:
 
         self._tasks.append(asyncio.ensure_future(guarded()))
 
-    def new_builder(self) -> "BatchBuilder":
-        """An empty record batch of this partition's producer."""
-        assert self._producer is not None
-        return self._producer.create_batch()
+    def new_builder(self, topic: str) -> BatchBuilder:
+        """An empty record batch, as large as `topic` takes."""
+        return BatchBuilder(min(BATCH_BYTES, self.app.max_message_bytes[topic]), 0, is_transactional=True)
 
     def commit_soon(self, unit: Unit) -> None:
         """Commit in the background; the partition's lock is free again afterwards."""

@@ -27,6 +27,10 @@ RECORD_OVERHEAD = 128
 """Bytes of a record batch that are neither key, value nor header (framing, lengths), at the most."""
 
 
+UTF8_BYTES = 4
+"""Bytes of a character, at the most."""
+
+
 class AbandonedError(Exception):
     """The unit's partition went to another worker; whoever owns it now will see the batch again."""
 
@@ -93,6 +97,13 @@ class Unit:
         """True once another worker may own the partition."""
         return self._term != self._partition.term
 
+    @property
+    def value_bytes(self) -> int:
+        """How many bytes a value of the table may have: its changelog takes no more."""
+        table = self._partition.table
+        assert table is not None
+        return self._partition.app.max_message_bytes[table.changelog] - 2 * RECORD_OVERHEAD
+
     async def __aenter__(self) -> "Unit":
         await self._partition.lock.acquire()
         self._partition.begin()
@@ -133,13 +144,22 @@ class Unit:
 
         Raises `UnreadableError` where the record is larger than the topic takes.
         """
-        app = self._partition.app
         if partition is None:
-            partition = partition_of(key or b"", app.partitions[topic])
-        size = len(key or b"") + len(value or b"") + sum(len(k) + len(v or b"") + 4 for k, v in headers)
-        if size + RECORD_OVERHEAD > app.max_message_bytes[topic]:
-            raise UnreadableError("too_large", f"{size} bytes for {topic}")
+            partition = partition_of(key or b"", self._partition.app.partitions[topic])
+        self.check_size(topic, key=key, value=value, headers=headers)
         self._append(topic, partition, key, value, list(headers))
+
+    def check_size(
+        self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> None:
+        """Raise `UnreadableError` where such a record is larger than the topic takes."""
+        limit = self._partition.app.max_message_bytes[topic] - RECORD_OVERHEAD
+        size = len(key or b"") + len(value or b"") + sum(len(k) + len(v or b"") + 4 for k, v in headers)
+        if size * UTF8_BYTES > limit:
+            # Near the limit the names' own bytes count, of which a character has several.
+            size += sum(len(k.encode()) - len(k) for k, _ in headers)
+            if size > limit:
+                raise UnreadableError("too_large", f"{size} bytes for {topic}")
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Await something slow; raise `AbandonedError` as soon as the partition is revoked."""
@@ -170,8 +190,8 @@ class Unit:
     ) -> None:
         builders = self.builders.get((topic, partition))
         if builders is None:
-            builders = self.builders[(topic, partition)] = [self._partition.new_builder()]
+            builders = self.builders[(topic, partition)] = [self._partition.new_builder(topic)]
         if builders[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
-            builders.append(self._partition.new_builder())
+            builders.append(self._partition.new_builder(topic))
             if builders[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
                 raise FatalError(f"a record for {topic} does not fit into an empty batch")

@@ -47,7 +47,16 @@ class RegistryServer:
     def _noted(self, request: web.Request) -> web.Response | None:
         self.asked[request.path] += 1
         self.authorizations.append(request.headers.get("Authorization"))
-        return web.Response(status=self.failures.pop(0)) if self.failures else None
+        if not self.failures:
+            return None
+        failure = self.failures.pop(0)
+        return web.json_response({"error_code": failure, "message": "no"}, status=failure)
+
+    async def something_else(self, request: web.Request) -> web.Response:
+        """What stands before a registry that is away: status and body as the path says."""
+        status, body = int(request.match_info["status"]), request.match_info["body"]
+        headers = {"Location": "/login"} if status == 302 else {}
+        return web.Response(status=status, text=body, headers=headers)
 
 
 @asynccontextmanager
@@ -58,6 +67,7 @@ async def registry_server(prefix: str = "/apis/ccompat/v7") -> AsyncIterator[Reg
     app.router.add_get(prefix + "/schemas/ids/{id}", server.schema)
     app.router.add_post(prefix + "/subjects/{subject}/versions", server.register)
     app.router.add_post(prefix + "/subjects/{subject}", server.register)
+    app.router.add_get("/instead/{status}/{body}/schemas/ids/{id}", server.something_else)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -72,6 +73,26 @@ async def test_a_registry_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyP
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(client.schema_by_id(7), 0.5)
 
+    await client.stop()
+
+
+NO_ROUTE = '{"message":"no Route matched"}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, "<html>"), (302, "moved"), (400, "<html>"), (404, "<html>"), (404, NO_ROUTE), (400, NO_ROUTE)],
+)
+async def test_what_stands_before_a_registry_that_is_away_is_not_believed(
+    server: RegistryServer, monkeypatch: pytest.MonkeyPatch, status: int, body: str
+) -> None:
+    monkeypatch.setattr(registry, "WAIT_INITIAL", 0.01)
+    address = server.url.replace("/apis/ccompat/v7", f"/instead/{status}/{quote(body, safe='')}")
+    client = Registry(Settings(registry=address))
+    await client.start()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(client.schema_by_id(1), 0.2)
     await client.stop()
 
 

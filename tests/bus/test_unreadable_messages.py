@@ -48,6 +48,15 @@ def _written(schema: dict[str, Any], value: dict[str, Any], schema_id: int = 99)
     return b"\0" + schema_id.to_bytes(4, "big") + body.getvalue()
 
 
+def _doubled(levels: int) -> Any:
+    """A record that uses another twice, which uses another twice, and so on."""
+    fields = [{"name": "end", "type": "null"}]
+    for level in range(levels):
+        inner = {"type": "record", "name": f"D{level}", "fields": fields}
+        fields = [{"name": "a", "type": inner}, {"name": "b", "type": f"D{level}"}]
+    return {"type": "record", "name": "Doubled", "fields": fields}
+
+
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [
@@ -107,6 +116,52 @@ async def test_a_schema_that_avro_does_not_understand_is_unreadable(
     server.holds(99, text)
 
     assert await _reason(read, b"\0\0\0\0\x63" + REAL.avro) == reason
+
+
+EMPTY = {"type": "record", "name": "Empty", "fields": []}
+
+
+@pytest.mark.parametrize(
+    ("type", "value"),
+    [
+        ({"type": "record", "name": "R", "fields": [{"name": "r", "type": ["null", "R"]}]}, b"\2" * 200_000),
+        ({"type": "array", "items": "null"}, b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"),
+        ({"type": "array", "items": EMPTY}, b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"),
+        (_doubled(20), b""),
+    ],
+    ids=["contains itself", "array of nulls", "array of empty records", "doubles with each level"],
+)
+async def test_a_schema_that_makes_much_of_few_bytes_is_not_followed(
+    read: Read, server: RegistryServer, type: Any, value: bytes
+) -> None:
+    server.holds(99, _changed(lambda payload: payload["fields"].append({"name": "more", "type": type})))
+
+    assert await _reason(read, b"\0\0\0\0\x63" + REAL.avro + value) == "bad_schema"
+
+
+async def test_a_schema_nested_beyond_measure_is_not_followed(read: Read, server: RegistryServer) -> None:
+    deep: Any = "int"
+    for _ in range(900):
+        deep = {"type": "array", "items": deep}
+    server.holds(99, _changed(lambda payload: payload["fields"].append({"name": "more", "type": deep})))
+
+    with suppress(UnreadableError):
+        await read(b"\0\0\0\0\x63" + REAL.avro + b"\0", REAL.headers)
+
+
+async def test_a_writers_logical_type_changes_nothing(read: Read, server: RegistryServer) -> None:
+    def change(payload: dict[str, Any]) -> None:
+        user = next(f for f in payload["fields"] if f["name"] == "user")["type"]
+        pii = next(f for f in user["fields"] if f["name"] == "pii")["type"]
+        name = next(f for f in pii["fields"] if f["name"] == "username")
+        name["type"] = {"type": "string", "logicalType": "uuid"}
+
+    server.holds(99, _changed(change))
+
+    activity = await read(b"\0\0\0\0\x63" + REAL.avro, REAL.headers)
+
+    assert activity is not None
+    assert activity.data == REAL.payload
 
 
 async def test_a_writer_without_a_field_that_we_require_is_unreadable(
@@ -196,6 +251,15 @@ async def test_without_a_time_the_records_timestamp_counts(read: Read) -> None:
 
     assert activity is not None
     assert activity.time == datetime.fromtimestamp(TIMESTAMP_MS / 1000, UTC)
+
+
+async def test_a_timestamp_beyond_the_years_of_python_is_the_last_of_them(reader: Reader, read: Read) -> None:
+    await read(REAL.value, REAL.headers)
+
+    activity = reader.read(REAL.value, _without("ce_time"), Source("t", 0, 0), 10**17)
+
+    assert activity is not None
+    assert activity.time.year == 9999
 
 
 async def test_of_another_doubled_header_the_first_counts(read: Read) -> None:
