@@ -1,11 +1,18 @@
 """What one fetch gave of one partition."""
 
+import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.consumer import fetcher
+from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import ConsumerRecord
+
+_BATCH_BEGIN = struct.Struct(">qi")
+"""A record batch's base offset, and how many bytes follow."""
 
 
 class Fetched(Iterator[ConsumerRecord]):
@@ -13,17 +20,24 @@ class Fetched(Iterator[ConsumerRecord]):
 
     Parsed all at once, as aiokafka gives them, records take ten times their bytes and are out of the
     processor's caches when their turn comes: a quarter of the worker's processor time went there.
+
+    A header's name that is not UTF-8 is given with its odd bytes as `\\xff`; aiokafka would stop there.
     """
 
-    __slots__ = ("_batches", "_records", "end")
+    __slots__ = ("_batches", "_raw", "_records", "end")
 
     def __init__(self, records: PartitionRecords) -> None:
-        self._batches = records._records = _Batches(records._records)
+        self._raw: bytes = records._records.raw
+        self._batches = records._records = _Batches(iter(records._records.next_batch, None))
         self._records = records
         self.end = self._batches.end
 
     def __next__(self) -> ConsumerRecord:
-        return next(self._records)
+        try:
+            return next(self._records)
+        except UnicodeDecodeError:
+            self._begin_again()
+            return next(self._records)
 
     @property
     def position(self) -> int:
@@ -43,6 +57,32 @@ class Fetched(Iterator[ConsumerRecord]):
         """
         self._records._records_iterator = iter(())
         self._batches.clear()
+        self._raw = b""
+
+    def _begin_again(self) -> None:
+        """Parse what is left patiently: once a batch has failed, nothing can be had of it."""
+        failed = self._records
+        batches = (batch for batch in _patient(self._raw) if batch.next_offset > failed.next_fetch_offset)
+        self._batches = _Batches(batches)
+        self._records = PartitionRecords(
+            failed._tp, self._batches, [], failed.next_fetch_offset, None, None, True, READ_COMMITTED
+        )
+        self._records._aborted_transactions = failed._aborted_transactions
+        self._records._aborted_producers = failed._aborted_producers
+
+
+class Records:
+    """aiokafka's records of a fetch, with their bytes."""
+
+    def __init__(self, raw: bytes) -> None:
+        records = MemoryRecords(raw)
+        self.raw = raw
+        self.has_next = records.has_next
+        self.next_batch = records.next_batch
+        self.size_in_bytes = records.size_in_bytes
+
+
+fetcher.MemoryRecords = Records
 
 
 class _Batches:
@@ -50,8 +90,8 @@ class _Batches:
 
     __slots__ = ("_batches", "end")
 
-    def __init__(self, records: MemoryRecords) -> None:
-        self._batches = deque(iter(records.next_batch, None))
+    def __init__(self, batches: Iterable[Any]) -> None:
+        self._batches = deque(batches)
         self.end = int(self._batches[-1].next_offset)
 
     def clear(self) -> None:
@@ -62,3 +102,34 @@ class _Batches:
 
     def next_batch(self) -> object:
         return self._batches.popleft()
+
+
+def _patient(raw: bytes) -> Iterator["_PatientBatch"]:
+    begin = 0
+    while begin + _BATCH_BEGIN.size <= len(raw):
+        _, length = _BATCH_BEGIN.unpack_from(raw, begin)
+        end = begin + _BATCH_BEGIN.size + length
+        if end > len(raw):
+            return
+        yield _PatientBatch(raw[begin:end])
+        begin = end
+
+
+class _PatientBatch(_DefaultRecordBatchPy):
+    """aiokafka's parsing in Python, several times slower, with any header names."""
+
+    _buffer: bytearray
+
+    def _maybe_uncompress(self) -> None:
+        super()._maybe_uncompress()
+        self._buffer = _Bytes(self._buffer)
+
+
+class _Bytes(bytearray):
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return _Bytes(found) if isinstance(index, slice) else found
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        del errors
+        return super().decode(encoding, "backslashreplace")

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import TopicPartition
 
 from streams.catalog import load_catalog
-from streams.runtime.fetched import Fetched
+from streams.runtime.fetched import Fetched, Records
 from streams.runtime.unit import UNIT_RECORDS
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import audit, settled
@@ -70,6 +69,19 @@ def test_a_broken_checksum_is_found_when_its_batch_is_reached() -> None:
         next(fetched)
 
 
+@pytest.mark.parametrize("compression", [0, GZIP])
+def test_a_headers_name_that_is_not_utf_8_does_not_end_the_stream(compression: int) -> None:
+    odd = _batch((3, 4, 5), compression=compression, name=b"ce_\xff")
+    fetched = _fetched(_batch((0, 1, 2)), odd, _batch((6,)), begin=1)
+
+    records = list(fetched)
+
+    assert [record.offset for record in records] == [1, 2, 3, 4, 5, 6]
+    assert [record.value for record in records] == [b"%d" % n for n in range(1, 7)]
+    assert [[name for name, _ in record.headers] for record in records[2:4]] == [["ce_\\xff"]] * 2
+    assert (fetched.position, fetched.done) == (7, True)
+
+
 def test_what_is_dropped_gives_nothing_and_is_gone_without_the_collector() -> None:
     records = _records(_batch((0, 1)), _batch((2,)))
     gone = weakref.ref(records)
@@ -117,23 +129,46 @@ def _fetched(*batches: bytes, begin: int = 0, aborted: Sequence[tuple[int, int]]
 
 
 def _records(*batches: bytes, begin: int = 0, aborted: Sequence[tuple[int, int]] = ()) -> PartitionRecords:
-    records = MemoryRecords(b"".join(batches))
+    records = Records(b"".join(batches))
     tp = TopicPartition("topic", 0)
     return PartitionRecords(tp, records, aborted, begin, None, None, True, READ_COMMITTED)
 
 
 def _batch(
-    offsets: Sequence[int], *, base: int | None = None, compression: int = 0, producer: int = -1
+    offsets: Sequence[int],
+    *,
+    base: int | None = None,
+    compression: int = 0,
+    producer: int = -1,
+    name: bytes | None = None,
 ) -> bytes:
-    """A record batch of records at `offsets`, whose values say so; `base` is the batch's first offset."""
+    """A record batch of records at `offsets`, whose values say so; `base` is the batch's first offset.
+
+    Each record has a header of that `name`, if one is given.
+    """
     base = offsets[0] if base is None else base
-    builder = DefaultRecordBatchBuilder(2, compression, producer >= 0, producer, 0, 0, 100_000)
+    builder = _DefaultRecordBatchBuilderPy(2, compression, producer >= 0, producer, 0, 0, 100_000)
     for offset in offsets:
-        builder.append(offset - base, 1_700_000_000_000, None, b"%d" % offset, [])
+        headers = [] if name is None else [(_Name(name), b"")]
+        builder.append(offset - base, 1_700_000_000_000, None, b"%d" % offset, headers)
     built = builder.build()
     # The base offset, which the checksum does not cover, is the broker's to write.
     built[:8] = base.to_bytes(8, "big")
     return bytes(built)
+
+
+class _Name(str):
+    """A header's name of any bytes."""
+
+    def __new__(cls, raw: bytes) -> "_Name":
+        made = super().__new__(cls, raw.decode("latin-1"))
+        made.raw = raw
+        return made
+
+    raw: bytes
+
+    def encode(self, *_: object) -> bytes:  # type: ignore[override]
+        return self.raw
 
 
 def _counted(metrics: str, name: str, topic: str) -> int:
