@@ -72,7 +72,9 @@ class CatalogInForce:
         return self._refused
 
     def describe(self) -> dict[str, Any]:
-        """What `/health` says of it."""
+        """What `/health` says of it; nothing before it is started."""
+        if self._document is None:
+            return {}
         return {
             "revision": self._revision,
             "rules": self.compiled.revision,

@@ -27,10 +27,8 @@ class Pages:
 
     def __init__(self, app: "App", address: str, describe: Describe) -> None:
         self._app = app
-        self._host, _, port = address.rpartition(":")
-        if not port.isdigit():
-            raise ConfigurationError(f"BADGES_HTTP: {address!r} is not host:port")
-        self._port = int(port)
+        host, _, port = address.rpartition(":")
+        self._host, self._port = host.strip("[]"), int(port)
         self._describe = describe
         self._runner: web.AppRunner | None = None
 

@@ -1,14 +1,17 @@
 """Every setting, declared once. Read from the environment when asked, never at import."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
+from aiokafka.conn import collect_hosts
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from streams.errors import ConfigurationError
 
 LIFECYCLE_TOPIC = "learning-badges-lifecycle"
+TOPIC_PART = r"^[a-zA-Z0-9._-]{1,200}$"
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -23,10 +26,16 @@ class Settings(BaseSettings):
 
     kafka: str = Field("localhost:9092", description="Bootstrap servers of Kafka, comma-separated.")
     registry: str = Field(
-        "http://localhost:8081", description="URL of the Confluent-compatible schema registry."
+        "http://localhost:8081",
+        pattern=r"^https?://\S+$",
+        description="URL of the Confluent-compatible schema registry.",
     )
-    app_id: str = Field("badge-streams", description="Consumer group and topic prefix of the tracker.")
-    relay_id: str = Field("badge-relay", description="Consumer group and topic prefix of the relay.")
+    app_id: str = Field(
+        "badge-streams", pattern=TOPIC_PART, description="Consumer group and topic prefix of the tracker."
+    )
+    relay_id: str = Field(
+        "badge-relay", pattern=TOPIC_PART, description="Consumer group and topic prefix of the relay."
+    )
     topic_prefix: str = Field("", description="The bus's topic prefix; empty: none, and no dash.")
     source_topics: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -79,6 +88,22 @@ class Settings(BaseSettings):
     def _empty_path_is_none(cls, value: object) -> object:
         return value or None
 
+    @field_validator("kafka")
+    @classmethod
+    def _hosts(cls, value: str) -> str:
+        with suppress(ValueError):
+            if all(host and 0 < port < 65_536 for host, port, _ in collect_hosts(value, randomize=False)):
+                return value
+        raise ValueError("must be host:port, more of them separated by commas")
+
+    @field_validator("http")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (host and port.isascii() and port.isdigit() and int(port) < 65_536):
+            raise ValueError("must be host:port")
+        return value
+
     @property
     def lifecycle_topic(self) -> str:
         """The bus's own topic for badge events, with its prefix."""
@@ -90,7 +115,10 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = (f"BADGES_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        lines = (
+            f"BADGES_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
         raise ConfigurationError("\n".join(lines)) from None
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from streams.errors import ConfigurationError
 from streams.settings import Settings
 
 DAY_MS = 86_400_000
@@ -67,12 +68,12 @@ class Topics:
 
 
 def topics(settings: Settings) -> Topics:
-    """The topics that `settings` name."""
+    """The topics that `settings` name; `ConfigurationError` where a topic of the bus is one of ours."""
     app, relay, n = settings.app_id, settings.relay_id, settings.partitions
     badges = settings.badge_topic or settings.lifecycle_topic
     sources = settings.source_topics or (settings.lifecycle_topic,)
     bus = "framed Avro of the Open edX event bus"
-    return Topics(
+    names = Topics(
         sources=tuple(Topic(name, n, "delete", 14 * DAY_MS, False, bus) for name in sources),
         badges=Topic(badges, n, "delete", 14 * DAY_MS, False, f"{bus}; key: badge uuid"),
         activities=Topic(
@@ -93,3 +94,7 @@ def topics(settings: Settings) -> Topics:
             f"{relay}-dead-letters", n, "delete", 28 * DAY_MS, True, "original records and the reason"
         ),
     )
+    ours = {topic.name for topic in (*names.tracker, *names.relay)}
+    if circle := sorted(ours.intersection((badges, *sources))):
+        raise ConfigurationError(f"{', '.join(circle)}: our own topic is none of the bus")
+    return names

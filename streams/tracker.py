@@ -74,7 +74,7 @@ class Tracker:
         """What `/health` says beside the stream's state."""
         return {
             "topics": [topic.name for topic in self.names.sources],
-            "event_types": sorted(self.catalogs.compiled.event_types),
+            "event_types": sorted(self.reader.wanted),
             "catalog": self.catalogs.describe(),
         }
 
