@@ -205,13 +205,18 @@ class Organization:
         self._trial = False
         self._line = asyncio.Lock()
         self._changed = asyncio.Event()
-        metrics.CREDLY_BREAKER.labels(self.id).set(0)
-        metrics.CREDLY_PAUSED.labels(self.id).set(0)
+        self.show()
 
     @property
     def held(self) -> str:
         """Why calls are held back at present; empty where they are not."""
         return self._hold.why if self._hold else ""
+
+    def show(self) -> None:
+        """Set the gauges of whether calls are held back, and why."""
+        for_key = None if self._hold is None else self._hold.for_key
+        metrics.CREDLY_BREAKER.labels(self.id).set(for_key is False)
+        metrics.CREDLY_PAUSED.labels(self.id).set(for_key is True)
 
     @property
     def has_key(self) -> bool:
@@ -233,8 +238,7 @@ class Organization:
         self._rate, self._quiet_until, self._throttled = self._limits.rate, -math.inf, 0
         self._hold = None
         self._failures = 0
-        metrics.CREDLY_BREAKER.labels(self.id).set(0)
-        metrics.CREDLY_PAUSED.labels(self.id).set(0)
+        self.show()
         self._changed.set()
 
     @asynccontextmanager
@@ -345,8 +349,7 @@ class Organization:
         if self._hold is not None and (turn.trial or not self._hold.for_key):
             log.warning("organization %s: calls go on", self.id)
             self._hold = None
-            metrics.CREDLY_BREAKER.labels(self.id).set(0)
-            metrics.CREDLY_PAUSED.labels(self.id).set(0)
+            self.show()
 
     def _pause(self, key: str, why: str) -> None:
         hold = self._hold
@@ -356,8 +359,7 @@ class Organization:
         failures = hold.failures + 1 if hold and hold.for_key else 1
         wait = self._limits.key.seconds(failures, self._clock.random())
         self._hold = Hold(why, self._clock.monotonic() + wait, for_key=True, failures=failures)
-        metrics.CREDLY_BREAKER.labels(self.id).set(0)
-        metrics.CREDLY_PAUSED.labels(self.id).set(1)
+        self.show()
 
     def _slow_down(self, why: str, wait: float | None) -> None:
         now = self._clock.monotonic()
@@ -380,8 +382,7 @@ class Organization:
         failures = hold.failures + 1 if hold else 1
         seconds = max(wait or 0.0, self._limits.breaker.seconds(failures, self._clock.random()))
         self._hold = Hold(why, self._clock.monotonic() + seconds, for_key=False, failures=failures)
-        metrics.CREDLY_BREAKER.labels(self.id).set(1)
-        metrics.CREDLY_PAUSED.labels(self.id).set(0)
+        self.show()
 
 
 class Organizations:

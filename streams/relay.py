@@ -25,7 +25,7 @@ from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalogs import CatalogInForce
 from streams.commands import FORGET, command_of
-from streams.credly import Recipient
+from streams.credly import Answer, Recipient
 from streams.credly_http import Http
 from streams.deadletters import set_aside
 from streams.errors import UnreadableError
@@ -150,18 +150,22 @@ class Relay:
 
     async def _watch_keys(self) -> None:
         while True:
-            free = [organization for organization in self.organizations if not organization.held]
-            await asyncio.gather(*(self._ask_expiry(organization) for organization in free))
+            await asyncio.gather(*(self._ask_expiry(organization) for organization in self.organizations))
             await asyncio.sleep(KEY_EXPIRY_SECONDS)
 
     async def _ask_expiry(self, organization: Organization) -> None:
         request = credly.tokens(organization.id)
         try:
             async with asyncio.timeout(KEY_EXPIRY_PATIENCE), organization.turn() as turn:
-                # Without an outcome: a key that may not ask for this may still do its work.
-                expiry = credly.read_tokens(await turn.call(request), turn.key)
+                answer = await turn.call(request)
+                expiry = credly.read_tokens(answer, turn.key)
+                if isinstance(answer, Answer) and answer.status == 200:
+                    # Else without an outcome: a key that may not ask for this may still do its work.
+                    turn.outcome = expiry
         except TimeoutError:
             return
+        if expiry.at is None and isinstance(answer, Answer):
+            metrics.CREDLY_KEY_EXPIRY.remove(organization.id)
         if expiry.at is not None:
             metrics.CREDLY_KEY_EXPIRY.labels(organization.id).set(expiry.at.timestamp())
             if expiry.at - datetime.now(UTC) < KEY_EXPIRY_ALARM:
@@ -182,7 +186,10 @@ class Backlog:
 
     def count(self, now: float) -> None:
         """Count as of `now` (Unix time)."""
-        names = [known.id for known in self._organizations]
+        names = []
+        for known in self._organizations:
+            names.append(known.id)
+            known.show()
         pending = dict.fromkeys(names, 0)
         oldest = dict.fromkeys(names, now)
         parked = dict.fromkeys(self._parked, 0)
@@ -199,10 +206,10 @@ class Backlog:
             metrics.CREDLY_OLDEST.labels(name).set(max(0.0, now - oldest[name]))
         for template, count in parked.items():
             metrics.CREDLY_PARKED.labels(template).set(count)
+        self._counted |= pending.keys()
         for name in self._counted - pending.keys():
             for gauge in _OF_ORGANIZATION:
                 gauge.remove(name)
-        self._counted = set(pending)
         self._parked = set(parked)
 
 
