@@ -240,13 +240,14 @@ def list_letters(reason: str, agent: str, since: datetime | None, redriven: bool
     """Print the letters of both workers as a table."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from streams.operate.letters import Filter, letters
     from streams.settings import load_settings
 
     wanted = Filter(reason=reason, agent=agent, since=since, redriven=redriven)
-    table = Table("id", "at", "agent", "reason", "type", "event", "detail")
+    # On a narrow screen the others give way: the id is what the other commands take.
+    table = Table(Column("id", no_wrap=True), "at", "agent", "reason", "type", "event", "detail")
     for letter in asyncio.run(letters(load_settings(), wanted)):
         at = letter.at.isoformat(timespec="seconds")
         texts = (letter.reason, letter.header("ce_type"), letter.header("ce_id"), letter.detail)

@@ -35,8 +35,9 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
     catalogs = CatalogInForce(settings, names.catalog.name)
     await catalogs.load()
     progress = await read_progress(settings, learner)
-    names_by_rules = {rules: name for name, rules in await published(settings)}
-    names_by_rules[catalogs.compiled.revision] = catalogs.revision
+    # Of several with the same rules the first; which of them was in force nobody wrote down.
+    names_by_rules = {catalogs.compiled.revision: catalogs.revision}
+    names_by_rules |= {rules: name for name, rules in reversed(await published(settings))}
     lines = [f"learner {learner}, by catalog {catalogs.revision}"]
     if progress is None:
         return [*lines, "no relevant activity has been seen"]
@@ -88,7 +89,8 @@ def _template(
 
 def _badge(badge: Badge, template: str, learner: int, names_by_rules: Mapping[str, str]) -> Iterator[str]:
     def under(rules: str) -> str:
-        return f"under catalog {names_by_rules.get(rules, f'of rules {rules}')}"
+        name = names_by_rules.get(rules)
+        return f"under the rules of catalog {name}" if name else f"under rules {rules}"
 
     yield f"  badge {badge_id(template, learner)}: {'held' if badge.held else 'revoked'}"
     yield f"  awarded {_at(badge.awarded)}, generation {badge.generation}, by activity {badge.activity}"

@@ -138,7 +138,7 @@ def shown(letter: Letter) -> Iterator[str]:
     value = letter.record.value
     yield f"value     {'left at its origin' if value is None else f'{len(value)} bytes'}"
     for name, value in letter.headers:
-        yield f"header    {name}={(value or b'').decode('utf-8', 'backslashreplace')}"
+        yield f"header    {_printable(name.encode())}={_printable(value or b'')}"
 
 
 def _workers(settings: Settings) -> tuple[tuple[str, Topic, Topic], ...]:
@@ -267,4 +267,10 @@ def _order(letter: Letter) -> tuple[int, str, int, int]:
 
 def _text(headers: Iterable[tuple[str, bytes]], name: str) -> str:
     value = next((value for key, value in headers if key == name), None)
-    return "" if value is None else value.decode("utf-8", "backslashreplace")
+    return "" if value is None else _printable(value)
+
+
+def _printable(raw: bytes) -> str:
+    """Text that does nothing to a terminal: what is no printable character is written out."""
+    text = raw.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -136,7 +136,7 @@ def test_every_decision_follows_from_the_old_catalog_or_the_new_one(
     said = commands.run("explain", "--learner", "0", "--template", template("old 0"))
     published = commands.run("catalog", "history").splitlines()
     assert [line.split()[-2:] for line in published] == [[str(TEMPLATES), "templates"]] * 3
-    assert f"under catalog {published[1].split()[1]}" in said
+    assert f"under the rules of catalog {published[1].split()[1]}" in said
 
 
 def test_a_faulty_catalog_on_the_topic_is_refused_aloud_and_changes_nothing(

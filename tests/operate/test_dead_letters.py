@@ -11,13 +11,15 @@ from uuid import uuid4
 import aiohttp
 import orjson
 import pytest
+from aiokafka.structs import ConsumerRecord
 
 from streams.badges import load
 from streams.badges.progress import fingerprint
 from streams.bus import schemas
 from streams.bus.registry import UNKNOWN_SECONDS
+from streams.deadletters import DETAIL
 from streams.errors import FatalError
-from streams.operate.letters import Filter, Letter, letters
+from streams.operate.letters import Filter, Letter, letters, shown
 from streams.sandbox import lms
 from streams.sandbox.audit import badge_event, read
 from streams.sandbox.credly import Fault
@@ -216,3 +218,12 @@ def test_the_list_is_a_table_with_filters(full: FullSite, loop: asyncio.Runner) 
             await full.run("dead-letters", "redrive", "2:987654")
 
     loop.run(scenario())
+
+
+def test_what_stands_in_a_letter_does_nothing_to_a_terminal() -> None:
+    headers = (("ce_id", b"id\x1b[2J\nnext"), ("odd\x1b", b"\xff"), (DETAIL, "Žluťoučký".encode()))
+    record = ConsumerRecord("letters", 0, 7, 0, 0, None, b"", None, 0, 0, headers)
+    letter = Letter("0:7", record, "", "", "", "", redriven=False)
+
+    assert letter.header("ce_id") == r"id\x1b[2J\x0anext"
+    assert "header    odd\\x1b=\\xff" in list(shown(letter))
