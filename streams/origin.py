@@ -38,11 +38,11 @@ def read_origin(headers: Headers) -> tuple[Source, int]:
     for name, value in reversed(headers):
         if name == ORIGIN:
             try:
-                *numbers, topic = value.split(b":", 4)
-                epoch, partition, offset, timestamp = map(int, numbers)
-                if max(epoch, partition, offset) > LARGEST:
+                epoch, partition, offset, timestamp, topic = value.split(b":", 4)
+                source = Source(topic.decode(), int(partition), int(offset), int(epoch))
+                if source.offset > LARGEST or source.epoch > LARGEST or source.partition > LARGEST:
                     break
-                return Source(topic.decode(), partition, offset, epoch), timestamp
+                return source, int(timestamp)
             except (ValueError, AttributeError):
                 break
     raise UnreadableError("origin", "the record does not say where it was first")

@@ -191,7 +191,7 @@ class Tracking:
         events = [self._encode(decision, after.user) for decision in decisions]
         for event in events:
             # Before the first is sent: an activity's decisions are all sent, or it is set aside.
-            self._unit.check_size(badges, key=event.key, value=event.value, headers=event.headers)
+            self._unit.check_size(badges, event.key, event.value, event.headers)
         for event in events:
             self._unit.send(badges, key=event.key, value=event.value, headers=event.headers)
         self._decisions.extend(decisions)

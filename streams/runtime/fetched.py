@@ -15,7 +15,7 @@ _BATCH_BEGIN = struct.Struct(">qi")
 """A record batch's base offset, and how many bytes follow."""
 
 
-class Fetched(Iterator[ConsumerRecord]):
+class Fetched:
     """Records that are parsed one by one, as they are asked for; `end` is where the next fetch begins.
 
     Parsed all at once, as aiokafka gives them, records take ten times their bytes and are out of the
@@ -32,12 +32,16 @@ class Fetched(Iterator[ConsumerRecord]):
         self._records = records
         self.end = self._batches.end
 
-    def __next__(self) -> ConsumerRecord:
+    def __iter__(self) -> Iterator[ConsumerRecord]:
+        """The next records; whoever stops in between goes on with another iterator."""
         try:
-            return next(self._records)
+            # Not `yield from`, which would close aiokafka's generator with this one.
+            for record in self._records._records_iterator:
+                yield record
         except UnicodeDecodeError:
             self._begin_again()
-            return next(self._records)
+            for record in self._records._records_iterator:
+                yield record
 
     @property
     def position(self) -> int:

@@ -144,14 +144,12 @@ class Unit:
 
         Raises `UnreadableError` where the record is larger than the topic takes.
         """
+        self.check_size(topic, key, value, headers)
         if partition is None:
             partition = partition_of(key or b"", self._partition.app.partitions[topic])
-        self.check_size(topic, key=key, value=value, headers=headers)
         self._append(topic, partition, key, value, list(headers))
 
-    def check_size(
-        self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers = ()
-    ) -> None:
+    def check_size(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """Raise `UnreadableError` where such a record is larger than the topic takes."""
         limit = self._partition.app.max_message_bytes[topic] - RECORD_OVERHEAD
         size = len(key or b"") + len(value or b"") + sum(len(k) + len(v or b"") + 4 for k, v in headers)

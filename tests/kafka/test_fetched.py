@@ -64,9 +64,9 @@ def test_a_broken_checksum_is_found_when_its_batch_is_reached() -> None:
     broken[-2] ^= 0xFF
     fetched = _fetched(_batch((0,)), bytes(broken))
 
-    assert next(fetched).offset == 0
+    assert next(iter(fetched)).offset == 0
     with pytest.raises(CorruptRecordException):
-        next(fetched)
+        next(iter(fetched))
 
 
 @pytest.mark.parametrize("compression", [0, GZIP])
@@ -86,7 +86,7 @@ def test_what_is_dropped_gives_nothing_and_is_gone_without_the_collector() -> No
     records = _records(_batch((0, 1)), _batch((2,)))
     gone = weakref.ref(records)
     fetched = Fetched(records)
-    next(fetched)
+    next(iter(fetched))
     gc.disable()
     try:
         fetched.drop()
