@@ -13,6 +13,7 @@ from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.demo import CATALOG
 from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Emission, Placed, Publisher
+from tests.relay.badge_bus import until
 
 LEARNERS = 300
 PARTITIONS = 8
@@ -52,6 +53,7 @@ async def test_two_trackers_restarted_in_the_middle_decide_what_the_core_decides
         _tracker(commands, tmp_path / "2.log") as crashing,
     ):
         await emit(emissions[:third])
+        await until(lambda: ": ready at offset" in graceful.log.read_text(), 60)
         code = await asyncio.to_thread(graceful.stop)
         await emit(emissions[third : 2 * third])
         with _tracker(commands, tmp_path / "3.log"):
