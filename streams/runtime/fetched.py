@@ -34,14 +34,15 @@ class Fetched:
 
     def __iter__(self) -> Iterator[ConsumerRecord]:
         """The next records; whoever stops in between goes on with another iterator."""
-        try:
-            # Not `yield from`, which would close aiokafka's generator with this one.
-            for record in self._records._records_iterator:
-                yield record
-        except UnicodeDecodeError:
-            self._begin_again()
-            for record in self._records._records_iterator:
-                yield record
+        while True:
+            try:
+                # Not `yield from`, which would close aiokafka's generator with this one.
+                for record in self._records._records_iterator:  # noqa: UP028
+                    yield record
+            except UnicodeDecodeError:
+                self._begin_again()
+            else:
+                return
 
     @property
     def position(self) -> int:
@@ -86,6 +87,7 @@ class Records:
         self.size_in_bytes = records.size_in_bytes
 
 
+# aiokafka lets nobody at the bytes of what it fetched.
 fetcher.MemoryRecords = Records
 
 
