@@ -11,8 +11,8 @@ import click
 
 from streams import metrics
 from streams.cli import main as commands
+from streams.kafka.topics import DAY_MS, Topic, topics
 from streams.settings import Settings
-from streams.topics import DAY_MS, Topic, topics
 
 
 def main(file: Path) -> None:

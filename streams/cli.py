@@ -75,7 +75,7 @@ def check(catalog: Path) -> None:
 )
 def simulate(catalog: Path, activities: IO[bytes]) -> None:
     """Judge activities in JSON lines by a catalog; print the decisions as JSON lines."""
-    from streams.simulate import simulate
+    from streams.operate.simulate import simulate
 
     unreadable: list[int] = []
 
@@ -94,7 +94,7 @@ def simulate(catalog: Path, activities: IO[bytes]) -> None:
 @click.option("--all", "everything", is_flag=True, help="With --create: the bus's topics too.")
 def topics(create: bool, everything: bool) -> None:
     """Print the topics of both workers, and make them."""
-    from streams.provision import describe, make
+    from streams.operate.topics import describe, make
     from streams.settings import load_settings
 
     settings = load_settings()
@@ -105,8 +105,8 @@ def topics(create: bool, everything: bool) -> None:
 @main.command()
 def tracker() -> None:
     """Run a tracker: from the bus's events to badge events."""
-    from streams.tracker import build
-    from streams.worker import run
+    from streams.runtime.worker import run
+    from streams.tracker.agents import build
 
     run(build)
 
@@ -114,8 +114,8 @@ def tracker() -> None:
 @main.command()
 def relay() -> None:
     """Run a relay: from badge events to badges at Credly."""
-    from streams.relay import build
-    from streams.worker import run
+    from streams.relay.agents import build
+    from streams.runtime.worker import run
 
     run(build)
 
@@ -127,7 +127,7 @@ def reconcile(organizations: tuple[str, ...]) -> None:
 
     A line each: what differs, template, learner, badge, Credly's id, separated by tabs.
     """
-    from streams.drift import reports
+    from streams.operate.reconcile import reports
     from streams.settings import load_settings
 
     async def run() -> bool:
@@ -197,7 +197,7 @@ def catalog() -> None:
 @click.argument("file", type=File)
 def publish_catalog(file: Path) -> None:
     """Put a catalog in force; workers take it within seconds."""
-    from streams.operate.publish import publish
+    from streams.operate.catalog import publish
     from streams.settings import load_settings
 
     for line in asyncio.run(publish(load_settings(), file.read_bytes(), datetime.now(UTC))):
@@ -208,7 +208,7 @@ def publish_catalog(file: Path) -> None:
 @click.argument("revision", required=False)
 def show_catalog(revision: str | None) -> None:
     """Print the catalog in force, or a REVISION of `catalog history`; its name on standard error."""
-    from streams.operate.publish import show
+    from streams.operate.catalog import show
     from streams.settings import load_settings
 
     name, text = asyncio.run(show(load_settings(), revision))
@@ -219,7 +219,7 @@ def show_catalog(revision: str | None) -> None:
 @catalog.command("history")
 def catalog_history() -> None:
     """Print every revision that was published."""
-    from streams.operate.publish import history
+    from streams.operate.catalog import history
     from streams.settings import load_settings
 
     for line in asyncio.run(history(load_settings())):
@@ -242,7 +242,7 @@ def list_letters(reason: str, agent: str, since: datetime | None, redriven: bool
     from rich.markup import escape
     from rich.table import Column, Table
 
-    from streams.operate.letters import Filter, letters
+    from streams.operate.dead_letters import Filter, letters
     from streams.settings import load_settings
 
     wanted = Filter(reason=reason, agent=agent, since=since, redriven=redriven)
@@ -263,7 +263,7 @@ def list_letters(reason: str, agent: str, since: datetime | None, redriven: bool
 def show_letter(id: str) -> None:
     """Print a letter in full, but for its value's bytes."""
     from streams.errors import ConfigurationError
-    from streams.operate.letters import Filter, letters, shown
+    from streams.operate.dead_letters import Filter, letters, shown
     from streams.settings import load_settings
 
     found = asyncio.run(letters(load_settings(), Filter(ids=frozenset({id}), redriven=True)))
@@ -284,7 +284,7 @@ def redrive_letters(ids: tuple[str, ...], reason: str, everything: bool, again: 
 
     What was sent again before is passed over. Exit 1 if one could not be sent.
     """
-    from streams.operate.letters import Filter, redrive
+    from streams.operate.dead_letters import Filter, redrive
     from streams.settings import load_settings
 
     if not ids and not reason and not everything:

@@ -1,20 +1,8 @@
 """The catalog at the edge: a document of people's becomes what the core judges by, or a list of faults."""
 
-import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
-
-from pydantic import ValidationError
-
-from streams.badges import Catalog
-from streams.catalog import checks, reading
-from streams.catalog.compiling import compiled
-from streams.catalog.document import Declaration, Organization, TemplateDeclaration
+from streams.catalog.document import Organization, TemplateDeclaration
 from streams.catalog.durations import Duration
-from streams.errors import CatalogError
+from streams.catalog.loading import CatalogDocument, load_catalog, take_catalog
 
 __all__ = [
     "CatalogDocument",
@@ -24,87 +12,3 @@ __all__ = [
     "load_catalog",
     "take_catalog",
 ]
-
-_SAID = {
-    "bool_type": "must be true or false",
-    "extra_forbidden": "unknown key",
-    "int_type": "must be a whole number",
-    "missing": "required",
-    "model_type": "must be a mapping",
-    "string_too_short": "must not be empty",
-    "string_type": "must be a string",
-    "too_short": "must not be empty",
-    "tuple_type": "must be a list",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogDocument:
-    """A catalog that was accepted: as declared, by id, and compiled. `revision`: a hash of the content."""
-
-    organizations: Mapping[str, Organization]
-    templates: Mapping[str, TemplateDeclaration]
-    compiled: Catalog
-    revision: str
-
-
-def load_catalog(text: str | bytes) -> CatalogDocument:
-    """The catalog in a YAML or JSON text; raise `CatalogError` with every fault."""
-    return take_catalog(reading.read(text))
-
-
-def take_catalog(document: Any) -> CatalogDocument:
-    """The catalog in a value that was read already; raise `CatalogError` with every fault."""
-    try:
-        declaration = _declared(document)
-        catalog = compiled(declaration)
-    except RecursionError:
-        raise CatalogError(["catalog: nested too deeply"]) from None
-    return CatalogDocument(
-        {organization.id: organization for organization in declaration.organizations},
-        {template.id: template for template in declaration.templates},
-        catalog,
-        sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16],
-    )
-
-
-def _declared(document: Any) -> Declaration:
-    if not isinstance(document, dict):
-        raise CatalogError(["catalog: must be a mapping with version, organizations, templates"])
-    faults = [f"{place}: stands more than once" for place in reading.doubled_keys(document)]
-    faults += checks.faults(document)
-    try:
-        declaration = Declaration.model_validate(document)
-    except ValidationError as error:
-        faults += _said(error)
-    if faults:
-        raise CatalogError([_printable(fault) for fault in sorted(dict.fromkeys(faults), key=_by_place)])
-    return declaration
-
-
-def _said(error: ValidationError) -> Iterator[str]:
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
-    for detail in details:
-        if detail["type"] == "too_short" and detail["loc"] in deeper:
-            continue  # not empty: pydantic counts only the members without a fault
-        place = ""
-        for key in detail["loc"]:
-            place = reading.inside(place, key)
-        message = detail["msg"].removeprefix("Value error, ")
-        yield f"{place or 'catalog'}: {_SAID.get(detail['type'], message)}"
-
-
-def _by_place(fault: str) -> list[tuple[bool, int, str]]:
-    """Places in the order in which one reads them: `[10]` behind `[9]`."""
-    place = fault.partition(": ")[0]
-    return [
-        (part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"[.\[\]]+", place)
-    ]
-
-
-def _printable(fault: str) -> str:
-    """On one line, whatever the keys and ids that it repeats are made of."""
-    if fault.isprintable():
-        return fault
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in fault)

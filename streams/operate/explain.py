@@ -17,13 +17,13 @@ from streams.badges import (
     standing,
 )
 from streams.catalog import CatalogDocument
-from streams.catalogs import CatalogInForce
+from streams.catalog.in_force import CatalogInForce
 from streams.errors import ConfigurationError
-from streams.kafka import partition_of, partitions_of, reader
-from streams.operate.publish import published
-from streams.runtime.recovery import read_table
+from streams.kafka.changelog import read_table
+from streams.kafka.client import partition_of, partitions_of, reader
+from streams.kafka.topics import topics
+from streams.operate.catalog import published
 from streams.settings import Settings
-from streams.topics import topics
 
 
 async def explain(settings: Settings, learner: int, template: str | None) -> list[str]:

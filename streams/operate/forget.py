@@ -10,14 +10,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
-from streams.commands import COMMAND, FORGET
 from streams.errors import FatalError
-from streams.issuances import Issuance, load
-from streams.kafka import admin, connection, partition_of, partitions_of, reader, records, start
-from streams.runtime import checks
-from streams.runtime.recovery import read_table
+from streams.kafka import checks
+from streams.kafka.changelog import read_table
+from streams.kafka.client import admin, connection, partition_of, partitions_of, reader, records, start
+from streams.kafka.orders import COMMAND, FORGET
+from streams.kafka.topics import Topics, topics
+from streams.relay.issuance import Issuance, load
 from streams.settings import Settings
-from streams.topics import Topics, topics
 
 PAUSE_SECONDS = 0.2
 FOR_EVER_MS = 10_000 * 86_400_000

@@ -8,15 +8,15 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from streams import origin
 from streams.badges import Activity
 from streams.bus import schemas
 from streams.bus.reader import Reader, SchemaNeeded
 from streams.bus.registry import Registry
 from streams.errors import ConfigurationError, UnreadableError
-from streams.kafka import partitions_of, reader, records
+from streams.kafka import origin
+from streams.kafka.client import partitions_of, reader, records
+from streams.kafka.topics import topics
 from streams.settings import Settings
-from streams.topics import topics
 
 BADGE_EVENTS = frozenset({schemas.BADGE_AWARDED, schemas.BADGE_REVOKED})
 

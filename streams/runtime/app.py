@@ -14,13 +14,14 @@ from faust.app.base import BootStrategy as FaustBootStrategy
 
 from streams import logs, metrics
 from streams.errors import BadgeStreamsError, ConfigurationError, FatalError
-from streams.runtime import checks, recovery
+from streams.kafka import checks
+from streams.kafka.topics import Topic
+from streams.runtime import recovery
 from streams.runtime.consumer import REBALANCE_MS, Consumer, Transport
 from streams.runtime.partition import Partition
 from streams.runtime.table import Table, TableManager
 from streams.runtime.unit import Batch, Unit
 from streams.settings import Settings
-from streams.topics import Topic
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, ConsumerMessage
 
 from streams.errors import FatalError
-from streams.kafka import connection, start
+from streams.kafka.client import connection, start
 from streams.runtime.fetched import Fetched
 from streams.runtime.partition import Partition
 from streams.runtime.unit import Batch

@@ -13,7 +13,8 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams import metrics
 from streams.errors import FatalError
-from streams.kafka import TRANSACTION_SECONDS, connection, start
+from streams.kafka.changelog import read_table
+from streams.kafka.client import TRANSACTION_SECONDS, connection, start
 from streams.runtime import recovery
 from streams.runtime.fetched import Fetched
 from streams.runtime.patience import patient
@@ -108,7 +109,7 @@ class Partition:
         await start(self._producer, self.app.settings)
         keys = 0
         if self.table is not None:
-            self.state = await recovery.read_table(self.app.settings, self.table.changelog, self.tp.partition)
+            self.state = await read_table(self.app.settings, self.table.changelog, self.tp.partition)
             keys = len(self.state)
         last = await recovery.last_commit(self.app, self.tp)
         self.committed = await recovery.starting_offset(self.app, self.tp, last, keys)

@@ -9,7 +9,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
 from streams.errors import FatalError, UnreadableError
-from streams.kafka import partition_of
+from streams.kafka.client import partition_of
 from streams.runtime.fetched import Fetched
 
 if TYPE_CHECKING:

@@ -15,14 +15,15 @@ import orjson
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams import deadletters, origin
 from streams.badges import Activity, Catalog, Decision, Progress, Source, User, dump, judge
 from streams.bus import schemas
-from streams.kafka import partitions_of, reader
+from streams.kafka import origin
+from streams.kafka.client import partitions_of, reader
+from streams.kafka.topics import topics
+from streams.runtime import dead_letters
 from streams.sandbox.groups import committed
 from streams.sandbox.publisher import Emission, Placed
 from streams.settings import Settings
-from streams.topics import topics
 
 Place = tuple[str, int, int]
 
@@ -311,12 +312,12 @@ def _set_aside(letters: Sequence[ConsumerRecord], told: Mapping[Place, Emission]
 def _is_complete(letter: ConsumerRecord, emission: Emission) -> bool:
     headers = letter.headers[: len(emission.headers)]
     whole = (letter.key, letter.value, headers) == (emission.key, emission.value, emission.headers)
-    return whole and bool(_header(letter, deadletters.REASON))
+    return whole and bool(_header(letter, dead_letters.REASON))
 
 
 def _why(letter: ConsumerRecord, told: Mapping[Place, Emission]) -> tuple[str, str]:
     emission = told.get(_letter_place(letter))
-    return (emission.fault if emission else "", _header(letter, deadletters.REASON))
+    return (emission.fault if emission else "", _header(letter, dead_letters.REASON))
 
 
 def _place(record: ConsumerRecord) -> Place:
@@ -325,7 +326,7 @@ def _place(record: ConsumerRecord) -> Place:
 
 
 def _letter_place(letter: ConsumerRecord) -> Place:
-    _, partition, offset, topic = _header(letter, deadletters.ORIGIN).split(":", 3)
+    _, partition, offset, topic = _header(letter, dead_letters.ORIGIN).split(":", 3)
     return (topic, int(partition), int(offset))
 
 

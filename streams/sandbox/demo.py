@@ -15,7 +15,8 @@ from rich.live import Live
 
 from streams.catalog import CatalogDocument, load_catalog
 from streams.errors import FatalError
-from streams.kafka import partitions_of, reader
+from streams.kafka.client import partitions_of, reader
+from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import audit, badge_event, settled
 from streams.sandbox.board import Board, tell
@@ -26,7 +27,6 @@ from streams.sandbox.groups import joined
 from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Emission, Publisher
 from streams.settings import Settings
-from streams.topics import topics
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
 PARTITIONS = 8

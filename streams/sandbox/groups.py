@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
-from streams.kafka import admin
+from streams.kafka.client import admin
 from streams.settings import Settings
 
 PAUSE_SECONDS = 0.1

@@ -12,7 +12,7 @@ from uuid import uuid4
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
-from streams.topics import topics
+from streams.kafka.topics import topics
 from tests.bench import latency, worker, workload
 from tests.bench.latency import PARTITIONS
 from tests.bench.throughput import Bench

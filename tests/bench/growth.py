@@ -9,8 +9,8 @@ import orjson
 
 from streams.badges import Activity, Progress, Source, User, dump, judge
 from streams.catalog import load_catalog
+from streams.kafka.topics import topics
 from streams.sandbox import lms
-from streams.topics import topics
 from tests.bench import recovery, worker, workload
 from tests.bench.throughput import Bench, Contender, Figures
 from tests.bench.workload import Record

@@ -15,9 +15,9 @@ from zlib import crc32
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.topics import topics
 from streams.sandbox import lms
 from streams.sandbox.lms import Happening
-from streams.topics import topics
 from tests.bench import worker, workload
 from tests.bench.throughput import Bench, Contender
 

@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaProducer
 
 from streams.badges import Activity, Progress, Source, User, dump, judge
 from streams.catalog import load_catalog
+from streams.kafka.topics import topics
 from streams.sandbox import lms
-from streams.topics import topics
 from tests.bench import worker, workload
 from tests.bench.throughput import Bench
 from tests.bench.workload import Record

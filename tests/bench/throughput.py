@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.topics import topics
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
-from streams.topics import topics
 from tests.bench import worker, workload
 from tests.bench.worker import Worker
 from tests.bench.workload import Record

@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Message, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from streams.kafka import partition_of
+from streams.kafka.client import partition_of
 from tests.bus.messages import messages
 
 PARTITIONS = 13

@@ -8,8 +8,8 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from streams import metrics
+from streams.kafka.topics import DAY_MS, topics
 from streams.settings import Settings
-from streams.topics import DAY_MS, topics
 
 from .chart_files import ROOT, alert_names, alerts, dashboard, dashboard_expressions, panels
 

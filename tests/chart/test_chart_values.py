@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from streams import settings
-from streams.kafka import START_SECONDS, TRANSACTION_SECONDS
+from streams.kafka.client import START_SECONDS, TRANSACTION_SECONDS
 from streams.runtime.consumer import REBALANCE_MS
 from streams.settings import Settings
 

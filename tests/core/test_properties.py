@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streams.badges import Progress, decide, dump, evolve, judge, load
 from streams.catalog import take_catalog
-from streams.simulate import read_activity, simulate
+from streams.operate.simulate import read_activity, simulate
 from tests.core import naive
 from tests.core.worlds import Json, World, shuffled, worlds
 

@@ -11,7 +11,7 @@ import pytest
 
 from streams.catalog import load_catalog, take_catalog
 from streams.errors import CatalogError
-from streams.simulate import simulate
+from streams.operate.simulate import simulate
 
 BADGE = "org.openedx.learning.badge.awarded.v1"
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"

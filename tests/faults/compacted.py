@@ -7,11 +7,11 @@ from itertools import islice
 
 from aiokafka import AIOKafkaProducer
 
-from streams.kafka import partition_of
+from streams.kafka.client import partition_of
+from streams.kafka.topics import topics
 from streams.sandbox import lms
 from streams.sandbox.audit import read
 from streams.sandbox.publisher import Emission, Placed, Publisher
-from streams.topics import topics
 from tests.faults.configs import alter
 from tests.faults.run import Run
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from streams.kafka import admin
-from streams.runtime import checks
+from streams.kafka import checks
+from streams.kafka.client import admin
 from streams.settings import Settings
 
 # The broker forgets what it is not told again.

@@ -10,12 +10,12 @@ import orjson
 
 from streams.badges import Activity, Progress, dump
 from streams.bus import schemas
-from streams.kafka import admin
+from streams.kafka.client import admin
+from streams.kafka.topics import topics
 from streams.sandbox import lms
 from streams.sandbox.lms import Happening
 from streams.sandbox.publisher import Emission, Publisher
-from streams.topics import topics
-from streams.tracker import PROGRESS_BYTES
+from streams.tracker.tracking import PROGRESS_BYTES
 from tests.faults.compacted import compacted_and_transactional
 from tests.faults.configs import alter
 from tests.faults.fleet import READY, until

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from aiokafka.structs import ConsumerRecord
 
-from streams import origin
 from streams.badges import Activity, Catalog, Progress, Source, judge
 from streams.catalog import load_catalog
+from streams.kafka import origin
+from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import (
     Place,
@@ -32,7 +33,6 @@ from streams.sandbox.kafka import Kafka
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from streams.sandbox.registry import Registry
 from streams.settings import Settings
-from streams.topics import topics
 from tests.faults.fleet import Fleet
 
 CATALOG = Path(lms.__file__).with_name("catalog.yaml")

@@ -14,17 +14,17 @@ from itertools import count
 
 from aiokafka import AIOKafkaProducer
 
-from streams import tracker, worker
 from streams.badges import Activity, Catalog, Decision, Progress
 from streams.errors import ConfigurationError
-from streams.runtime import partition
+from streams.runtime import partition, worker
+from streams.tracker import agents, tracking
 
 
 def main() -> None:
     kind, _, argument = os.environ.get("FAULT", "none:").partition(":")
     FAULTS[kind](argument)
     try:
-        worker.run(tracker.build)
+        worker.run(agents.build)
     except ConfigurationError as error:
         raise SystemExit(f"{error}") from None
 
@@ -41,14 +41,14 @@ def kill(argument: str) -> None:
 
 
 def raise_in_agent(nth: str) -> None:
-    store, times = tracker.Tracking.store, count(1)
+    store, times = tracking.Tracking.store, count(1)
 
-    def raising(self: tracker.Tracking) -> None:
+    def raising(self: tracking.Tracking) -> None:
         store(self)
         if next(times) == int(nth):
             raise RuntimeError("the agent fails")
 
-    tracker.Tracking.store = raising  # type: ignore[method-assign]
+    tracking.Tracking.store = raising  # type: ignore[method-assign]
 
 
 def hang_in_commit(nth: str) -> None:
@@ -64,7 +64,7 @@ def hang_in_commit(nth: str) -> None:
 
 
 def poison(suffix: str) -> None:
-    judge = tracker.judge
+    judge = tracking.judge
 
     def poisoned(
         catalog: Catalog, progress: Progress, activity: Activity
@@ -73,7 +73,7 @@ def poison(suffix: str) -> None:
             raise LookupError("the core fails")
         return judge(catalog, progress, activity)
 
-    tracker.judge = poisoned  # type: ignore[attr-defined]
+    tracking.judge = poisoned  # type: ignore[attr-defined]
 
 
 FAULTS: Mapping[str, Callable[[str], None]] = {

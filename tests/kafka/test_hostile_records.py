@@ -12,8 +12,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams.catalog import load_catalog
-from streams.commands import COMMAND, FORGET
-from streams.operate.letters import Filter, letters
+from streams.kafka.orders import COMMAND, FORGET
+from streams.kafka.topics import Topics, topics
+from streams.operate.dead_letters import Filter, letters
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import audit, read, settled
 from streams.sandbox.bus import Bus
@@ -21,7 +22,6 @@ from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.demo import CATALOG
 from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Emission, Placed, Publisher
-from streams.topics import Topics, topics
 from tests.faults.configs import alter
 from tests.relay.badge_bus import until
 

@@ -11,7 +11,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from streams.kafka import admin
+from streams.kafka.client import admin
+from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import badge_event, read, settled
 from streams.sandbox.bus import Bus
@@ -20,7 +21,6 @@ from streams.sandbox.demo import CATALOG
 from streams.sandbox.kafka import Kafka, create_topics
 from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Placed, Publisher
-from streams.topics import topics
 from tests import pages
 
 PARTITIONS = 2

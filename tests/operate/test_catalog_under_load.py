@@ -11,17 +11,16 @@ import orjson
 import pytest
 import yaml
 
-from streams import catalogs
 from streams.badges import Progress, load
-from streams.catalog import load_catalog
+from streams.catalog import in_force, load_catalog
 from streams.errors import ConfigurationError
+from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import latest, read, settled
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.process import Deadline, Process
 from streams.sandbox.publisher import Emission, Placed, Publisher
-from streams.topics import topics
 from tests import pages
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
@@ -156,7 +155,7 @@ def test_a_faulty_catalog_on_the_topic_is_refused_aloud_and_changes_nothing(
         before = catalog_page(tracker)
         # when
         faulty = b"version: 1\ntemplates: [{}]\n"
-        asyncio.run(catalogs.publish(settings, topics(settings).catalog.name, faulty, "by-hand"))
+        asyncio.run(in_force.publish(settings, topics(settings).catalog.name, faulty, "by-hand"))
         # then
         deadline = Deadline(10, "the catalog is refused")
         while not (after := catalog_page(tracker))["last_refusal"]:
@@ -171,4 +170,4 @@ def test_a_faulty_catalog_on_the_topic_is_refused_aloud_and_changes_nothing(
 @pytest.mark.parametrize("text", [b"\x1f\x8bnot gzip", b"", b"{}"])
 def test_what_is_no_catalog_at_all_is_refused_too(text: bytes) -> None:
     with pytest.raises(ConfigurationError):
-        catalogs.unpack(text)
+        in_force.unpack(text)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from streams.kafka.topics import topics
 from streams.sandbox.audit import badge_event, read
-from streams.topics import topics
 from tests.operate.conftest import CATALOG, Site
 
 

@@ -17,14 +17,14 @@ from streams.badges import load
 from streams.badges.progress import fingerprint
 from streams.bus import schemas
 from streams.bus.registry import UNKNOWN_SECONDS
-from streams.deadletters import DETAIL
 from streams.errors import FatalError
-from streams.operate.letters import Filter, Letter, letters, shown
+from streams.kafka.topics import topics
+from streams.operate.dead_letters import Filter, Letter, letters, shown
+from streams.runtime.dead_letters import DETAIL
 from streams.sandbox import lms
 from streams.sandbox.audit import badge_event, read
 from streams.sandbox.credly import Fault
 from streams.sandbox.publisher import Emission
-from streams.topics import topics
 from tests.faults.configs import alter
 from tests.operate.full_site import TEMPLATES, FullSite
 from tests.relay.badge_bus import until

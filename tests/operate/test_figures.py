@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams import catalogs, metrics
+from streams import metrics
+from streams.catalog import in_force
+from streams.kafka.topics import topics
 from streams.sandbox import lms
-from streams.topics import topics
 from tests import pages
 from tests.operate.full_site import FullSite
 
@@ -66,7 +67,7 @@ def at_work(full: FullSite, loop: asyncio.Runner) -> FullSite:
         rubbish = full.press.rubbish(emission, "truncated body")
         tombstone = full.press.rubbish(emission, "tombstone")
         await full.emit([emission, rubbish, tombstone])
-        await catalogs.publish(settings, topics(settings).catalog.name, b"version: 2", "by-hand")
+        await in_force.publish(settings, topics(settings).catalog.name, b"version: 2", "by-hand")
         async with asyncio.timeout(20):
             for worker in ("tracker", "relay"):
                 while not figures(full, worker)["badges_catalog_refusals_total"]:

@@ -8,11 +8,11 @@ import orjson
 import pytest
 
 from streams.errors import FatalError
+from streams.kafka.topics import topics
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import on_bus
 from streams.sandbox.credly import Fault
 from streams.sandbox.process import tail
-from streams.topics import topics
 from tests.operate.full_site import ORGANIZATION, PARTITIONS, TEMPLATES, FullSite
 from tests.relay.badge_bus import catalog, until
 

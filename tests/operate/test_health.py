@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from aiokafka.structs import TopicPartition
 
-from streams.health import liveness, readiness
 from streams.runtime import App
+from streams.runtime.pages import liveness, readiness
 
 TP = TopicPartition("activities", 3)
 STALL = 120.0

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer
 
+from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import badge_event, read, settled
 from streams.sandbox.commands import Commands
 from streams.sandbox.publisher import Placed
 from streams.settings import Settings
-from streams.topics import topics
 from tests.operate.full_site import LEARNERS, TEMPLATES, FullSite
 
 

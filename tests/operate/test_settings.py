@@ -3,8 +3,8 @@
 import pytest
 
 from streams.errors import ConfigurationError
+from streams.kafka.topics import topics
 from streams.settings import load_settings
-from streams.topics import topics
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,14 @@ from aiokafka.structs import ConsumerRecord
 from streams.badges import Decision, User
 from streams.bus.emitter import BadgeEmitter, BadgeEvent
 from streams.bus.registry import Registry
-from streams.issuances import Issuance, done, load
-from streams.kafka import partition_of, partitions_of, reader
-from streams.runtime.recovery import read_table
+from streams.kafka.changelog import read_table
+from streams.kafka.client import partition_of, partitions_of, reader
+from streams.kafka.topics import topics
+from streams.relay.issuance import Issuance, done, load
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.credly import Credly
 from streams.settings import Settings
-from streams.topics import topics
 
 FIRST = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = "S3cret-Key-of-the-test"

@@ -18,10 +18,10 @@ import aiohttp
 import orjson
 
 from streams.bus.emitter import BadgeEvent
-from streams.credly import Issued
-from streams.issuances import Issue, Original, desire, dump, record
-from streams.organizations import Clock, Limits, Organizations
-from streams.reconciler import Reconciler
+from streams.issuers.credly import Issued
+from streams.relay.issuance import Issue, Original, desire, dump, record
+from streams.relay.organizations import Clock, Limits, Organizations
+from streams.relay.reconciler import Reconciler
 from streams.sandbox.bus import Bus, bus
 from streams.sandbox.commands import Commands
 from streams.sandbox.credly import Credly

@@ -1,8 +1,8 @@
 """The gauges of what waits for Credly follow the catalog."""
 
 from streams import metrics
-from streams.organizations import OrganizationTerms
-from streams.relay import NO_ORGANIZATION, Backlog
+from streams.relay.backlog import NO_ORGANIZATION, Backlog
+from streams.relay.organizations import OrganizationTerms
 from streams.sandbox.credly import Fault
 from tests.relay.test_reconciler import play
 from tests.relay.world import (

@@ -10,8 +10,8 @@ import pytest
 from streams.badges import Activity, Source, User
 from streams.bus.schemas import BADGE_AWARDED
 from streams.errors import UnreadableError
-from streams.issuances import desire, dump, load
-from streams.relay import badge_event
+from streams.relay.badge_events import badge_event
+from streams.relay.issuance import desire, dump, load
 
 BADGE = "3d3d9b0e-2f53-5a63-9b8e-8f5a4f6f2d10"
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"

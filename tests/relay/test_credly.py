@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import credly
-from streams.credly import (
+from streams.issuers import credly
+from streams.issuers.credly import (
     Absent,
     AlreadyIssued,
     Answer,

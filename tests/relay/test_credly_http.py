@@ -10,9 +10,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from streams import credly
-from streams.credly import Answer, NoAnswer
-from streams.credly_http import Http
+from streams.issuers import credly
+from streams.issuers.client import Http
+from streams.issuers.credly import Answer, NoAnswer
 from streams.sandbox.credly import Credly, Fault, Server
 from streams.sandbox.process import Process
 from tests.relay.badge_bus import until

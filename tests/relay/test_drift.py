@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from streams.credly import Absent, Found, Issued, IssuedBadge, Refused, Revoked
-from streams.drift import Difference, compare, reports
 from streams.errors import FatalError
-from streams.issuances import Issuance, Issue, LookUp, Revoke, desire, record
+from streams.issuers.credly import Absent, Found, Issued, IssuedBadge, Refused, Revoked
+from streams.operate.reconcile import Difference, compare, reports
+from streams.relay.issuance import Issuance, Issue, LookUp, Revoke, desire, record
 from streams.sandbox.bus import Bus
 from tests.relay.badge_bus import KEY, Word, all_done, speaker
 from tests.relay.test_relay_on_bus import ORGANIZATION, OTHER_TEMPLATE, TEMPLATE, place

@@ -6,8 +6,8 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from streams.issuances import Original, desire, dump, load
-from streams.organizations import KeyRef, Limits, OrganizationTerms, TemplateTerms
+from streams.relay.issuance import Original, desire, dump, load
+from streams.relay.organizations import KeyRef, Limits, OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import Fault, Reply
 from tests.relay.test_reconciler import play
 from tests.relay.world import BASE, ORGANIZATION, OTHER_ORGANIZATION, TEMPLATE, World, badge_id, event

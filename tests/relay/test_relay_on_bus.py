@@ -13,15 +13,15 @@ from pathlib import Path
 import aiohttp
 import orjson
 
-from streams.credly import authorization, timestamp
-from streams.deadletters import DETAIL, REASON
-from streams.kafka import partitions_of, reader
+from streams.issuers.credly import authorization, timestamp
+from streams.kafka.client import partitions_of, reader
+from streams.kafka.topics import topics
+from streams.runtime.dead_letters import DETAIL, REASON
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands
 from streams.sandbox.credly import Credly, Fault, Server
 from streams.sandbox.groups import committed
 from streams.sandbox.process import Process
-from streams.topics import topics
 from tests.relay.badge_bus import (
     KEY,
     Word,

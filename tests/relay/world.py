@@ -11,8 +11,8 @@ from uuid import UUID, uuid5
 
 import orjson
 
-from streams.credly import Answer, NoAnswer, Recipient, Request, authorization
-from streams.issuances import (
+from streams.issuers.credly import Answer, NoAnswer, Recipient, Request, authorization
+from streams.relay.issuance import (
     BadgeEvent,
     Issuance,
     Kind,
@@ -25,8 +25,15 @@ from streams.issuances import (
     letter_due,
     load,
 )
-from streams.organizations import KeyRef, Limits, Organizations, OrganizationTerms, Patience, TemplateTerms
-from streams.reconciler import Change, Reconciler
+from streams.relay.organizations import (
+    KeyRef,
+    Limits,
+    Organizations,
+    OrganizationTerms,
+    Patience,
+    TemplateTerms,
+)
+from streams.relay.reconciler import Change, Reconciler
 from streams.sandbox.credly import Badge, Credly, Entry
 from tests.relay.virtual import EPOCH, virtual_clock
 

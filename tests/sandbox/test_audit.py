@@ -9,9 +9,10 @@ import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from streams import deadletters, origin
 from streams.badges import Decision, dump
 from streams.catalog import load_catalog
+from streams.kafka import origin
+from streams.runtime import dead_letters
 from streams.sandbox import lms
 from streams.sandbox.audit import BadgeEvent, Traces, compare, core_run
 from streams.sandbox.demo import CATALOG
@@ -144,7 +145,7 @@ def _activity(placed: Placed) -> ConsumerRecord:
 
 def _letter(placed: Placed) -> ConsumerRecord:
     place = f"0:{placed.partition}:{placed.offset}:{placed.emission.topic}".encode()
-    reasons = ((deadletters.REASON, b"some_reason"), (deadletters.ORIGIN, place))
+    reasons = ((dead_letters.REASON, b"some_reason"), (dead_letters.ORIGIN, place))
     record = _record(placed)
     return replace(record, headers=(*record.headers, *reasons))
 
@@ -152,7 +153,7 @@ def _letter(placed: Placed) -> ConsumerRecord:
 def _letter_of(activity: ConsumerRecord) -> ConsumerRecord:
     source, _ = origin.read_origin(activity.headers)
     place = f"0:{source.partition}:{source.offset}:{source.topic}".encode()
-    return replace(activity, headers=(*activity.headers, (deadletters.ORIGIN, place)))
+    return replace(activity, headers=(*activity.headers, (dead_letters.ORIGIN, place)))
 
 
 def _record(placed: Placed) -> ConsumerRecord:

@@ -9,9 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.errors import FatalError
-from streams.kafka import admin
+from streams.kafka.client import admin
+from streams.kafka.topics import Topic
 from streams.settings import Settings
-from streams.topics import Topic
 
 COMPACTED = "compact"
 HOW_TO_MAKE = " (badge-streams topics --create makes it)"

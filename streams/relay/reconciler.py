@@ -16,9 +16,10 @@ from datetime import datetime
 from functools import partial
 from typing import Literal, Protocol, assert_never
 
-from streams import credly, metrics
-from streams.credly import Answer, NoAnswer, Outcome, Request
-from streams.issuances import (
+from streams import metrics
+from streams.issuers import credly
+from streams.issuers.credly import Answer, NoAnswer, Outcome, Request
+from streams.relay.issuance import (
     Called,
     Erase,
     Issuance,
@@ -35,7 +36,14 @@ from streams.issuances import (
     next_step,
     record,
 )
-from streams.organizations import Clock, Organization, Organizations, Patience, TemplateTerms, change_within
+from streams.relay.organizations import (
+    Clock,
+    Organization,
+    Organizations,
+    Patience,
+    TemplateTerms,
+    change_within,
+)
 
 log = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 import aiohttp
 from yarl import URL
 
-from streams import credly
-from streams.credly import Answer, NoAnswer, Request
+from streams.issuers import credly
+from streams.issuers.credly import Answer, NoAnswer, Request
 
 SECONDS = 30.0
 CONNECT_SECONDS = 10.0

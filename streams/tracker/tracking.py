@@ -1,32 +1,20 @@
-"""The tracker: from the bus's events to badge events.
+"""The step of `track`: one activity judged, and its learner's progress."""
 
-`rekey` forwards what a rule of the catalog matches, keyed by learner; `track` keeps each learner's
-progress and emits what the core decides. `app` (for `faust -A streams.tracker`) is built when first asked
-for, so importing this module neither reads the environment nor connects.
-"""
-
-import functools
 import logging
 import time
-from collections.abc import AsyncIterator
-from typing import Any
 
 import orjson
 from aiokafka.structs import ConsumerRecord
 
-from streams import metrics, origin
+from streams import metrics
 from streams.badges import Activity, Catalog, Decision, Progress, Source, User, dump, judge, load
-from streams.bus.emitter import BadgeEmitter, BadgeEvent
-from streams.bus.reader import Reader
-from streams.bus.registry import Registry
-from streams.catalogs import CatalogInForce
-from streams.commands import FORGET, command_of
-from streams.deadletters import set_aside
+from streams.bus.emitter import BadgeEvent
 from streams.errors import UnreadableError
-from streams.health import Pages
-from streams.runtime import App, Batch, Unit
-from streams.settings import Settings, load_settings
-from streams.topics import Topics, topics
+from streams.kafka import origin
+from streams.kafka.orders import FORGET, command_of
+from streams.runtime import Unit
+from streams.runtime.dead_letters import set_aside
+from streams.tracker.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
@@ -35,84 +23,6 @@ GROWTH_BYTES = 8 * 1024
 """What one activity adds to a progress beside its own data, by a generous estimate."""
 ESCAPED = 6
 """How many bytes of JSON a byte of text can become."""
-DEFAULT_HTTP = "127.0.0.1:8080"
-
-
-class Tracker:
-    """What both agents work with."""
-
-    def __init__(self, app: App, settings: Settings, names: Topics) -> None:
-        self.app = app
-        self.settings = settings
-        self.names = names
-        self.registry = Registry(settings)
-        self.catalogs = CatalogInForce(settings, names.catalog.name)
-        self.reader = Reader(self.registry, "rekey")
-        self.emitter = BadgeEmitter(self.registry, settings, names.badges.name)
-        self.pages = Pages(app, settings.http or DEFAULT_HTTP, self.describe)
-
-    async def start(self) -> None:
-        """Be able to judge and to emit before anything is read."""
-        await self.pages.start()
-        await self.registry.start()
-        await self.catalogs.start(self.take_catalog, self.app.fail)
-        await self.emitter.start()
-
-    async def stop(self) -> None:
-        """Close what `start` opened."""
-        await self.catalogs.stop()
-        await self.registry.stop()
-        await self.pages.stop()
-
-    def take_catalog(self) -> None:
-        """Read only what the catalog in force names; called whenever another one comes into force."""
-        self.reader.wanted = self.catalogs.compiled.event_types
-        sources = ", ".join(topic.name for topic in self.names.sources)
-        log.info("reading %s for %s", sources, ", ".join(sorted(self.reader.wanted)) or "nothing")
-
-    def describe(self) -> dict[str, Any]:
-        """What `/health` says beside the stream's state."""
-        return {
-            "topics": [topic.name for topic in self.names.sources],
-            "event_types": sorted(self.reader.wanted),
-            "catalog": self.catalogs.describe(),
-        }
-
-
-class Rekeying:
-    """One unit's rekeying: reads, drops what no rule matches, forwards the rest by learner."""
-
-    def __init__(self, tracker: Tracker, unit: Unit) -> None:
-        self._tracker = tracker
-        self._unit = unit
-        self._catalog = tracker.catalogs.compiled
-        self._epoch = tracker.settings.source_epoch
-        self._topic = tracker.names.activities.name
-        self._forwarded = 0
-        self._irrelevant = 0
-
-    def step(self, record: ConsumerRecord) -> None:
-        """Forward, drop or set aside one record of the bus."""
-        try:
-            seen = self._tracker.reader.glance(record.value, record.headers, record.timestamp)
-            if seen is None:
-                return
-            if not self._catalog.relevant(seen):
-                self._irrelevant += 1
-                return
-            headers = [*record.headers, *origin.origin_headers(record, self._epoch)]
-            key = b"%d" % seen.learner
-            self._unit.send(self._topic, key=key, value=record.value, headers=headers)
-            self._forwarded += 1
-        except UnreadableError as error:
-            letters = self._tracker.names.dead_letters.name
-            source = origin.source_of(record, self._epoch)
-            set_aside(self._unit, letters, "rekey", record, record.key, record.headers, source, error)
-
-    def count(self) -> None:
-        """Count what the unit did, once it is committed."""
-        metrics.ACTIVITIES_MATCHED.inc(self._forwarded)
-        metrics.RECORDS_DROPPED.labels("rekey", "no_rule").inc(self._irrelevant)
 
 
 class Tracking:
@@ -241,54 +151,3 @@ def _judged(
         # Judging is pure, so whatever it raises concerns this one record: the stream goes on without it.
         log.exception("activity %s cannot be judged", activity.id)
         raise UnreadableError("judging_failed", type(error).__name__) from error
-
-
-def build(settings: Settings) -> App:
-    """The Faust app of the tracker under `settings`."""
-    names = topics(settings)
-    sources = frozenset(topic.name for topic in names.sources)
-    app = App(
-        settings.app_id,
-        settings,
-        needs=(*names.sources, names.badges, *names.tracker),
-        sources=sources,
-        origin="streams",
-    )
-    tracker = Tracker(app, settings, names)
-    app.resources.append(tracker)
-    app.Table(
-        "progress",
-        help="What each learner has done towards each badge.",
-        input_topic=names.activities.name,
-        changelog=names.progress.name,
-    )
-
-    @app.agent(app.batches(*sorted(sources)), name="rekey")
-    async def rekey(batches: AsyncIterator[Batch]) -> None:
-        async for batch in batches:
-            async with app.unit(batch) as unit:
-                rekeying = Rekeying(tracker, unit)
-                await tracker.reader.each(batch, rekeying.step, unit.wait)
-                unit.after_commit.append(rekeying.count)
-
-    @app.agent(app.batches(names.activities.name), name="track")
-    async def track(batches: AsyncIterator[Batch]) -> None:
-        async for batch in batches:
-            async with app.unit(batch) as unit:
-                tracking = Tracking(tracker, unit)
-                await tracker.reader.each(batch, tracking.step, unit.wait)
-                tracking.store()
-                unit.after_commit.append(tracking.count)
-
-    return app
-
-
-@functools.cache
-def _app() -> App:
-    return build(load_settings())
-
-
-def __getattr__(name: str) -> App:
-    if name == "app":
-        return _app()
-    raise AttributeError(name)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, assert_never
 
-from streams import credly
-from streams.credly import Recipient
+from streams.issuers import credly
+from streams.issuers.credly import Recipient
 
 VERSION = 1
 SETTLES = timedelta(seconds=1)

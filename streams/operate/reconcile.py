@@ -10,17 +10,17 @@ from typing import Literal
 
 import orjson
 
-from streams import credly
-from streams.catalogs import CatalogInForce
-from streams.credly import HELD, IssuedBadge
-from streams.credly_http import Http
+from streams.catalog.in_force import CatalogInForce
 from streams.errors import ConfigurationError, FatalError
-from streams.issuances import Issuance, done, load
-from streams.kafka import partitions_of, reader
-from streams.organizations import Clock, Limits, Organization, Organizations, Patience, terms
-from streams.runtime.recovery import read_table
+from streams.issuers import credly
+from streams.issuers.client import Http
+from streams.issuers.credly import HELD, IssuedBadge
+from streams.kafka.changelog import read_table
+from streams.kafka.client import partitions_of, reader
+from streams.kafka.topics import topics
+from streams.relay.issuance import Issuance, done, load
+from streams.relay.organizations import Clock, Limits, Organization, Organizations, Patience, terms
 from streams.settings import Settings
-from streams.topics import topics
 
 TRIES = 5
 PATIENCE = Patience(0.5, 5.0)

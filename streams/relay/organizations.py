@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from streams import credly, metrics
+from streams import metrics
 from streams.catalog import CatalogDocument, Duration
-from streams.credly import Answer, NoAnswer, Outcome, Request
+from streams.issuers import credly
+from streams.issuers.credly import Answer, NoAnswer, Outcome, Request
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from streams.errors import FatalError
-from streams.kafka import admin
-from streams.runtime import checks
+from streams.kafka import checks
+from streams.kafka.client import admin
+from streams.kafka.topics import DAY_MS, Topic, Topics, topics
 from streams.settings import Settings
-from streams.topics import DAY_MS, Topic, Topics, topics
 
 HEADROOM_BYTES = 64 * 1024
 BROKER_DEFAULT_BYTES = 1_048_588

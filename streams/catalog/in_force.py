@@ -18,7 +18,7 @@ from streams import metrics
 from streams.badges import Catalog
 from streams.catalog import CatalogDocument, load_catalog
 from streams.errors import CatalogError, ConfigurationError, FatalError
-from streams.kafka import connection, partitions_of, reader, records, start
+from streams.kafka.client import connection, partitions_of, reader, records, start
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)

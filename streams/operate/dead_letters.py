@@ -12,12 +12,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams import origin
-from streams.deadletters import AGENT, DETAIL, ORIGIN, REASON, REDRIVEN
 from streams.errors import ConfigurationError, FatalError
-from streams.kafka import connection, partition_of, partitions_of, reader, records, start
+from streams.kafka import origin
+from streams.kafka.client import connection, partition_of, partitions_of, reader, records, start
+from streams.kafka.topics import Topic, topics
+from streams.runtime.dead_letters import AGENT, DETAIL, ORIGIN, REASON, REDRIVEN
 from streams.settings import Settings
-from streams.topics import Topic, topics
 
 OURS = frozenset({REASON, DETAIL, AGENT, ORIGIN})
 MAX_REQUEST_BYTES = 64 * 1024 * 1024

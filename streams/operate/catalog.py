@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from streams import catalogs
-from streams.catalog import CatalogDocument, TemplateDeclaration, load_catalog
-from streams.catalogs import CatalogInForce, Revision
+from streams.catalog import CatalogDocument, TemplateDeclaration, in_force, load_catalog
+from streams.catalog.in_force import CatalogInForce, Revision
 from streams.errors import CatalogError, ConfigurationError
+from streams.kafka.topics import topics
 from streams.settings import Settings
-from streams.topics import topics
 
 
 async def publish(settings: Settings, text: bytes, now: datetime) -> list[str]:
@@ -20,7 +19,7 @@ async def publish(settings: Settings, text: bytes, now: datetime) -> list[str]:
     topic = topics(settings).catalog.name
     before = await _in_force(settings, topic)
     name = f"{document.revision}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    await catalogs.publish(settings, topic, text, name)
+    await in_force.publish(settings, topic, text, name)
     return [f"published {name}", *(differences(before, document) if before else ())]
 
 
@@ -30,28 +29,28 @@ async def show(settings: Settings, published: str | None = None) -> tuple[str, s
     Raises `ConfigurationError` where there is none.
     """
     topic = topics(settings).catalog.name
-    in_force = CatalogInForce(settings, topic)
+    current = CatalogInForce(settings, topic)
     if published is None:
-        await in_force.load()
-    for revision in await catalogs.history(settings, topic):
-        if revision.name == (published or in_force.revision):
-            return revision.name, catalogs.unpack(revision.value).decode()
+        await current.load()
+    for revision in await in_force.history(settings, topic):
+        if revision.name == (published or current.revision):
+            return revision.name, in_force.unpack(revision.value).decode()
     if published is not None:
         raise ConfigurationError(f"no catalog {published} was published: see `catalog history`")
     if settings.catalog is None:
         raise ConfigurationError("no catalog is in force")
-    return in_force.revision, settings.catalog.read_text(encoding="utf-8")
+    return current.revision, settings.catalog.read_text(encoding="utf-8")
 
 
 async def history(settings: Settings) -> list[str]:
     """A line for each revision that was published, oldest first."""
-    revisions = await catalogs.history(settings, topics(settings).catalog.name)
+    revisions = await in_force.history(settings, topics(settings).catalog.name)
     return [_line(revision) for revision in revisions] or ["nothing was published: the file is in force"]
 
 
 async def published(settings: Settings) -> list[tuple[str, str]]:
     """For each acceptable revision, oldest first: its name, and the revision that decisions say."""
-    revisions = await catalogs.history(settings, topics(settings).catalog.name)
+    revisions = await in_force.history(settings, topics(settings).catalog.name)
     documents = ((revision.name, _document(revision)) for revision in revisions)
     return [(name, document.compiled.revision) for name, document in documents if document is not None]
 
@@ -84,15 +83,15 @@ def _line(revision: Revision) -> str:
 def _document(revision: Revision) -> CatalogDocument | None:
     """None where it is refused."""
     try:
-        return load_catalog(catalogs.unpack(revision.value))
+        return load_catalog(in_force.unpack(revision.value))
     except (CatalogError, ConfigurationError):
         return None
 
 
 async def _in_force(settings: Settings, topic: str) -> CatalogDocument | None:
-    in_force = CatalogInForce(settings, topic)
+    current = CatalogInForce(settings, topic)
     try:
-        await in_force.load()
+        await current.load()
     except ConfigurationError:
         return None
-    return in_force.document
+    return current.document

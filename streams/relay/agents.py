@@ -1,0 +1,48 @@
+"""The agents of the relay.
+
+`receive` takes the badge events that our tracker sent and keys them by badge; `relay` writes what they ask
+for into the table of issuances, and a reconciler for each assigned partition makes Credly follow.
+"""
+
+from collections.abc import AsyncIterator
+
+from streams.kafka.topics import topics
+from streams.relay.desiring import Desiring
+from streams.relay.receiving import Receiving
+from streams.relay.relay import Relay
+from streams.runtime import App, Batch
+from streams.settings import Settings
+
+
+def build(settings: Settings) -> App:
+    """The Faust app of the relay under `settings`."""
+    names = topics(settings)
+    app = App(
+        settings.relay_id,
+        settings,
+        needs=(names.badges, names.catalog, *names.relay),
+        sources=frozenset((names.badges.name,)),
+        origin="streams",
+    )
+    relay = Relay(app, settings, names)
+    app.resources.append(relay)
+    app.on_partition_ready = relay.partition_ready
+    app.Table("issuances", input_topic=names.decisions.name, changelog=names.issuances.name)
+
+    @app.agent(app.batches(names.badges.name), name="receive")
+    async def receive(batches: AsyncIterator[Batch]) -> None:
+        async for batch in batches:
+            async with app.unit(batch) as unit:
+                receiving = Receiving(relay, unit)
+                await relay.reader.each(batch, receiving.step, unit.wait)
+                unit.after_commit.append(receiving.count)
+
+    @app.agent(app.batches(names.decisions.name), name="relay")
+    async def relay_decisions(batches: AsyncIterator[Batch]) -> None:
+        async for batch in batches:
+            async with app.unit(batch) as unit:
+                desiring = Desiring(relay, unit, batch)
+                await relay.reader.each(batch, desiring.step, unit.wait)
+                unit.after_commit.append(desiring.follow)
+
+    return app

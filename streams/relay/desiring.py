@@ -1,0 +1,88 @@
+"""The step of `relay`: what is desired of a badge, written down."""
+
+from datetime import UTC, datetime
+
+import orjson
+from aiokafka.structs import ConsumerRecord
+
+from streams.badges import Source
+from streams.errors import UnreadableError
+from streams.kafka import origin
+from streams.kafka.orders import FORGET, command_of
+from streams.relay.issuance import (
+    BadgeEvent,
+    desire,
+    dump,
+    forget,
+    load,
+)
+from streams.relay.relay import Relay
+from streams.relay.table import AGENT
+from streams.runtime import Batch, Unit
+from streams.runtime.dead_letters import set_aside
+
+ISSUANCE_BYTES = 512 * 1024
+
+
+class Desiring:
+    """One unit's relaying: writes down what is desired of each badge."""
+
+    def __init__(self, relay: Relay, unit: Unit, batch: Batch) -> None:
+        self._relay = relay
+        self._unit = unit
+        self._partition = batch.partition
+        self._changed: dict[bytes, None] = {}
+
+    def step(self, record: ConsumerRecord) -> None:
+        """Follow one badge event or command, or set it aside."""
+        if command_of(record.value, record.headers) == FORGET:
+            self._forget(record.key, datetime.fromtimestamp(record.timestamp / 1000, UTC))
+            return
+        names = self._relay.names
+        key, headers = record.key, record.headers
+        source = Source(record.topic, record.partition, record.offset)
+        try:
+            source, timestamp = origin.read_origin(record.headers)
+            key, headers = origin.original(record.headers)
+            event = self._relay.read(record, source, timestamp)
+            if event is None:
+                return
+            badge = event.badge.encode()
+            if record.key == badge:
+                self._desire(badge, event)
+            else:
+                # Redriven under another key: it belongs where the badge's issuance is.
+                self._unit.send(names.decisions.name, key=badge, value=record.value, headers=record.headers)
+        except UnreadableError as error:
+            set_aside(self._unit, names.relay_dead_letters.name, AGENT, record, key, headers, source, error)
+
+    def follow(self) -> None:
+        """Have the reconciler look at what has changed, once it is committed."""
+        reconciler = self._relay.reconcilers.get(self._partition.tp.partition)
+        if reconciler is not None:
+            reconciler.follow(self._changed)
+
+    def _forget(self, learner: bytes, at: datetime) -> None:
+        """Have all the learner's badges of this partition deleted; the learner's id is in each row."""
+        rows = {**self._partition.state, **self._unit.table}
+        for badge, raw in rows.items():
+            if raw is None or learner not in raw:
+                continue
+            issuance = load(orjson.loads(raw))
+            if b"%d" % issuance.learner == learner:
+                self._unit.put(badge, orjson.dumps(dump(forget(issuance, at))))
+                self._changed[badge] = None
+
+    def _desire(self, badge: bytes, event: BadgeEvent) -> None:
+        raw = self._unit.get(badge)
+        before = None if raw is None else load(orjson.loads(raw))
+        if before is not None and before.kind == "forgotten":
+            raise UnreadableError("forgotten", "the learner is forgotten, and the badge being deleted")
+        after = desire(before, event)
+        if after is before:
+            return
+        dumped = orjson.dumps(dump(after))
+        if len(dumped) > min(ISSUANCE_BYTES, self._unit.value_bytes):
+            raise UnreadableError("too_large", f"an issuance of {len(dumped)} bytes")
+        self._unit.put(badge, dumped)
+        self._changed[badge] = None

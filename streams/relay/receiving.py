@@ -1,0 +1,53 @@
+"""The step of `receive`: our badge events, keyed by badge."""
+
+from aiokafka.structs import ConsumerRecord
+
+from streams import metrics
+from streams.errors import UnreadableError
+from streams.kafka import origin
+from streams.relay.badge_events import KINDS
+from streams.relay.relay import Relay
+from streams.relay.table import AGENT
+from streams.runtime import Unit
+from streams.runtime.dead_letters import set_aside
+
+_TYPES = frozenset(event_type.encode() for event_type in KINDS)
+
+
+class Receiving:
+    """One unit's receiving: takes our badge events and keys them by badge."""
+
+    def __init__(self, relay: Relay, unit: Unit) -> None:
+        self._relay = relay
+        self._unit = unit
+        self._epoch = relay.settings.source_epoch
+        self._source = relay.settings.source.encode()
+        self._other_types = 0
+        self._other_sources = 0
+
+    def step(self, record: ConsumerRecord) -> None:
+        """Forward, drop or set aside one record of the bus."""
+        if not any(name == "ce_type" and value in _TYPES for name, value in record.headers):
+            self._other_types += 1
+            return
+        if next((value for name, value in record.headers if name == "ce_source"), None) != self._source:
+            self._other_sources += 1
+            return
+        names, source = self._relay.names, origin.source_of(record, self._epoch)
+        try:
+            event = self._relay.read(record, source, record.timestamp)
+            if event is None:
+                return
+            if self._relay.organizations.of(event.template) is None:
+                raise UnreadableError("unknown_template", f"the catalog has no template {event.template}")
+            headers = [*record.headers, *origin.origin_headers(record, self._epoch)]
+            key = event.badge.encode()
+            self._unit.send(names.decisions.name, key=key, value=record.value, headers=headers)
+        except UnreadableError as error:
+            letters = names.relay_dead_letters.name
+            set_aside(self._unit, letters, AGENT, record, record.key, record.headers, source, error)
+
+    def count(self) -> None:
+        """Count what the unit did, once it is committed."""
+        metrics.RECORDS_DROPPED.labels(AGENT, "other_type").inc(self._other_types)
+        metrics.RECORDS_DROPPED.labels(AGENT, "other_source").inc(self._other_sources)

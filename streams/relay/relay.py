@@ -1,0 +1,138 @@
+"""What the agents and the reconcilers of a relay work with."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiokafka.structs import ConsumerRecord
+
+from streams import metrics
+from streams.badges import Source
+from streams.bus.reader import Reader
+from streams.bus.registry import Registry
+from streams.catalog.in_force import CatalogInForce
+from streams.issuers import credly
+from streams.issuers.client import Http
+from streams.issuers.credly import Answer
+from streams.kafka.topics import Topics
+from streams.relay.backlog import Backlog
+from streams.relay.badge_events import KINDS, badge_event
+from streams.relay.issuance import (
+    BadgeEvent,
+)
+from streams.relay.organizations import Clock, Limits, Organization, Organizations, terms
+from streams.relay.reconciler import Reconciler
+from streams.relay.table import AGENT, PartitionStore
+from streams.runtime import App, Partition
+from streams.runtime.pages import Pages
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DEFAULT_HTTP = "127.0.0.1:8090"
+COUNT_SECONDS = 5.0
+KEY_EXPIRY_SECONDS = 3600.0
+KEY_EXPIRY_PATIENCE = 60.0
+KEY_EXPIRY_ALARM = timedelta(days=14)
+
+
+class Relay:
+    """What the agents and the reconcilers work with."""
+
+    def __init__(self, app: App, settings: Settings, names: Topics) -> None:
+        self.app = app
+        self.settings = settings
+        self.names = names
+        self.registry = Registry(settings)
+        self.catalogs = CatalogInForce(settings, names.catalog.name)
+        self.reader = Reader(self.registry, AGENT, frozenset(KINDS))
+        self.pages = Pages(app, settings.http or DEFAULT_HTTP, self.describe)
+        self.http = Http()
+        limits = Limits(in_flight=settings.credly_in_flight, rate=settings.credly_rate)
+        self.clock = Clock()
+        self.organizations = Organizations(limits, self.http, self.clock)
+        self.reconcilers: dict[int, Reconciler] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._backlog = Backlog(self.organizations, self.reconcilers)
+
+    async def start(self) -> None:
+        """Know the catalog before anything is read."""
+        await self.pages.start()
+        await self.registry.start()
+        await self.catalogs.start(self.take_catalog, self.app.fail)
+        self._tasks = [asyncio.ensure_future(self._guarded(t)) for t in (self._count, self._watch_keys)]
+
+    async def stop(self) -> None:
+        """Close what `start` opened."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.catalogs.stop()
+        await self.registry.stop()
+        await self.http.close()
+        await self.pages.stop()
+
+    def take_catalog(self) -> None:
+        """Work by the catalog in force; called whenever another one comes into force."""
+        self.organizations.take(*terms(self.catalogs.document))
+        for reconciler in self.reconcilers.values():
+            reconciler.catalog_changed()
+
+    def partition_ready(self, partition: Partition) -> None:
+        """Reconcile an assigned partition of the table for as long as it stays assigned."""
+        if partition.tp.topic == self.names.decisions.name:
+            store = PartitionStore(self.app, partition, self.names.relay_dead_letters.name)
+            reconciler = Reconciler(store, self.organizations, self.clock)
+            self.reconcilers[partition.tp.partition] = reconciler
+            partition.run(reconciler.run)
+
+    def describe(self) -> dict[str, Any]:
+        """What `/health` says beside the stream's state."""
+        return {
+            "topics": [self.names.badges.name],
+            "event_types": sorted(KINDS),
+            "catalog": self.catalogs.describe(),
+            "organizations": {
+                organization.id: {"held_back": organization.held or None, "rate": organization.rate}
+                for organization in self.organizations
+            },
+        }
+
+    def read(self, record: ConsumerRecord, source: Source, timestamp: int) -> BadgeEvent | None:
+        """The badge event in a record. Raises `UnreadableError` or `SchemaNeeded`."""
+        activity = self.reader.read(record.value, record.headers, source, timestamp)
+        return None if activity is None else badge_event(activity, record)
+
+    async def _guarded(self, task: Callable[[], Any]) -> None:
+        with self.app.ends_worker():
+            await task()
+
+    async def _count(self) -> None:
+        while True:
+            self._backlog.count(self.clock.wall().timestamp())
+            await asyncio.sleep(COUNT_SECONDS)
+
+    async def _watch_keys(self) -> None:
+        while True:
+            await asyncio.gather(*(self._ask_expiry(organization) for organization in self.organizations))
+            await asyncio.sleep(KEY_EXPIRY_SECONDS)
+
+    async def _ask_expiry(self, organization: Organization) -> None:
+        request = credly.tokens(organization.id)
+        try:
+            async with asyncio.timeout(KEY_EXPIRY_PATIENCE), organization.turn() as turn:
+                answer = await turn.call(request)
+                expiry = credly.read_tokens(answer, turn.key)
+                if isinstance(answer, Answer) and answer.status == 200:
+                    # Else without an outcome: a key that may not ask for this may still do its work.
+                    turn.outcome = expiry
+        except TimeoutError:
+            return
+        if expiry.at is None and isinstance(answer, Answer):
+            metrics.CREDLY_KEY_EXPIRY.remove(organization.id)
+        if expiry.at is not None:
+            metrics.CREDLY_KEY_EXPIRY.labels(organization.id).set(expiry.at.timestamp())
+            if expiry.at - datetime.now(UTC) < KEY_EXPIRY_ALARM:
+                log.error("organization %s: its key expires at %s", organization.id, expiry.at)

@@ -1,0 +1,73 @@
+"""One partition of the table of issuances."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import orjson
+
+from streams.errors import UnreadableError
+from streams.kafka import origin
+from streams.relay.issuance import (
+    Issuance,
+    dump,
+    gone,
+    letter_due,
+    load,
+)
+from streams.relay.reconciler import Change
+from streams.runtime import App, Partition, Unit
+from streams.runtime.dead_letters import set_aside
+
+AGENT = "relay"
+
+
+class PartitionStore:
+    """One partition of the table, with what may be done to it."""
+
+    def __init__(self, app: App, partition: Partition, letters: str) -> None:
+        self._app = app
+        self._partition = partition
+        self._letters = letters
+
+    def scan(self) -> Iterator[tuple[bytes, Issuance]]:
+        """Every issuance as of now."""
+        return ((badge, load(orjson.loads(raw))) for badge, raw in list(self._partition.state.items()))
+
+    def get(self, badge: bytes) -> Issuance | None:
+        """The issuance of a badge, as far as it is durable."""
+        raw = self._partition.state.get(badge)
+        return None if raw is None else load(orjson.loads(raw))
+
+    async def save(self, changes: Sequence[tuple[bytes, Change]]) -> Sequence[Issuance]:
+        """Apply the changes in one unit of work; return when it is committed."""
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        results = []
+        async with self._app.unit_of(self._partition) as unit:
+            for badge, change in changes:
+                raw = unit.get(badge)
+                assert raw is not None
+                before = load(orjson.loads(raw))
+                after = change(before)
+                if after != before:
+                    unit.put(badge, None if gone(after) else orjson.dumps(dump(after)))
+                if letter_due(before, after):
+                    self._set_aside(unit, before, after)
+                results.append(after)
+            unit.after_commit.append(partial(_resolve, committed))
+        await committed
+        return results
+
+    def _set_aside(self, unit: Unit, before: Issuance, after: Issuance) -> None:
+        if before.original is None:
+            return
+        key, headers = origin.original(before.original.headers)
+        source, _ = origin.read_origin(before.original.headers)
+        error = UnreadableError("refused", after.refused)
+        set_aside(unit, self._letters, AGENT, before.original, key, headers, source, error)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    # Who waits may have been cancelled.
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,25 @@
+"""The tracker, a worker: from the bus's events to badge events.
+
+`app` (for `faust -A streams.tracker`) is built when first asked for, so importing this package neither
+reads the environment nor connects.
+"""
+
+import functools
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streams.runtime import App
+
+
+@functools.cache
+def _app() -> "App":
+    from streams.settings import load_settings
+    from streams.tracker.agents import build
+
+    return build(load_settings())
+
+
+def __getattr__(name: str) -> "App":
+    if name == "app":
+        return _app()
+    raise AttributeError(name)

@@ -1,0 +1,54 @@
+"""The agents of the tracker.
+
+`rekey` forwards what a rule of the catalog matches, keyed by learner; `track` keeps each learner's
+progress and emits what the core decides.
+"""
+
+from collections.abc import AsyncIterator
+
+from streams.kafka.topics import topics
+from streams.runtime import App, Batch
+from streams.settings import Settings
+from streams.tracker.rekeying import Rekeying
+from streams.tracker.tracker import Tracker
+from streams.tracker.tracking import Tracking
+
+
+def build(settings: Settings) -> App:
+    """The Faust app of the tracker under `settings`."""
+    names = topics(settings)
+    sources = frozenset(topic.name for topic in names.sources)
+    app = App(
+        settings.app_id,
+        settings,
+        needs=(*names.sources, names.badges, *names.tracker),
+        sources=sources,
+        origin="streams",
+    )
+    tracker = Tracker(app, settings, names)
+    app.resources.append(tracker)
+    app.Table(
+        "progress",
+        help="What each learner has done towards each badge.",
+        input_topic=names.activities.name,
+        changelog=names.progress.name,
+    )
+
+    @app.agent(app.batches(*sorted(sources)), name="rekey")
+    async def rekey(batches: AsyncIterator[Batch]) -> None:
+        async for batch in batches:
+            async with app.unit(batch) as unit:
+                rekeying = Rekeying(tracker, unit)
+                await tracker.reader.each(batch, rekeying.step, unit.wait)
+                unit.after_commit.append(rekeying.count)
+
+    @app.agent(app.batches(names.activities.name), name="track")
+    async def track(batches: AsyncIterator[Batch]) -> None:
+        async for batch in batches:
+            async with app.unit(batch) as unit:
+                tracking = Tracking(tracker, unit)
+                await tracker.reader.each(batch, tracking.step, unit.wait)
+                tracking.store()
+                unit.after_commit.append(tracking.count)
+
+    return app

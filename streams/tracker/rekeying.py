@@ -1,0 +1,46 @@
+"""The step of `rekey`: one record of the bus, forwarded, dropped or set aside."""
+
+from aiokafka.structs import ConsumerRecord
+
+from streams import metrics
+from streams.errors import UnreadableError
+from streams.kafka import origin
+from streams.runtime import Unit
+from streams.runtime.dead_letters import set_aside
+from streams.tracker.tracker import Tracker
+
+
+class Rekeying:
+    """One unit's rekeying: reads, drops what no rule matches, forwards the rest by learner."""
+
+    def __init__(self, tracker: Tracker, unit: Unit) -> None:
+        self._tracker = tracker
+        self._unit = unit
+        self._catalog = tracker.catalogs.compiled
+        self._epoch = tracker.settings.source_epoch
+        self._topic = tracker.names.activities.name
+        self._forwarded = 0
+        self._irrelevant = 0
+
+    def step(self, record: ConsumerRecord) -> None:
+        """Forward, drop or set aside one record of the bus."""
+        try:
+            seen = self._tracker.reader.glance(record.value, record.headers, record.timestamp)
+            if seen is None:
+                return
+            if not self._catalog.relevant(seen):
+                self._irrelevant += 1
+                return
+            headers = [*record.headers, *origin.origin_headers(record, self._epoch)]
+            key = b"%d" % seen.learner
+            self._unit.send(self._topic, key=key, value=record.value, headers=headers)
+            self._forwarded += 1
+        except UnreadableError as error:
+            letters = self._tracker.names.dead_letters.name
+            source = origin.source_of(record, self._epoch)
+            set_aside(self._unit, letters, "rekey", record, record.key, record.headers, source, error)
+
+    def count(self) -> None:
+        """Count what the unit did, once it is committed."""
+        metrics.ACTIVITIES_MATCHED.inc(self._forwarded)
+        metrics.RECORDS_DROPPED.labels("rekey", "no_rule").inc(self._irrelevant)
