@@ -13,6 +13,8 @@ from streams.errors import ConfigurationError
 from streams.sandbox.bus import Bus, bus
 from streams.sandbox.jars import alone, jars
 
+pytest_plugins = ["tests.sites"]
+
 ROOT = Path(__file__).parents[1]
 NO_INTERPRETER = 3
 BROKER_FIXTURES = frozenset({"sandbox", "kafka", "registry_url"})

@@ -21,7 +21,7 @@ from streams import metrics
 from streams.sandbox.bus import Bus
 from streams.settings import load_settings
 from tests import pages
-from tests.operate.full_site import full_site
+from tests.whole.full_site import full_site
 
 from .chart_files import CHART, CI_VALUES, ROOT, dashboard, dashboard_expressions
 

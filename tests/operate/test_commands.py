@@ -12,7 +12,7 @@ import yaml
 
 from streams.kafka.topics import topics
 from streams.sandbox.audit import badge_event, read
-from tests.operate.conftest import CATALOG, Site
+from tests.sites import CATALOG, Site
 
 
 def _badge_events(site: Site) -> Counter[str]:

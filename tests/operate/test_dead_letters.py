@@ -26,8 +26,8 @@ from streams.sandbox.audit import badge_event, read
 from streams.sandbox.credly import Fault
 from streams.sandbox.publisher import Emission
 from tests.faults.configs import alter
-from tests.operate.full_site import TEMPLATES, FullSite
 from tests.relay.badge_bus import until
+from tests.whole.full_site import TEMPLATES, FullSite
 
 WITHIN = 30.0
 

@@ -9,7 +9,7 @@ import pytest
 
 from streams.catalog import load_catalog
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 EXAMPLES = [
     pytest.param(example, id=f"{document.name}-{number}")
     for document in (ROOT / "README.md", ROOT / "docs" / "catalog.md")

@@ -13,9 +13,9 @@ from streams.sandbox.audit import settled
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.publisher import Emission, Placed, Publisher
-from tests.operate.full_site import FullSite, full_site
+from tests.whole.full_site import FullSite, full_site
 
-CATALOG = Path(__file__).parents[2] / "streams" / "sandbox" / "catalog.yaml"
+CATALOG = Path(__file__).parents[1] / "streams" / "sandbox" / "catalog.yaml"
 LEARNERS = 40
 
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from streams.badges import dump, load
-from tests.core.builders import (
+from tests.badges.builders import (
     COURSE,
     ONE,
     TWO,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from streams.badges import Progress, decide, dump, evolve, judge, load
 from streams.catalog import take_catalog
 from streams.operate.simulate import read_activity, simulate
-from tests.core import naive
-from tests.core.worlds import Json, World, shuffled, worlds
+from tests.badges import naive
+from tests.badges.worlds import Json, World, shuffled, worlds
 
 thorough = settings(max_examples=600, deadline=None)
 quick = settings(max_examples=150, deadline=None)

@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid5
 
-from tests.core.builders import (
+from tests.badges.builders import (
     ONE,
     THREE,
     TWO,

@@ -12,7 +12,7 @@ from streams.sandbox.audit import badge_event, read, settled
 from streams.sandbox.commands import Commands
 from streams.sandbox.publisher import Placed
 from streams.settings import Settings
-from tests.operate.full_site import LEARNERS, TEMPLATES, FullSite
+from tests.whole.full_site import LEARNERS, TEMPLATES, FullSite
 
 
 async def awards(settings: Settings) -> Counter[int]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from streams.badges import Activity, Catalog, Requirement, Rule, Source, Template
-from tests.core.builders import ONE, PASSING, day
+from tests.badges.builders import ONE, PASSING, day
 
 NOWHERE = object()
 

@@ -13,8 +13,8 @@ from streams.sandbox.bus import Bus
 from streams.sandbox.commands import on_bus
 from streams.sandbox.credly import Fault
 from streams.sandbox.process import tail
-from tests.operate.full_site import ORGANIZATION, PARTITIONS, TEMPLATES, FullSite
 from tests.relay.badge_bus import catalog, until
+from tests.whole.full_site import ORGANIZATION, PARTITIONS, TEMPLATES, FullSite
 
 
 def test_nothing_is_left_of_a_forgotten_learner_but_what_ages_out(

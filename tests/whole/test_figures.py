@@ -11,7 +11,7 @@ from streams.catalog import in_force
 from streams.kafka.topics import topics
 from streams.sandbox import lms
 from tests import pages
-from tests.operate.full_site import FullSite
+from tests.whole.full_site import FullSite
 
 STREAM = {
     "badges_build_info",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from streams.badges import Source, User
-from tests.core.builders import TWO, Learner, awarded, failing, passing, revoked, said, template
+from tests.badges.builders import TWO, Learner, awarded, failing, passing, revoked, said, template
 
 ADA = User(42, True, "ada", "ada@example.com", "Ada")
 

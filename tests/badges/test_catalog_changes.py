@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from streams.badges import dump, load
-from tests.core.builders import (
+from tests.badges.builders import (
     COURSE,
     ONE,
     THREE,
