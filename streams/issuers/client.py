@@ -4,7 +4,7 @@ import aiohttp
 from yarl import URL
 
 from streams.issuers import credly
-from streams.issuers.credly import Answer, NoAnswer, Request
+from streams.issuers.http import Answer, NoAnswer, Request
 
 SECONDS = 30.0
 CONNECT_SECONDS = 10.0

@@ -7,7 +7,6 @@ the answer, redacted and cut.
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
@@ -15,6 +14,32 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import orjson
+
+from streams.issuers.http import Answer, NoAnswer, Request
+from streams.issuers.outcomes import (
+    Absent,
+    AlreadyIssued,
+    Deferred,
+    Erased,
+    EraseOutcome,
+    Found,
+    Issued,
+    IssuedBadge,
+    IssueOutcome,
+    KeyExpiry,
+    KeyRefused,
+    LookUpOutcome,
+    Page,
+    Recipient,
+    Refused,
+    Revoked,
+    RevokeOutcome,
+    TemplateActive,
+    TemplateOutcome,
+    TemplateUnavailable,
+    Throttled,
+    Trouble,
+)
 
 BASES: Mapping[str, str] = {
     "production": "https://api.credly.com",
@@ -32,7 +57,6 @@ LOOK_UP_PAGES = 20
 UNSENT = frozenset({407, 421, 425, 429})
 """Statuses below 500 that pass by themselves; Credly has done nothing."""
 
-Call = Literal["issue", "revoke", "look_up", "erase", "template", "list", "tokens"]
 
 _EMAIL = re.compile(
     r"[^\s\"'<>,;:()\[\]{}=|/?&\\]{1,128}(?:@|%40|\\u0040|&#64;)[^\s\"'<>,;:()\[\]{}=|/?&\\]*", re.I
@@ -45,169 +69,6 @@ _ALREADY_ISSUED = re.compile(
 )
 _NOT_HELD = re.compile(r"\b(already|been|is|was) (revoked|rejected)\b", re.I)
 _ARCHIVED = re.compile(r"\barchived\b|\bdraft\b.*\btemplate|\btemplate\b.*\bdraft\b", re.I | re.S)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One call: `path` stands behind the base URL and carries the query; `hidden` must never be told."""
-
-    call: Call
-    method: str
-    path: str = field(repr=False)
-    body: bytes | None = field(default=None, repr=False)
-    hidden: tuple[str, ...] = field(default=(), repr=False)
-    page: int = 1
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers, but for the authorization."""
-        accept = {"Accept": "application/json"}
-        return accept if self.body is None else accept | {"Content-Type": "application/json"}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back, whatever it is."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = field(default=b"", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """Nothing came back. `sent` is true where the request may have reached Credly; `why` names a kind."""
-
-    why: str
-    sent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """The learner as the bus knows them."""
-
-    username: str = field(repr=False)
-    email: str = field(repr=False)
-    name: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedBadge:
-    """A badge as Credly shows it."""
-
-    id: str
-    state: str
-    template: str
-    earner: str
-    email: str = field(repr=False)
-    issued_at: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """Accepted: Credly holds the badge."""
-
-    badge: str
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Revoked:
-    """Accepted: Credly holds the badge no longer, or never did."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A look-up's answer: this badge is there."""
-
-    badge: str
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """A look-up's answer: there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """Accepted: Credly knows nothing of the badge any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateActive:
-    """Badges of the template can be issued."""
-
-    allows_duplicates: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list; `next` is the number of the following one."""
-
-    badges: tuple[IssuedBadge, ...]
-    next: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class KeyExpiry:
-    """When the key expires, if Credly tells."""
-
-    at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class AlreadyIssued:
-    """Credly refuses a second badge of the template to the same earner."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateUnavailable:
-    """The template is archived or missing: this concerns all of its badges."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRefused:
-    """Credly takes the organization's key no longer, or not for this."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Throttled:
-    """Too many calls; `wait` is how many seconds Credly asks for."""
-
-    why: str
-    wait: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Deferred:
-    """Trouble that passes; `ambiguous` where Credly may have done what it was asked for."""
-
-    why: str
-    ambiguous: bool
-    wait: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Credly will never do this; `why` is in its own words."""
-
-    why: str
-
-
-Trouble = KeyRefused | Throttled | Deferred | Refused
-IssueOutcome = Issued | AlreadyIssued | TemplateUnavailable | Trouble
-RevokeOutcome = Revoked | Trouble
-EraseOutcome = Erased | Trouble
-LookUpOutcome = Found | Absent | TemplateUnavailable | Trouble
-TemplateOutcome = TemplateActive | TemplateUnavailable | Trouble
-Outcome = IssueOutcome | RevokeOutcome | EraseOutcome | LookUpOutcome | TemplateOutcome | Page | KeyExpiry
 
 
 def base_url(environment: str, url: str | None = None) -> str:

@@ -11,15 +11,17 @@ from typing import Literal
 import orjson
 
 from streams.catalog.in_force import CatalogInForce
+from streams.clock import Clock, Patience
 from streams.errors import ConfigurationError, FatalError
-from streams.issuers import credly
+from streams.issuers import credly, outcomes
 from streams.issuers.client import Http
-from streams.issuers.credly import HELD, IssuedBadge
+from streams.issuers.credly import HELD
+from streams.issuers.outcomes import IssuedBadge
 from streams.kafka.changelog import read_table
 from streams.kafka.client import partitions_of, reader
 from streams.kafka.topics import topics
 from streams.relay.issuance import Issuance, done, load
-from streams.relay.organizations import Clock, Limits, Organization, Organizations, Patience, terms
+from streams.relay.organizations import Limits, Organization, Organizations, terms
 from streams.settings import Settings
 
 TRIES = 5
@@ -163,15 +165,15 @@ async def _listed(organization: Organization, template: str, clock: Clock) -> li
     return badges
 
 
-async def _page(organization: Organization, template: str, page: int, clock: Clock) -> credly.Page:
+async def _page(organization: Organization, template: str, page: int, clock: Clock) -> outcomes.Page:
     request = credly.issued_badges(organization.id, [template], page)
     for attempt in range(1, TRIES + 1):
         async with organization.turn() as turn:
             answer = await turn.call(request)
             turn.outcome = outcome = credly.read_page(request, answer, clock.wall(), turn.key)
-        if isinstance(outcome, credly.Page):
+        if isinstance(outcome, outcomes.Page):
             return outcome
-        if isinstance(outcome, credly.KeyRefused | credly.Refused) or attempt == TRIES:
+        if isinstance(outcome, outcomes.KeyRefused | outcomes.Refused) or attempt == TRIES:
             raise FatalError(f"organization {organization.id}: no list of its badges: {outcome.why}")
         await clock.sleep(PATIENCE.seconds(attempt, clock.random()))
     raise AssertionError("the last attempt ends the loop")

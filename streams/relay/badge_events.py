@@ -9,7 +9,7 @@ from streams.badges import Activity
 from streams.bus import schemas
 from streams.bus.emitter import GENERATION
 from streams.errors import UnreadableError
-from streams.issuers.credly import Recipient
+from streams.issuers.outcomes import Recipient
 from streams.relay.issuance import (
     BadgeEvent,
     Kind,

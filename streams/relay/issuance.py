@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, assert_never
 
-from streams.issuers import credly
-from streams.issuers.credly import Recipient
+from streams.issuers import credly, outcomes
+from streams.issuers.outcomes import Recipient
 
 VERSION = 1
 SETTLES = timedelta(seconds=1)
@@ -215,10 +215,10 @@ def intend(issuance: Issuance, step: Issue | Revoke, now: datetime) -> Issuance:
     return replace(issuance, doubt=Doubt("issue" if isinstance(step, Issue) else "revoke", now))
 
 
-def record(issuance: Issuance, step: Called | Refuse, outcome: credly.Outcome, now: datetime) -> Issuance:
+def record(issuance: Issuance, step: Called | Refuse, outcome: outcomes.Outcome, now: datetime) -> Issuance:
     """Follow what Credly answered to `step`; what is desired may have changed meanwhile."""
     after = replace(_observed(issuance, step, outcome), answered_at=now)
-    if isinstance(outcome, credly.Found | credly.Absent) and _after(issuance.doubt, now, SETTLES_SURELY):
+    if isinstance(outcome, outcomes.Found | outcomes.Absent) and _after(issuance.doubt, now, SETTLES_SURELY):
         after = replace(after, loose=issuance.doubt)
     return _settled(after)
 
@@ -331,36 +331,36 @@ def _email(issuance: Issuance) -> str:
     return issuance.recipient.email if issuance.recipient else ""
 
 
-def _observed(issuance: Issuance, step: Called | Refuse, outcome: credly.Outcome) -> Issuance:
+def _observed(issuance: Issuance, step: Called | Refuse, outcome: outcomes.Outcome) -> Issuance:
     match outcome:
-        case credly.Issued(badge, state) | credly.Found(badge, state):
+        case outcomes.Issued(badge, state) | outcomes.Found(badge, state):
             # A badge that is found again and again behind its revocation waits longer each time.
             attempts = issuance.attempts if issuance.kind == "revoked" else 0
             return replace(
                 issuance, held=badge, state=state, sure=True, doubt=None, attempts=attempts, answer=""
             )
-        case credly.Revoked():
+        case outcomes.Revoked():
             known = replace(issuance, doubt=None, loose=None, attempts=0, answer="")
             return replace(known, held=None, state="revoked", sure=True)
-        case credly.Erased():
+        case outcomes.Erased():
             return replace(issuance, held=None, state="", sure=True, doubt=None, attempts=0, answer="")
-        case credly.Absent():
+        case outcomes.Absent():
             return replace(issuance, state=ERASED) if isinstance(step, Trace) else _absent(issuance)
-        case credly.AlreadyIssued(why):
+        case outcomes.AlreadyIssued(why):
             return replace(issuance, doubt=Doubt("duplicate", issuance.time), answer=why)
-        case credly.Refused() if issuance.kind == "forgotten" and not isinstance(step, Trace | Erase):
+        case outcomes.Refused() if issuance.kind == "forgotten" and not isinstance(step, Trace | Erase):
             return replace(issuance, doubt=None)
-        case credly.Refused(why):
+        case outcomes.Refused(why):
             kept = issuance.doubt if isinstance(step, LookUp) else None
             return replace(issuance, doubt=kept, refused=why, answer="", attempts=issuance.attempts + 1)
-        case credly.Deferred(why, ambiguous):
+        case outcomes.Deferred(why, ambiguous):
             kept = issuance.doubt if ambiguous or isinstance(step, LookUp) else None
             return replace(issuance, doubt=kept, answer=why, attempts=issuance.attempts + 1)
-        case credly.TemplateUnavailable(why) | credly.KeyRefused(why) | credly.Throttled(why, _):
+        case outcomes.TemplateUnavailable(why) | outcomes.KeyRefused(why) | outcomes.Throttled(why, _):
             # Nothing was done, and it is not this badge's fault.
             kept = issuance.doubt if isinstance(step, LookUp) else None
             return replace(issuance, doubt=kept, answer=why)
-        case credly.TemplateActive() | credly.Page() | credly.KeyExpiry():
+        case outcomes.TemplateActive() | outcomes.Page() | outcomes.KeyExpiry():
             raise TypeError(f"{type(outcome).__name__} is no answer about a badge")
         case _:
             assert_never(outcome)

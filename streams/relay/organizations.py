@@ -7,20 +7,19 @@ import asyncio
 import logging
 import math
 import os
-import random
 import re
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from streams import metrics
 from streams.catalog import CatalogDocument, Duration
-from streams.issuers import credly
-from streams.issuers.credly import Answer, NoAnswer, Outcome, Request
+from streams.clock import Clock, Patience, change_within
+from streams.issuers import credly, outcomes
+from streams.issuers.http import Answer, NoAnswer, Request
+from streams.issuers.outcomes import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -39,29 +38,6 @@ class Transport(Protocol):
 
     async def call(self, base: str, key: str, request: Request) -> Answer | NoAnswer:
         """Make one call to the organization's base URL with its key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time, randomness and sleep, as arguments."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    wall: Callable[[], datetime] = lambda: datetime.now(UTC)
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    random: Callable[[], float] = random.random
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait before the next try: each time twice as long, with jitter, at most `longest`."""
-
-    first: float
-    longest: float
-
-    def seconds(self, failures: int, draw: float) -> float:
-        """The wait behind the `failures`-th failure; `draw` lies between 0 and 1."""
-        full = min(self.longest, self.first * 2.0 ** min(failures - 1, 60))
-        return full * (0.5 + draw / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,12 +308,12 @@ class Organization:
 
     def _learn(self, turn: Turn, outcome: Outcome) -> None:
         match outcome:
-            case credly.KeyRefused(why):
+            case outcomes.KeyRefused(why):
                 self._pause(turn.key, why)
-            case credly.Throttled(why, wait):
+            case outcomes.Throttled(why, wait):
                 self._resume(turn)
                 self._slow_down(why, wait)
-            case credly.Deferred(why, _, wait):
+            case outcomes.Deferred(why, _, wait):
                 self._failed(turn, why, wait)
             case _:
                 self._resume(turn)
@@ -452,17 +428,3 @@ def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str,
         for template in document.templates.values()
     }
     return organizations, templates
-
-
-async def change_within(changed: asyncio.Event, clock: Clock, seconds: float) -> None:
-    """Wait until `changed` is set or so many seconds have passed."""
-    changed.clear()
-    if seconds == math.inf:
-        await changed.wait()
-        return
-    waits = (asyncio.ensure_future(changed.wait()), asyncio.ensure_future(clock.sleep(seconds)))
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

@@ -17,8 +17,10 @@ from functools import partial
 from typing import Literal, Protocol, assert_never
 
 from streams import metrics
-from streams.issuers import credly
-from streams.issuers.credly import Answer, NoAnswer, Outcome, Request
+from streams.clock import Clock, Patience, change_within
+from streams.issuers import credly, outcomes
+from streams.issuers.http import Answer, NoAnswer, Request
+from streams.issuers.outcomes import Outcome
 from streams.relay.issuance import (
     Called,
     Erase,
@@ -36,14 +38,7 @@ from streams.relay.issuance import (
     next_step,
     record,
 )
-from streams.relay.organizations import (
-    Clock,
-    Organization,
-    Organizations,
-    Patience,
-    TemplateTerms,
-    change_within,
-)
+from streams.relay.organizations import Organization, Organizations, TemplateTerms
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +103,7 @@ class Reconciler:
         store: Store,
         organizations: Organizations,
         clock: Clock,
-        retry: Patience = Patience(1.0, 300.0),  # noqa: B008
+        retry: Patience = Patience(1.0, 300.0),
     ) -> None:
         self._store = store
         self._organizations = organizations
@@ -257,18 +252,18 @@ class Reconciler:
             if seen.parked or organization.knows(pending.template):
                 return
             outcome = await self._ask_template(organization, pending.template)
-        if isinstance(outcome, credly.Deferred):
+        if isinstance(outcome, outcomes.Deferred):
             await self._learn(badge, pending, LookUp(""), outcome, organization)
 
     async def _ask_template(self, organization: Organization, template: str) -> Outcome:
         request = credly.template(organization.id, template)
         outcome = await self._ask(organization, request, credly.read_template)
         match outcome:
-            case credly.TemplateActive(allows_duplicates):
+            case outcomes.TemplateActive(allows_duplicates):
                 organization.release(template, allows_duplicates=allows_duplicates)
-            case credly.TemplateUnavailable(why):
+            case outcomes.TemplateUnavailable(why):
                 organization.park(template, why)
-            case credly.Refused(why):
+            case outcomes.Refused(why):
                 log.warning("template %s cannot be asked for: %s", template, why)
                 organization.release(template, allows_duplicates=True)
         return outcome
@@ -288,7 +283,7 @@ class Reconciler:
             case Wait(seconds):
                 self._put_off(badge, pending, seconds)
             case Refuse(why):
-                await self._learn(badge, pending, step, credly.Refused(why), organization)
+                await self._learn(badge, pending, step, outcomes.Refused(why), organization)
             case LookUp():
                 outcome = await self._look_up(organization, issuance, step)
                 await self._learn(badge, pending, step, outcome, organization)
@@ -305,7 +300,7 @@ class Reconciler:
         by_earner = partial(credly.look_up_earner, organization.id, template, learner)
         by_email = partial(credly.look_up_email, organization.id, template, step.email)
         outcome = await self._find(organization, issuance, by_earner)
-        if isinstance(outcome, credly.Absent):
+        if isinstance(outcome, outcomes.Absent):
             outcome = await self._find(organization, issuance, by_email)
         return outcome
 
@@ -320,11 +315,11 @@ class Reconciler:
         read = partial(
             credly.read_look_up, template=issuance.template, learner=issuance.learner, states=states
         )
-        outcome: Outcome = credly.Absent()
+        outcome: Outcome = outcomes.Absent()
         request = ask()
         while request is not None:
             outcome = await self._ask(organization, request, read)
-            if not isinstance(outcome, credly.Page) or outcome.next is None:
+            if not isinstance(outcome, outcomes.Page) or outcome.next is None:
                 break
             read = partial(read, before=outcome.badges)
             request = ask(page=outcome.next)
@@ -379,22 +374,22 @@ class Reconciler:
         now = self._clock.wall()
         saved = await self._save(badge, partial(record, step=step, outcome=outcome, now=now))
         match outcome:
-            case credly.Issued() if isinstance(step, Issue):
+            case outcomes.Issued() if isinstance(step, Issue):
                 seconds = max(0.0, (now - step.time).total_seconds())
                 metrics.ISSUE_LATENCY.labels(organization.id).observe(seconds)
-            case credly.Deferred(_, _, wait):
+            case outcomes.Deferred(_, _, wait):
                 pause = self._retry.seconds(max(1, saved.attempts), self._clock.random())
                 self._put_off(badge, pending, max(wait or 0.0, pause))
-            case credly.Erased():
+            case outcomes.Erased():
                 # Whether it is gone is asked next; Credly may take a while.
                 self._put_off(badge, pending, self._retry.seconds(1, self._clock.random()))
-            case credly.TemplateUnavailable(why):
+            case outcomes.TemplateUnavailable(why):
                 if not organization.template(pending.template).parked:
                     # Calls that were in flight together say it once.
                     organization.park(pending.template, why)
                 if saved.kind != "awarded":
                     self._put_off(badge, pending, self._retry.longest)
-            case credly.Refused():
+            case outcomes.Refused():
                 # Without Credly's words, which may quote the learner's name; the dead letter has them.
                 log.warning("badge %s of template %s is refused", badge.decode(), pending.template)
 

@@ -13,16 +13,17 @@ from streams.badges import Source
 from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalog.in_force import CatalogInForce
+from streams.clock import Clock
 from streams.issuers import credly
 from streams.issuers.client import Http
-from streams.issuers.credly import Answer
+from streams.issuers.http import Answer
 from streams.kafka.topics import Topics
 from streams.relay.backlog import Backlog
 from streams.relay.badge_events import KINDS, badge_event
 from streams.relay.issuance import (
     BadgeEvent,
 )
-from streams.relay.organizations import Clock, Limits, Organization, Organizations, terms
+from streams.relay.organizations import Limits, Organization, Organizations, terms
 from streams.relay.reconciler import Reconciler
 from streams.relay.table import AGENT, PartitionStore
 from streams.runtime import App, Partition

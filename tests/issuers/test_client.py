@@ -10,9 +10,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from streams.issuers import credly
+from streams.issuers import credly, outcomes
 from streams.issuers.client import Http
-from streams.issuers.credly import Answer, NoAnswer
+from streams.issuers.http import Answer, NoAnswer
 from streams.sandbox.credly import Credly, Fault, Server
 from streams.sandbox.process import Process
 from tests.relay.badge_bus import until
@@ -39,14 +39,14 @@ async def test_a_request_arrives_with_its_key_and_its_answer_comes_back() -> Non
     async with served() as (simulated, http, url):
         answer = await http.call(url, KEY, ISSUE)
     assert isinstance(answer, Answer)
-    assert isinstance(credly.read_issue(ISSUE, answer, EPOCH), credly.Issued)
+    assert isinstance(credly.read_issue(ISSUE, answer, EPOCH), outcomes.Issued)
     assert [badge.earner for badge in simulated.held()] == ["1"]
 
 
 async def test_a_wrong_key_is_refused() -> None:
     async with served() as (_, http, url):
         answer = await http.call(url, "another", ISSUE)
-    assert isinstance(credly.read_issue(ISSUE, answer, EPOCH), credly.KeyRefused)
+    assert isinstance(credly.read_issue(ISSUE, answer, EPOCH), outcomes.KeyRefused)
 
 
 async def test_an_e_mail_with_signs_arrives_in_a_look_up_as_it_is() -> None:
@@ -59,7 +59,7 @@ async def test_an_e_mail_with_signs_arrives_in_a_look_up_as_it_is() -> None:
         assert look_up is not None
         answer = await http.call(url, KEY, look_up)
         found = credly.read_look_up(look_up, answer, EPOCH, template=TEMPLATE, learner=1)
-    assert isinstance(found, credly.Found)
+    assert isinstance(found, outcomes.Found)
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after"])
@@ -134,17 +134,20 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 @pytest.mark.parametrize(
     ("said", "outcome"),
     [
-        (b"", credly.Deferred),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", credly.Deferred),
-        (b"HTTP/1.1 201 Created\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n", credly.Deferred),
-        (HEAD % b"201 Created" + b"Content-Length: 99\r\n\r\n" + b'{"data":', credly.Deferred),
-        (HEAD % b"201 Created" + CHUNKED + b"zz\r\n", credly.Deferred),
-        (HEAD % b"201 Created" + b"Content-Encoding: gzip\r\n" + CHUNKED + b"3\r\nabc\r\n", credly.Deferred),
-        (HEAD % b"201 Created" + b"Content-Length: 0\r\n\r\n", credly.Deferred),
-        (HEAD % b"100 Continue" + b"\r\n" + HEAD % b"102 Processing" + b"\r\n", credly.Deferred),
-        (HEAD % b"304 Not Modified" + b"\r\n", credly.Deferred),
-        (HEAD % b"422 No" + b"Content-Length: 99\r\n\r\n" + b'{"da', credly.Refused),
-        (HEAD % b"401 No" + CHUNKED, credly.KeyRefused),
+        (b"", outcomes.Deferred),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", outcomes.Deferred),
+        (b"HTTP/1.1 201 Created\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n", outcomes.Deferred),
+        (HEAD % b"201 Created" + b"Content-Length: 99\r\n\r\n" + b'{"data":', outcomes.Deferred),
+        (HEAD % b"201 Created" + CHUNKED + b"zz\r\n", outcomes.Deferred),
+        (
+            HEAD % b"201 Created" + b"Content-Encoding: gzip\r\n" + CHUNKED + b"3\r\nabc\r\n",
+            outcomes.Deferred,
+        ),
+        (HEAD % b"201 Created" + b"Content-Length: 0\r\n\r\n", outcomes.Deferred),
+        (HEAD % b"100 Continue" + b"\r\n" + HEAD % b"102 Processing" + b"\r\n", outcomes.Deferred),
+        (HEAD % b"304 Not Modified" + b"\r\n", outcomes.Deferred),
+        (HEAD % b"422 No" + b"Content-Length: 99\r\n\r\n" + b'{"da', outcomes.Refused),
+        (HEAD % b"401 No" + CHUNKED, outcomes.KeyRefused),
     ],
 )
 async def test_an_answer_that_is_none_is_survived(said: bytes, outcome: type) -> None:
@@ -166,7 +169,7 @@ async def test_an_answer_that_drips_is_given_up_in_time_and_left_ambiguous(said:
         took = loop.time() - began
         await http.close()
     outcome = credly.read_issue(ISSUE, answer, EPOCH)
-    assert isinstance(outcome, credly.Deferred)
+    assert isinstance(outcome, outcomes.Deferred)
     assert outcome.ambiguous
     assert took < 5
 

@@ -9,21 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.issuers import credly
-from streams.issuers.credly import (
+from streams.issuers import credly, outcomes
+from streams.issuers.http import Answer, NoAnswer, Request
+from streams.issuers.outcomes import (
     Absent,
     AlreadyIssued,
-    Answer,
     Deferred,
     Found,
     Issued,
     KeyExpiry,
     KeyRefused,
-    NoAnswer,
     Page,
     Recipient,
     Refused,
-    Request,
     Revoked,
     TemplateActive,
     TemplateUnavailable,
@@ -79,11 +77,11 @@ def badge(**changes: object) -> dict[str, object]:
     return document | changes
 
 
-def read_issue(answered: Answer | NoAnswer, request: Request | None = None) -> credly.IssueOutcome:
+def read_issue(answered: Answer | NoAnswer, request: Request | None = None) -> outcomes.IssueOutcome:
     return credly.read_issue(request or issue(), answered, NOW, KEY)
 
 
-def read_look_up(answered: Answer | NoAnswer, *, by_email: bool = False) -> credly.LookUpOutcome:
+def read_look_up(answered: Answer | NoAnswer, *, by_email: bool = False) -> outcomes.LookUpOutcome:
     by_earner = credly.look_up_earner(ORGANIZATION, TEMPLATE, 42)
     request = credly.look_up_email(ORGANIZATION, TEMPLATE, EMAIL) if by_email else by_earner
     assert request is not None
@@ -299,7 +297,7 @@ def test_times_are_told_in_utc(time: datetime, text: str) -> None:
         (NoAnswer("TimeoutError", sent=True), Deferred("TimeoutError", ambiguous=True)),
     ],
 )
-def test_an_issue_ends_by_its_answer(answered: Answer | NoAnswer, outcome: credly.Outcome) -> None:
+def test_an_issue_ends_by_its_answer(answered: Answer | NoAnswer, outcome: outcomes.Outcome) -> None:
     assert read_issue(answered) == outcome
 
 
@@ -364,7 +362,7 @@ def test_whatever_stands_in_retry_after_it_is_no_trouble(text: str) -> None:
         (NoAnswer("ServerDisconnectedError", sent=True), Deferred("ServerDisconnectedError", ambiguous=True)),
     ],
 )
-def test_a_revocation_ends_by_its_answer(answered: Answer | NoAnswer, outcome: credly.Outcome) -> None:
+def test_a_revocation_ends_by_its_answer(answered: Answer | NoAnswer, outcome: outcomes.Outcome) -> None:
     request = credly.revoke(ORGANIZATION, BADGE, notify=False)
     assert credly.read_revoke(request, answered, NOW, KEY) == outcome
 
@@ -391,7 +389,7 @@ def test_a_revocation_ends_by_its_answer(answered: Answer | NoAnswer, outcome: c
     ],
 )
 def test_a_look_up_takes_only_the_badge_of_its_earner(
-    answered: Answer | NoAnswer, outcome: credly.Outcome
+    answered: Answer | NoAnswer, outcome: outcomes.Outcome
 ) -> None:
     assert read_look_up(answered) == outcome
 
@@ -409,7 +407,7 @@ def test_a_look_up_takes_only_the_badge_of_its_earner(
     ],
 )
 def test_a_look_up_by_e_mail_takes_badges_without_an_earner(
-    badges: list[dict[str, object]], outcome: credly.Outcome
+    badges: list[dict[str, object]], outcome: outcomes.Outcome
 ) -> None:
     assert read_look_up(answer(200, listed(*badges)), by_email=True) == outcome
 
@@ -419,9 +417,9 @@ def page_of(number: int, total: int, *badges: dict[str, object]) -> Answer:
     return answer(200, {"data": list(badges), "metadata": metadata})
 
 
-def look_through(pages: list[Answer], *, by_email: bool) -> credly.LookUpOutcome | Page:
-    outcome: credly.LookUpOutcome | Page = Absent()
-    before: tuple[credly.IssuedBadge, ...] = ()
+def look_through(pages: list[Answer], *, by_email: bool) -> outcomes.LookUpOutcome | Page:
+    outcome: outcomes.LookUpOutcome | Page = Absent()
+    before: tuple[outcomes.IssuedBadge, ...] = ()
     for number, answered in enumerate(pages, 1):
         by_earner = credly.look_up_earner(ORGANIZATION, TEMPLATE, 42, page=number)
         request = credly.look_up_email(ORGANIZATION, TEMPLATE, EMAIL, number) if by_email else by_earner
@@ -467,7 +465,7 @@ OTHER_ADDRESS = badge(issuer_earner_id=None, recipient_email="ada@home.example")
     ],
 )
 def test_a_look_up_goes_through_all_pages(
-    by_email: bool, pages: list[Answer], outcome: credly.Outcome
+    by_email: bool, pages: list[Answer], outcome: outcomes.Outcome
 ) -> None:
     assert look_through(pages, by_email=by_email) == outcome
 
@@ -496,7 +494,7 @@ def test_a_further_page_of_a_look_up_is_asked_for_with_the_same_filter() -> None
         (answer(403, b""), KeyRefused("403: no body")),
     ],
 )
-def test_a_template_is_active_or_not(answered: Answer, outcome: credly.Outcome) -> None:
+def test_a_template_is_active_or_not(answered: Answer, outcome: outcomes.Outcome) -> None:
     assert credly.read_template(credly.template(ORGANIZATION, TEMPLATE), answered, NOW, KEY) == outcome
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import FatalError
-from streams.issuers.credly import Absent, Found, Issued, IssuedBadge, Refused, Revoked
+from streams.issuers.outcomes import Absent, Found, Issued, IssuedBadge, Refused, Revoked
 from streams.operate.reconcile import Difference, compare, reports
 from streams.relay.issuance import Issuance, Issue, LookUp, Revoke, desire, record
 from streams.sandbox.bus import Bus

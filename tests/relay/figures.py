@@ -18,9 +18,10 @@ import aiohttp
 import orjson
 
 from streams.bus.emitter import BadgeEvent
-from streams.issuers.credly import Issued
+from streams.clock import Clock
+from streams.issuers.outcomes import Issued
 from streams.relay.issuance import Issue, Original, desire, dump, record
-from streams.relay.organizations import Clock, Limits, Organizations
+from streams.relay.organizations import Limits, Organizations
 from streams.relay.reconciler import Reconciler
 from streams.sandbox.bus import Bus, bus
 from streams.sandbox.commands import Commands

@@ -2,7 +2,9 @@
 
 import pytest
 
-from streams.issuers.credly import Answer, Erased, KeyRefused, Refused, erase, read_erase
+from streams.issuers.credly import erase, read_erase
+from streams.issuers.http import Answer
+from streams.issuers.outcomes import Erased, KeyRefused, Refused
 from streams.sandbox.credly import Fault
 from tests.relay.test_reconciler import play
 from tests.relay.world import EPOCH, OTHER_TEMPLATE, TEMPLATE, World, event

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.issuers import credly
+from streams.issuers import outcomes
 from streams.relay.issuance import (
     SETTLES,
     SETTLES_SURELY,
@@ -49,7 +49,7 @@ def after(*events: BadgeEvent) -> Issuance:
 
 
 def holding(*events: BadgeEvent) -> Issuance:
-    issuance = record(after(event("awarded")), ISSUE, credly.Issued("c-1", "pending"), EPOCH)
+    issuance = record(after(event("awarded")), ISSUE, outcomes.Issued("c-1", "pending"), EPOCH)
     for one in events:
         issuance = desire(issuance, one)
     return issuance
@@ -119,7 +119,7 @@ def test_whatever_the_order_of_arrival_the_newest_word_stays(words: list[BadgeEv
 
 
 def test_only_what_was_refused_is_tried_again_by_a_repetition() -> None:
-    refused = record(after(event("awarded")), ISSUE, credly.Refused("422: no"), EPOCH)
+    refused = record(after(event("awarded")), ISSUE, outcomes.Refused("422: no"), EPOCH)
     assert done(refused)
     assert refused.recipient is None
     again = desire(refused, event("awarded"))
@@ -129,7 +129,7 @@ def test_only_what_was_refused_is_tried_again_by_a_repetition() -> None:
 
 def test_a_refused_look_up_leaves_its_doubt_for_the_next_word() -> None:
     doubtful = intend(after(event("awarded")), ISSUE, EPOCH)
-    refused = record(doubtful, LookUp(WHO.email), credly.Refused("400: no"), EPOCH)
+    refused = record(doubtful, LookUp(WHO.email), outcomes.Refused("400: no"), EPOCH)
     assert next_step(refused, LATER) == Nothing()
     assert isinstance(next_step(desire(refused, event("revoked")), LATER), LookUp)
 
@@ -137,17 +137,17 @@ def test_a_refused_look_up_leaves_its_doubt_for_the_next_word() -> None:
 @pytest.mark.parametrize(
     ("outcome", "step"),
     [
-        (credly.Issued("c-1", "pending"), Nothing),
-        (credly.AlreadyIssued("422: already"), LookUp),
-        (credly.TemplateUnavailable("404"), Issue),
-        (credly.KeyRefused("401"), Issue),
-        (credly.Throttled("429", None), Issue),
-        (credly.Deferred("503", ambiguous=True), LookUp),
-        (credly.Deferred("ClientConnectorError", ambiguous=False), Issue),
-        (credly.Refused("422: no"), Nothing),
+        (outcomes.Issued("c-1", "pending"), Nothing),
+        (outcomes.AlreadyIssued("422: already"), LookUp),
+        (outcomes.TemplateUnavailable("404"), Issue),
+        (outcomes.KeyRefused("401"), Issue),
+        (outcomes.Throttled("429", None), Issue),
+        (outcomes.Deferred("503", ambiguous=True), LookUp),
+        (outcomes.Deferred("ClientConnectorError", ambiguous=False), Issue),
+        (outcomes.Refused("422: no"), Nothing),
     ],
 )
-def test_each_outcome_of_an_issue_has_its_next_step(outcome: credly.Outcome, step: type) -> None:
+def test_each_outcome_of_an_issue_has_its_next_step(outcome: outcomes.Outcome, step: type) -> None:
     intended = intend(after(event("awarded")), ISSUE, EPOCH)
     assert isinstance(next_step(record(intended, ISSUE, outcome, EPOCH), LATER), step)
 
@@ -155,15 +155,15 @@ def test_each_outcome_of_an_issue_has_its_next_step(outcome: credly.Outcome, ste
 @pytest.mark.parametrize(
     ("outcome", "step"),
     [
-        (credly.Revoked(), Nothing),
-        (credly.KeyRefused("401"), Revoke),
-        (credly.Throttled("429", None), Revoke),
-        (credly.Deferred("TimeoutError", ambiguous=True), LookUp),
-        (credly.Deferred("ClientConnectorError", ambiguous=False), Revoke),
-        (credly.Refused("422: no"), Nothing),
+        (outcomes.Revoked(), Nothing),
+        (outcomes.KeyRefused("401"), Revoke),
+        (outcomes.Throttled("429", None), Revoke),
+        (outcomes.Deferred("TimeoutError", ambiguous=True), LookUp),
+        (outcomes.Deferred("ClientConnectorError", ambiguous=False), Revoke),
+        (outcomes.Refused("422: no"), Nothing),
     ],
 )
-def test_each_outcome_of_a_revocation_has_its_next_step(outcome: credly.Outcome, step: type) -> None:
+def test_each_outcome_of_a_revocation_has_its_next_step(outcome: outcomes.Outcome, step: type) -> None:
     revoke = Revoke("c-1")
     intended = intend(holding(event("revoked")), revoke, EPOCH)
     assert isinstance(next_step(record(intended, revoke, outcome, EPOCH), LATER), step)
@@ -172,21 +172,23 @@ def test_each_outcome_of_a_revocation_has_its_next_step(outcome: credly.Outcome,
 @pytest.mark.parametrize(
     ("about", "outcome", "step"),
     [
-        ("issue", credly.Found("c-9", "accepted"), Nothing),
-        ("issue", credly.Absent(), Issue),
-        ("duplicate", credly.Found("c-9", "accepted"), Nothing),
-        ("duplicate", credly.Absent(), Nothing),
-        ("issue", credly.Deferred("503", ambiguous=True), LookUp),
-        ("issue", credly.Deferred("ClientConnectorError", ambiguous=False), LookUp),
-        ("issue", credly.Throttled("429", 1.0), LookUp),
-        ("issue", credly.KeyRefused("401"), LookUp),
+        ("issue", outcomes.Found("c-9", "accepted"), Nothing),
+        ("issue", outcomes.Absent(), Issue),
+        ("duplicate", outcomes.Found("c-9", "accepted"), Nothing),
+        ("duplicate", outcomes.Absent(), Nothing),
+        ("issue", outcomes.Deferred("503", ambiguous=True), LookUp),
+        ("issue", outcomes.Deferred("ClientConnectorError", ambiguous=False), LookUp),
+        ("issue", outcomes.Throttled("429", 1.0), LookUp),
+        ("issue", outcomes.KeyRefused("401"), LookUp),
     ],
 )
-def test_each_outcome_of_a_look_up_has_its_next_step(about: str, outcome: credly.Outcome, step: type) -> None:
+def test_each_outcome_of_a_look_up_has_its_next_step(
+    about: str, outcome: outcomes.Outcome, step: type
+) -> None:
     doubtful = replace(after(event("awarded")), doubt=Doubt(about, EPOCH))  # type: ignore[arg-type]
     observed = record(doubtful, LookUp(WHO.email), outcome, EPOCH)
     assert isinstance(next_step(observed, LATER), step)
-    assert bool(observed.refused) == (about == "duplicate" and outcome == credly.Absent())
+    assert bool(observed.refused) == (about == "duplicate" and outcome == outcomes.Absent())
 
 
 CROSSED = intend(after(event("awarded")), ISSUE, EPOCH)
@@ -203,27 +205,27 @@ def test_a_call_that_would_undo_what_is_desired_is_waited_for() -> None:
 
 
 def test_a_badge_is_held_until_a_second_one_on_its_way_has_been_refused() -> None:
-    absent = record(CROSSED, LookUp(WHO.email), credly.Absent(), SOON)
+    absent = record(CROSSED, LookUp(WHO.email), outcomes.Absent(), SOON)
     assert next_step(absent, SOON) == ISSUE
-    issued = record(intend(absent, ISSUE, SOON), ISSUE, credly.Issued("c-2", "pending"), SOON)
+    issued = record(intend(absent, ISSUE, SOON), ISSUE, outcomes.Issued("c-2", "pending"), SOON)
     assert done(issued)
     revoked = desire(issued, event("revoked"))
     assert next_step(revoked, SOON) == Wait(30.0)
     assert next_step(revoked, LATER) == Revoke("c-2")
-    assert done(record(revoked, Revoke("c-2"), credly.Revoked(), LATER))
+    assert done(record(revoked, Revoke("c-2"), outcomes.Revoked(), LATER))
 
 
 def test_a_revocation_on_its_way_is_looked_up_behind_a_new_award() -> None:
     intended = intend(holding(event("revoked")), Revoke("c-1"), EPOCH)
-    found = record(intended, LookUp(WHO.email), credly.Found("c-1", "pending"), SOON)
+    found = record(intended, LookUp(WHO.email), outcomes.Found("c-1", "pending"), SOON)
     awarded = desire(found, event("awarded", generation=2))
     assert next_step(awarded, SOON) == Wait(30.0)
-    gone = record(awarded, LookUp(WHO.email), credly.Absent(), LATER)
+    gone = record(awarded, LookUp(WHO.email), outcomes.Absent(), LATER)
     assert isinstance(next_step(gone, LATER), Issue)
 
 
 def test_a_badge_is_not_forgotten_before_a_call_on_its_way_has_arrived() -> None:
-    absent = record(CROSSED, LookUp(WHO.email), credly.Absent(), SOON)
+    absent = record(CROSSED, LookUp(WHO.email), outcomes.Absent(), SOON)
     assert next_step(forget(absent, SOON), SOON) == Wait(30.0)
     assert next_step(forget(absent, SOON), LATER) == Trace()
 
@@ -231,14 +233,14 @@ def test_a_badge_is_not_forgotten_before_a_call_on_its_way_has_arrived() -> None
 def test_what_changed_during_a_call_is_what_counts_after_it() -> None:
     intended = intend(after(event("awarded")), ISSUE, EPOCH)
     crossed = desire(intended, event("revoked"))
-    issued = record(crossed, ISSUE, credly.Issued("c-1", "pending"), EPOCH)
+    issued = record(crossed, ISSUE, outcomes.Issued("c-1", "pending"), EPOCH)
     assert next_step(issued, LATER) == Revoke("c-1")
 
 
 def test_a_template_that_allows_duplicates_is_looked_up_before_its_first_issue_only() -> None:
     awarded = after(event("awarded"))
     assert next_step(awarded, LATER, allows_duplicates=True) == LookUp(WHO.email)
-    sure = record(awarded, LookUp(WHO.email), credly.Absent(), EPOCH)
+    sure = record(awarded, LookUp(WHO.email), outcomes.Absent(), EPOCH)
     assert next_step(sure, LATER, allows_duplicates=True) == ISSUE
 
 
@@ -246,27 +248,27 @@ EVENTS = st.builds(
     event,
     st.sampled_from(["awarded", "revoked"]),
     generation=st.integers(1, 3) | st.none(),
-    who=st.builds(credly.Recipient, st.text(max_size=3), st.text(max_size=3), st.text(max_size=3)),
+    who=st.builds(outcomes.Recipient, st.text(max_size=3), st.text(max_size=3), st.text(max_size=3)),
 )
 OUTCOMES = st.sampled_from(
     [
-        credly.Issued("c-1", "pending"),
-        credly.Revoked(),
-        credly.Found("c-2", "accepted"),
-        credly.Absent(),
-        credly.AlreadyIssued("already"),
-        credly.TemplateUnavailable("404"),
-        credly.KeyRefused("401"),
-        credly.Throttled("429", 1.0),
-        credly.Deferred("503", True),
-        credly.Refused("422"),
+        outcomes.Issued("c-1", "pending"),
+        outcomes.Revoked(),
+        outcomes.Found("c-2", "accepted"),
+        outcomes.Absent(),
+        outcomes.AlreadyIssued("already"),
+        outcomes.TemplateUnavailable("404"),
+        outcomes.KeyRefused("401"),
+        outcomes.Throttled("429", 1.0),
+        outcomes.Deferred("503", True),
+        outcomes.Refused("422"),
     ]
 )
 
 
 @given(st.lists(EVENTS, min_size=1, max_size=5), st.lists(OUTCOMES, max_size=5))
 def test_every_issuance_survives_its_dump_and_keeps_no_more_than_it_needs(
-    events: list[BadgeEvent], outcomes: list[credly.Outcome]
+    events: list[BadgeEvent], outcomes: list[outcomes.Outcome]
 ) -> None:
     issuance = after(*events)
     for outcome in outcomes:

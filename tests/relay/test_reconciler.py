@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from streams.catalog.durations import Duration, parse_duration
+from streams.clock import Patience
 from streams.relay.issuance import BadgeEvent, Kind, done
-from streams.relay.organizations import KeyRef, Limits, OrganizationTerms, Patience
+from streams.relay.organizations import KeyRef, Limits, OrganizationTerms
 from streams.sandbox.credly import Call, Entry, Fault
 from tests.relay.virtual import in_virtual_time
 from tests.relay.world import (

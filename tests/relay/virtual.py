@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from streams.relay.organizations import Clock
+from streams.clock import Clock
 
 T = TypeVar("T")
 EPOCH = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)

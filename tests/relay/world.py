@@ -11,7 +11,10 @@ from uuid import UUID, uuid5
 
 import orjson
 
-from streams.issuers.credly import Answer, NoAnswer, Recipient, Request, authorization
+from streams.clock import Patience
+from streams.issuers.credly import authorization
+from streams.issuers.http import Answer, NoAnswer, Request
+from streams.issuers.outcomes import Recipient
 from streams.relay.issuance import (
     BadgeEvent,
     Issuance,
@@ -25,14 +28,7 @@ from streams.relay.issuance import (
     letter_due,
     load,
 )
-from streams.relay.organizations import (
-    KeyRef,
-    Limits,
-    Organizations,
-    OrganizationTerms,
-    Patience,
-    TemplateTerms,
-)
+from streams.relay.organizations import KeyRef, Limits, Organizations, OrganizationTerms, TemplateTerms
 from streams.relay.reconciler import Change, Reconciler
 from streams.sandbox.credly import Badge, Credly, Entry
 from tests.relay.virtual import EPOCH, virtual_clock
@@ -229,7 +225,7 @@ async def world(
     limits: Limits = QUICK,
     *,
     key: KeyRef | None = None,
-    retry: Patience = Patience(1.0, 60.0),  # noqa: B008
+    retry: Patience = Patience(1.0, 60.0),
     **terms: Any,
 ):  # type: ignore[no-untyped-def]
     clock = virtual_clock()
