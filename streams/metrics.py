@@ -62,23 +62,26 @@ CATALOG_REFUSALS = _counter("catalog_refusals_total", "Catalogs refused at run t
 REGISTRY_LATENCY = _histogram("registry_request_seconds", "Requests to the schema registry.", _CALL, "method")
 REGISTRY_ERRORS = _counter("registry_errors_total", "Failed requests to the schema registry.", "kind")
 
-# Credly.
-CREDLY_CALLS = _counter("credly_calls_total", "Calls to Credly.", "organization", "call", "outcome")
-CREDLY_LATENCY = _histogram("credly_call_seconds", "Calls to Credly.", _CALL, "organization")
+# The issuers, by each organization there.
+_WHERE = ("issuer", "organization")
+ISSUER_CALLS = _counter("issuer_calls_total", "Calls to an issuer.", *_WHERE, "call", "outcome")
+ISSUER_LATENCY = _histogram("issuer_call_seconds", "Calls to an issuer.", _CALL, *_WHERE)
 ISSUE_LATENCY = _histogram(
-    "issue_latency_seconds", "From a decision's time to Credly's acceptance.", _END_TO_END, "organization"
+    "issue_latency_seconds", "From a decision's time to the issuer's acceptance.", _END_TO_END, *_WHERE
 )
-CREDLY_PENDING = _gauge(
-    "credly_pending", "Badges whose desired state Credly does not hold yet.", "organization"
+ISSUER_PENDING = _gauge(
+    "issuer_pending", "Badges whose desired state their issuer does not hold yet.", *_WHERE
 )
-CREDLY_OLDEST = _gauge(
-    "credly_oldest_pending_seconds", "Age of the oldest decision Credly does not hold yet.", "organization"
+ISSUER_OLDEST = _gauge(
+    "issuer_oldest_pending_seconds", "Age of the oldest decision its issuer does not hold yet.", *_WHERE
 )
-CREDLY_BREAKER = _gauge(
-    "credly_breaker_open", "1 while calls to the organization are held back by failures.", "organization"
+ISSUER_BREAKER = _gauge(
+    "issuer_breaker_open", "1 while calls to the organization are held back by failures.", *_WHERE
 )
-CREDLY_PAUSED = _gauge("credly_paused", "1 while Credly refuses the organization's key.", "organization")
-CREDLY_KEY_EXPIRY = _gauge(
-    "credly_key_expiry_timestamp_seconds", "Unix time at which Credly's key expires.", "organization"
+ISSUER_PAUSED = _gauge("issuer_paused", "1 while the issuer refuses the organization's key.", *_WHERE)
+ISSUER_KEY_EXPIRY = _gauge(
+    "issuer_key_expiry_timestamp_seconds", "Unix time at which the organization's key expires.", *_WHERE
 )
-CREDLY_PARKED = _gauge("credly_parked", "Badges parked: their template is archived or missing.", "template")
+ISSUER_PARKED = _gauge(
+    "issuer_parked", "Badges parked: their template is archived or missing.", *_WHERE, "template"
+)

@@ -103,7 +103,7 @@ async def reports(settings: Settings, wanted: Sequence[str]) -> AsyncIterator[Re
     catalogs = CatalogInForce(settings, names.catalog.name)
     await catalogs.load()
     http, clock = Http(), Clock()
-    limits = Limits(in_flight=settings.credly_in_flight, rate=settings.credly_rate)
+    limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
     organizations = Organizations(limits, http, clock)
     organization_terms, templates = terms(catalogs.document)
     organizations.take(organization_terms, templates)

@@ -1,57 +1,71 @@
-"""The gauges of what waits for Credly."""
+"""The gauges of what waits for the issuers."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from streams import metrics
 from streams.relay.organizations import Organizations
-from streams.relay.reconciler import Reconciler
+from streams.relay.reconciler import Census, Reconciler
 
-NO_ORGANIZATION = "unknown"
+Where = tuple[str, str]
+"""An issuer and an organization there, as metrics name them."""
+
+UNKNOWN: Where = ("unknown", "unknown")
+"""Where badges wait whose template the catalog does not have, or not any more."""
+
 _OF_ORGANIZATION = (
-    metrics.CREDLY_PENDING,
-    metrics.CREDLY_OLDEST,
-    metrics.CREDLY_BREAKER,
-    metrics.CREDLY_PAUSED,
-    metrics.CREDLY_KEY_EXPIRY,
+    metrics.ISSUER_PENDING,
+    metrics.ISSUER_OLDEST,
+    metrics.ISSUER_BREAKER,
+    metrics.ISSUER_PAUSED,
+    metrics.ISSUER_KEY_EXPIRY,
 )
 
 
 class Backlog:
-    """The gauges of what waits for Credly: pending by organization, parked by template.
+    """The gauges of what waits for the issuers: pending by organization, parked by template.
 
-    What an organization that left the catalog said of itself is taken back: it would be true for ever.
+    The gauges of an organization that left the catalog are removed: nothing would ever change them again.
     """
 
     def __init__(self, organizations: Organizations, reconcilers: Mapping[int, Reconciler]) -> None:
         self._organizations = organizations
         self._reconcilers = reconcilers
-        self._counted: set[str] = set()
-        self._parked: set[str] = set()
+        self._shown: set[Where] = set()
+        self._parked: set[tuple[str, str, str]] = set()
 
     def count(self, now: float) -> None:
         """Count as of `now` (Unix time)."""
-        names = []
-        for known in self._organizations:
-            names.append(known.id)
-            known.show()
-        pending = dict.fromkeys(names, 0)
-        oldest = dict.fromkeys(names, now)
-        parked = dict.fromkeys(self._parked, 0)
-        for reconciler in self._reconcilers.values():
-            census = reconciler.census()
+        for organization in self._organizations:
+            organization.show()
+        found = [reconciler.census() for reconciler in self._reconcilers.values()]
+        self._count_pending(found, now)
+        self._count_parked(found)
+
+    def _count_pending(self, found: Sequence[Census], now: float) -> None:
+        places = {organization.id: organization.labels for organization in self._organizations}
+        pending = Counter(dict.fromkeys(places.values(), 0))
+        oldest = dict.fromkeys(places.values(), now)
+        for census in found:
             for organization, count in census.pending.items():
-                name = organization or NO_ORGANIZATION
-                pending[name] = pending.get(name, 0) + count
-                oldest[name] = min(oldest.get(name, now), census.oldest[organization])
-            for template, count in census.parked.items():
-                parked[template] = parked.get(template, 0) + count
-        for name, count in pending.items():
-            metrics.CREDLY_PENDING.labels(name).set(count)
-            metrics.CREDLY_OLDEST.labels(name).set(max(0.0, now - oldest[name]))
-        for template, count in parked.items():
-            metrics.CREDLY_PARKED.labels(template).set(count)
-        self._counted |= pending.keys()
-        for name in self._counted - pending.keys():
+                where = places.get(organization, UNKNOWN)
+                pending[where] += count
+                oldest[where] = min(oldest.get(where, now), census.oldest[organization])
+        for where, count in pending.items():
+            metrics.ISSUER_PENDING.labels(*where).set(count)
+            metrics.ISSUER_OLDEST.labels(*where).set(max(0.0, now - oldest[where]))
+        # For good: a call that was in flight as its organization left may set a gauge once more.
+        self._shown |= pending.keys()
+        for where in self._shown - pending.keys():
             for gauge in _OF_ORGANIZATION:
-                gauge.remove(name)
+                gauge.remove(*where)
+
+    def _count_parked(self, found: Sequence[Census]) -> None:
+        parked = Counter(dict.fromkeys(self._parked, 0))
+        for census in found:
+            for template, count in census.parked.items():
+                known = self._organizations.of(template)
+                parked[(*(known[0].labels if known else UNKNOWN), template)] += count
+        for place, count in parked.items():
+            metrics.ISSUER_PARKED.labels(*place).set(count)
         self._parked = set(parked)

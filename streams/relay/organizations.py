@@ -65,6 +65,7 @@ class OrganizationTerms:
     """What the catalog says of an organization."""
 
     id: str
+    issuer: str
     base: str
     key: KeyRef | None
 
@@ -189,11 +190,16 @@ class Organization:
         """Why calls are held back at present; empty where they are not."""
         return self._hold.why if self._hold else ""
 
+    @property
+    def labels(self) -> tuple[str, str]:
+        """The issuer and the organization, as metrics name them."""
+        return self.terms.issuer, self.id
+
     def show(self) -> None:
         """Set the gauges of whether calls are held back, and why."""
         for_key = None if self._hold is None else self._hold.for_key
-        metrics.CREDLY_BREAKER.labels(self.id).set(for_key is False)
-        metrics.CREDLY_PAUSED.labels(self.id).set(for_key is True)
+        metrics.ISSUER_BREAKER.labels(*self.labels).set(for_key is False)
+        metrics.ISSUER_PAUSED.labels(*self.labels).set(for_key is True)
 
     @property
     def has_key(self) -> bool:
@@ -233,7 +239,7 @@ class Organization:
                 self._trial = False
             if turn.outcome is not None:
                 word = _WORD.sub("_", type(turn.outcome).__name__).lower()
-                metrics.CREDLY_CALLS.labels(self.id, turn.called, word).inc()
+                metrics.ISSUER_CALLS.labels(*self.labels, turn.called, word).inc()
                 if turn.terms is self.terms:
                     self._learn(turn, turn.outcome)
             self._changed.set()
@@ -242,7 +248,7 @@ class Organization:
         """Carry a request; only within a turn, whose base and key belong together."""
         began = self._clock.monotonic()
         answer = await self._transport.call(base, key, request)
-        metrics.CREDLY_LATENCY.labels(self.id).observe(self._clock.monotonic() - began)
+        metrics.ISSUER_LATENCY.labels(*self.labels).observe(self._clock.monotonic() - began)
         return answer
 
     def template(self, template: str) -> TemplateSeen:
@@ -419,7 +425,9 @@ def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str,
         key, base = declared.api_key, credly.base_url(declared.environment, declared.url)
         file = str(key.file) if key and key.file else None
         organizations.append(
-            OrganizationTerms(declared.id, base, KeyRef(key.env, file) if key is not None else None)
+            OrganizationTerms(
+                declared.id, declared.provider, base, KeyRef(key.env, file) if key is not None else None
+            )
         )
     templates = {
         template.id: TemplateTerms(

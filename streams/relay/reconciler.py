@@ -376,7 +376,7 @@ class Reconciler:
         match outcome:
             case outcomes.Issued() if isinstance(step, Issue):
                 seconds = max(0.0, (now - step.time).total_seconds())
-                metrics.ISSUE_LATENCY.labels(organization.id).observe(seconds)
+                metrics.ISSUE_LATENCY.labels(*organization.labels).observe(seconds)
             case outcomes.Deferred(_, _, wait):
                 pause = self._retry.seconds(max(1, saved.attempts), self._clock.random())
                 self._put_off(badge, pending, max(wait or 0.0, pause))

@@ -51,7 +51,7 @@ class Relay:
         self.reader = Reader(self.registry, AGENT, frozenset(KINDS))
         self.pages = Pages(app, settings.http or DEFAULT_HTTP, self.describe)
         self.http = Http()
-        limits = Limits(in_flight=settings.credly_in_flight, rate=settings.credly_rate)
+        limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
         self.clock = Clock()
         self.organizations = Organizations(limits, self.http, self.clock)
         self.reconcilers: dict[int, Reconciler] = {}
@@ -132,8 +132,8 @@ class Relay:
         except TimeoutError:
             return
         if expiry.at is None and isinstance(answer, Answer):
-            metrics.CREDLY_KEY_EXPIRY.remove(organization.id)
+            metrics.ISSUER_KEY_EXPIRY.remove(*organization.labels)
         if expiry.at is not None:
-            metrics.CREDLY_KEY_EXPIRY.labels(organization.id).set(expiry.at.timestamp())
+            metrics.ISSUER_KEY_EXPIRY.labels(*organization.labels).set(expiry.at.timestamp())
             if expiry.at - datetime.now(UTC) < KEY_EXPIRY_ALARM:
                 log.error("organization %s: its key expires at %s", organization.id, expiry.at)

@@ -36,7 +36,7 @@ START_SECONDS = 60.0
 SETTLE_SECONDS = 120.0
 ISSUE_SECONDS = 60.0
 KEY = "CREDLY_API_KEY_DEMO"
-PACE = {"BADGES_CREDLY_RATE": "200", "BADGES_CREDLY_IN_FLIGHT": "8"}
+PACE = {"BADGES_ISSUER_RATE": "200", "BADGES_ISSUER_IN_FLIGHT": "8"}
 
 
 def run(console: Console, *, learners: int = 300, seed: int = 1, rate: float = 2_500) -> int:

@@ -103,7 +103,7 @@ def test_the_schema_offers_the_choices_of_the_settings(path: str, choices: Any) 
     assert tuple(schema_of(path)["enum"]) == get_args(choices)
 
 
-@pytest.mark.parametrize("name", ["partitions", "replication", "sourceEpoch", "credlyInFlight"])
+@pytest.mark.parametrize("name", ["partitions", "replication", "sourceEpoch", "issuerInFlight"])
 def test_the_schema_bounds_a_number_as_the_settings_do(name: str) -> None:
     bounds = {
         keyword: getattr(constraint, attribute)

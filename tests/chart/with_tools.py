@@ -137,11 +137,11 @@ def test_the_product_reads_the_environment_that_the_chart_sets(
 
 
 @each_values_file
-def test_nothing_but_the_relay_knows_of_credlys_keys(values: Path) -> None:
+def test_nothing_but_the_relay_knows_of_the_issuers_keys(values: Path) -> None:
     everything = [one for one in yaml.safe_load_all(render(values)) if one]
 
     knowing = [
-        one["metadata"]["name"] for one in everything if "secretName: credly-keys" in yaml.safe_dump(one)
+        one["metadata"]["name"] for one in everything if "secretName: issuer-keys" in yaml.safe_dump(one)
     ]
 
     with_relay = yaml.safe_load(values.read_text())["relay"].get("enabled", True)
@@ -243,7 +243,7 @@ async def test_what_workers_serve_follows_prometheus_rules(sandbox: Bus, tmp_pat
 
     assert served.keys() == WORKERS
     assert b"badges_decisions_total{" in served["tracker"]
-    assert b"badges_credly_calls_total{" in served["relay"]
+    assert b"badges_issuer_calls_total{" in served["relay"]
     for page in served.values():
         assert passes("promtool", "check", "metrics", given=page) == ""
 

@@ -69,7 +69,7 @@ async def issued(url: str, count: int) -> list[dict[str, object]]:
 def commands(on: Bus, folder: Path, url: str, in_flight: int) -> Commands:
     path = folder / "catalog.yaml"
     path.write_text(catalog(url, {ORGANIZATION: [TEMPLATE]}))
-    settings = {"BADGES_CREDLY_IN_FLIGHT": str(in_flight), "BADGES_CREDLY_RATE": "1000000"}
+    settings = {"BADGES_ISSUER_IN_FLIGHT": str(in_flight), "BADGES_ISSUER_RATE": "1000000"}
     return relays(on, f"figures-{uuid4().hex[:8]}", path, 4, **settings)
 
 

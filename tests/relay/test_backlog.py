@@ -1,7 +1,7 @@
-"""The gauges of what waits for Credly follow the catalog."""
+"""The gauges of what waits for the issuers follow the catalog."""
 
 from streams import metrics
-from streams.relay.backlog import NO_ORGANIZATION, Backlog
+from streams.relay.backlog import UNKNOWN, Backlog, Where
 from streams.relay.organizations import OrganizationTerms
 from streams.sandbox.credly import Fault
 from tests.relay.test_reconciler import play
@@ -16,9 +16,13 @@ from tests.relay.world import (
     event,
 )
 
+HERE = ("credly", ORGANIZATION)
 
-def gauge(name: str, organization: str = ORGANIZATION) -> float | None:
-    return metrics.REGISTRY.get_sample_value(f"badges_credly_{name}", {"organization": organization})
+
+def gauge(name: str, where: Where = HERE) -> float | None:
+    issuer, organization = where
+    labels = {"issuer": issuer, "organization": organization}
+    return metrics.REGISTRY.get_sample_value(f"badges_issuer_{name}", labels)
 
 
 def test_an_organization_that_left_the_catalog_is_not_shown_as_paused_for_ever() -> None:
@@ -29,17 +33,19 @@ def test_an_organization_that_left_the_catalog_is_not_shown_as_paused_for_ever()
         here.say(event("awarded"))
         await here.until(lambda: gauge("paused") == 1)
         backlog.count(0.0)
-        assert (gauge("pending"), gauge("pending", NO_ORGANIZATION)) == (1, None)
+        assert (gauge("pending"), gauge("pending", UNKNOWN)) == (1, None)
         # when
-        here.organizations.take([OrganizationTerms(OTHER_ORGANIZATION, BASE, KeyRef(env="KEY"))], {})
+        here.organizations.take(
+            [OrganizationTerms(OTHER_ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))], {}
+        )
         backlog.count(0.0)
         # then
         assert (gauge("paused"), gauge("pending"), gauge("oldest_pending_seconds")) == (None, None, None)
-        assert gauge("pending", NO_ORGANIZATION) == 1
+        assert gauge("pending", UNKNOWN) == 1
         # and when it is back
         terms = {TEMPLATE: TemplateTerms(ORGANIZATION)}
-        here.organizations.take([OrganizationTerms(ORGANIZATION, BASE, KeyRef(env="KEY"))], terms)
+        here.organizations.take([OrganizationTerms(ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))], terms)
         backlog.count(0.0)
-        assert (gauge("pending"), gauge("pending", NO_ORGANIZATION)) == (1, None)
+        assert (gauge("pending"), gauge("pending", UNKNOWN)) == (1, None)
 
     play(scenario)

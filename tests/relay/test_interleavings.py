@@ -19,7 +19,7 @@ OTHERS = range(100, 140)
 def move_template(here: World) -> None:
     """Another catalog: the template is the other organization's, the first is gone."""
     here.credly.add_template(OTHER_ORGANIZATION, TEMPLATE)
-    terms = [OrganizationTerms(OTHER_ORGANIZATION, BASE, KeyRef(env="KEY"))]
+    terms = [OrganizationTerms(OTHER_ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))]
     here.organizations.take(terms, {TEMPLATE: TemplateTerms(OTHER_ORGANIZATION)})
     here.reconciler.catalog_changed()
 
@@ -137,7 +137,7 @@ def test_what_was_learned_at_an_old_address_does_not_hold_at_the_new_one() -> No
         here.say(event("awarded"))
         await asyncio.sleep(5)
         # when
-        terms = [OrganizationTerms(ORGANIZATION, "https://elsewhere", KeyRef(env="KEY"))]
+        terms = [OrganizationTerms(ORGANIZATION, "credly", "https://elsewhere", KeyRef(env="KEY"))]
         here.organizations.take(terms, {TEMPLATE: TemplateTerms(ORGANIZATION)})
         here.reconciler.catalog_changed()
         here.say(event("awarded", 2))

@@ -522,7 +522,7 @@ def test_a_corrected_reference_in_the_catalog_frees_a_paused_organization() -> N
         here.say(*(event("awarded", n) for n in range(100)))
         await asyncio.sleep(100)
         assert here.wire.started == []
-        right = OrganizationTerms(ORGANIZATION, BASE, KeyRef(env="KEY"))
+        right = OrganizationTerms(ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))
         here.organizations.take([right], here.organizations._templates)
         here.reconciler.catalog_changed()
         await here.settled(within=10)

@@ -43,7 +43,7 @@ OTHER_TEMPLATE = "9b5a0e7e-0e5f-4d0e-9f0a-2f1c1b7d1a11"
 ORGANIZATIONS = {ORGANIZATION: [TEMPLATE], OTHER_ORGANIZATION: [OTHER_TEMPLATE]}
 WITH_DUPLICATES = {ORGANIZATION: [TEMPLATE, DUPLICATES], OTHER_ORGANIZATION: [OTHER_TEMPLATE]}
 RATE = 120
-FAST = {"BADGES_CREDLY_RATE": "100000", "BADGES_CREDLY_IN_FLIGHT": "32"}
+FAST = {"BADGES_ISSUER_RATE": "100000", "BADGES_ISSUER_IN_FLIGHT": "32"}
 
 # One kind after the other, for so many calls; then all of them mixed.
 KINDS = [
@@ -100,7 +100,7 @@ class Place:
 
     async def measured(self, metric: str, organization: str, value: float, within: float) -> None:
         """Wait until the relay's page says so."""
-        line = re.compile(rf'^{metric}{{organization="{organization}"}} (\S+)$', re.M)
+        line = re.compile(rf'^{metric}{{issuer="credly",organization="{organization}"}} (\S+)$', re.M)
         async with asyncio.timeout(within):
             found: list[str] = []
             while [float(text) for text in found] != [value]:
@@ -232,7 +232,7 @@ async def test_a_relay_that_was_paused_and_replaced_issues_nothing_twice(
 ) -> None:
     # given
     words = [Word("awarded", TEMPLATE, n, 1) for n in range(600)]
-    async with place(sandbox, app_prefix, tmp_path, BADGES_CREDLY_RATE="100") as here:
+    async with place(sandbox, app_prefix, tmp_path, BADGES_ISSUER_RATE="100") as here:
         here.credly.latency = 0.1
         async with speaker(here.commands.parsed) as bus, here.relay("1") as paused:
             await bus.say(words)
@@ -283,7 +283,7 @@ async def test_an_outage_of_one_organization_holds_neither_the_stream_nor_the_ot
 ) -> None:
     # given
     words = [Word("awarded", template, n, 1) for n in range(400) for template in (TEMPLATE, OTHER_TEMPLATE)]
-    limits = {"BADGES_CREDLY_RATE": "60", "BADGES_CREDLY_IN_FLIGHT": "8"}
+    limits = {"BADGES_ISSUER_RATE": "60", "BADGES_ISSUER_IN_FLIGHT": "8"}
     async with place(sandbox, app_prefix, tmp_path, **limits) as here:
         here.credly.schedule([Fault("error", ORGANIZATION, status=503)])
         lags: list[int] = []
@@ -312,29 +312,35 @@ async def test_an_outage_of_one_organization_holds_neither_the_stream_nor_the_ot
             assert {template for template, _ in here.held()} == {OTHER_TEMPLATE}
             tried = [entry for entry in here.credly.journal if entry.organization == ORGANIZATION]
             assert len(tried) < 50
-            await here.measured("badges_credly_pending", ORGANIZATION, 400, within=20)
-            await here.measured("badges_credly_pending", OTHER_ORGANIZATION, 0, within=20)
-            await here.measured("badges_credly_breaker_open", ORGANIZATION, 1, within=20)
+            await here.measured("badges_issuer_pending", ORGANIZATION, 400, within=20)
+            await here.measured("badges_issuer_pending", OTHER_ORGANIZATION, 0, within=20)
+            await here.measured("badges_issuer_breaker_open", ORGANIZATION, 1, within=20)
             await here.measured(
-                "badges_credly_key_expiry_timestamp_seconds", OTHER_ORGANIZATION, 1893456000, 20
+                "badges_issuer_key_expiry_timestamp_seconds", OTHER_ORGANIZATION, 1893456000, 20
             )
             # when
             here.credly.schedule([])
             # then
             await until(lambda: len(here.held()) == 800, 80)
-            await here.measured("badges_credly_pending", ORGANIZATION, 0, within=20)
-            await here.measured("badges_credly_breaker_open", ORGANIZATION, 0, within=20)
+            await here.measured("badges_issuer_pending", ORGANIZATION, 0, within=20)
+            await here.measured("badges_issuer_breaker_open", ORGANIZATION, 0, within=20)
             told = await here.page("metrics")
         # At its rate, but for a calm start and the noise of the machine.
         times = sorted(e.at for e in here.credly.journal if e.done and e.organization == ORGANIZATION)
         assert 20 < (len(times) - 1) / (times[-1] - times[0]) < 66
         for organization in ORGANIZATIONS:
-            issued = f'{{call="issue",organization="{organization}",outcome="issued"}} 400.0'
-            assert f"badges_credly_calls_total{issued}" in told
-        assert f'{{call="template",organization="{ORGANIZATION}",outcome="deferred"}}' in told
-        assert f'badges_credly_oldest_pending_seconds{{organization="{ORGANIZATION}"}} 0.0' in told
-        for histogram in ("credly_call", "issue_latency"):
-            assert f'badges_{histogram}_seconds_count{{organization="{OTHER_ORGANIZATION}"}}' in told
+            issued = f'{{call="issue",issuer="credly",organization="{organization}",outcome="issued"}} 400.0'
+            assert f"badges_issuer_calls_total{issued}" in told
+        assert f'{{call="template",issuer="credly",organization="{ORGANIZATION}",outcome="deferred"}}' in told
+        assert (
+            f'badges_issuer_oldest_pending_seconds{{issuer="credly",organization="{ORGANIZATION}"}} 0.0'
+            in told
+        )
+        for histogram in ("issuer_call", "issue_latency"):
+            assert (
+                f'badges_{histogram}_seconds_count{{issuer="credly",organization="{OTHER_ORGANIZATION}"}}'
+                in told
+            )
 
 
 async def test_what_cannot_be_issued_is_set_aside_whole_with_its_reason(

@@ -239,7 +239,7 @@ async def world(
         credly.add_template(organization, template)
     reference = key or KeyRef(env="KEY")
     organizations.take(
-        [OrganizationTerms(name, BASE, reference) for name in (ORGANIZATION, OTHER_ORGANIZATION)],
+        [OrganizationTerms(name, "credly", BASE, reference) for name in (ORGANIZATION, OTHER_ORGANIZATION)],
         {
             TEMPLATE: TemplateTerms(ORGANIZATION, **terms),
             OTHER_TEMPLATE: TemplateTerms(OTHER_ORGANIZATION, **terms),

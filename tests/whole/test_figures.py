@@ -37,10 +37,10 @@ TRACKER = STREAM | {
     "badges_recovery_records_total",
 }
 RELAY = STREAM | {
-    "badges_credly_calls_total",
-    "badges_credly_call_seconds_count",
+    "badges_issuer_calls_total",
+    "badges_issuer_call_seconds_count",
     "badges_issue_latency_seconds_count",
-    "badges_credly_key_expiry_timestamp_seconds",
+    "badges_issuer_key_expiry_timestamp_seconds",
 }
 
 
