@@ -8,6 +8,7 @@ from typing import Any
 
 BADGE_AWARDED = "org.openedx.learning.badge.awarded.v1"
 BADGE_REVOKED = "org.openedx.learning.badge.revoked.v1"
+BADGE_EVENTS = frozenset({BADGE_AWARDED, BADGE_REVOKED})
 
 Schema = dict[str, Any]
 

@@ -14,11 +14,10 @@ from itertools import pairwise
 from typing import Any
 
 from streams.badges import parse_time
-from streams.bus.schemas import BADGE_AWARDED, BADGE_REVOKED, event_types, learner_path
+from streams.bus.schemas import BADGE_AWARDED, BADGE_EVENTS, event_types, learner_path
 from streams.catalog.fields import Field, field, is_number
 from streams.catalog.reading import inside
 
-BADGE_EVENTS = frozenset({BADGE_AWARDED, BADGE_REVOKED})
 BADGE_RULE_PATH = "template.uuid"
 _OF_NO_BADGE = ("count", "distinct", "within", "since", "until", "after")
 _ORDERS = frozenset({"gt", "ge", "lt", "le"})

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from streams.bus import schemas
 
-Kind = Literal["string", "boolean", "whole", "number", "other"]
+FieldKind = Literal["string", "boolean", "whole", "number", "other"]
 """`other`: records, lists, maps, bytes: of them only the existence can be asked."""
 
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, FieldKind] = {
     "string": "string",
     "enum": "string",
     "boolean": "boolean",
@@ -27,7 +27,9 @@ class Field:
 
     def __init__(self, branches: tuple[Any, ...]) -> None:
         self._branches = branches
-        self.kinds: frozenset[Kind] = frozenset(_KINDS.get(_name(branch), "other") for branch in branches)
+        self.kinds: frozenset[FieldKind] = frozenset(
+            _KINDS.get(_name(branch), "other") for branch in branches
+        )
         self.words = " or ".join(dict.fromkeys(_name(branch) for branch in branches))
 
     def can_be(self, value: Any) -> bool:

@@ -7,12 +7,11 @@ import json
 from importlib.resources import files
 from pathlib import Path
 
-from streams.bus.schemas import BADGE_REVOKED, event_types, learner_path
-from streams.catalog.checks import BADGE_EVENTS
+from streams.bus.schemas import BADGE_EVENTS, BADGE_REVOKED, event_types, learner_path
 from streams.catalog.document import Declaration
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-FILE = "catalog.schema.json"
+SCHEMA_FILE = "catalog.schema.json"
 
 
 def made() -> str:
@@ -29,8 +28,8 @@ def made() -> str:
 
 def shipped() -> str:
     """The copy in the package."""
-    return files("streams.catalog").joinpath(FILE).read_text(encoding="utf-8")
+    return files("streams.catalog").joinpath(SCHEMA_FILE).read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name(FILE).write_text(made(), encoding="utf-8")
+    Path(__file__).with_name(SCHEMA_FILE).write_text(made(), encoding="utf-8")

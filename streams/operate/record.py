@@ -18,8 +18,6 @@ from streams.kafka.client import partitions_of, reader, records
 from streams.kafka.topics import topics
 from streams.settings import Settings
 
-BADGE_EVENTS = frozenset({schemas.BADGE_AWARDED, schemas.BADGE_REVOKED})
-
 
 async def record(
     settings: Settings,
@@ -36,7 +34,7 @@ async def record(
     registry = Registry(settings)
     await registry.start()
     try:
-        bus = Reader(registry, "record", schemas.event_types() - BADGE_EVENTS)
+        bus = Reader(registry, "record", schemas.event_types() - schemas.BADGE_EVENTS)
         async with reader(settings) as consumer:
             wanted = dict.fromkeys(names or (topic.name for topic in topics(settings).sources))
             # All offsets first: aiokafka does not answer about times once it fetches.
