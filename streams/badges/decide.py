@@ -64,9 +64,9 @@ def _conclude(catalog: Catalog, progress: Progress, activity: Activity) -> "_Cas
         return case
     recognized = fingerprint(activity.id)
     if recognized in progress.recent:
-        case.record(Repeated(activity.source))
+        case.add(Repeated(activity.source))
         return case
-    case.record(Applied(activity.source, recognized, activity.user, catalog.revision))
+    case.add(Applied(activity.source, recognized, activity.user, catalog.revision))
     case.judge(matches)
     return case
 
@@ -84,8 +84,8 @@ class _Case:
         self.now = stamp(activity.time)
         self.facts: list[Fact] = []
 
-    def record(self, fact: Fact) -> None:
-        """Add a fact."""
+    def add(self, fact: Fact) -> None:
+        """Keep a fact, and fold it into the progress."""
         self.facts.append(fact)
         self.progress = evolve(self.progress, fact)
 
@@ -124,7 +124,7 @@ class _Case:
         for penalty in matched.penalties:
             for id in penalty.resets:
                 if self.progress.requirement(compiled.id, id) is not None:
-                    self.record(Reset(compiled.id, id))
+                    self.add(Reset(compiled.id, id))
 
     def _match(self, compiled: Compiled, requirement: Requirement) -> None:
         state = self.progress.requirement(compiled.id, requirement.id)
@@ -132,9 +132,9 @@ class _Case:
             return
         count = _counted(state, requirement, self.activity, self.now)
         if len(count.ids) >= requirement.count:
-            self.record(Fulfilled(compiled.id, requirement.id, Fulfilment(self.now, count.ids)))
+            self.add(Fulfilled(compiled.id, requirement.id, Fulfilment(self.now, count.ids)))
         elif count != state and (state is not None or count.ids):
-            self.record(Counted(compiled.id, requirement.id, count))
+            self.add(Counted(compiled.id, requirement.id, count))
 
     def _comes_after(self, compiled: Compiled, requirement: Requirement) -> bool:
         if requirement.after is None:
@@ -157,14 +157,14 @@ class _Case:
         if is_complete(compiled, self.progress):
             if held:
                 return False
-            self.record(Awarded(self._award(compiled, badge)))
+            self.add(Awarded(self._award(compiled, badge)))
             return True
         if badge is None or not held or not compiled.template.revocable:
             return False
         if not is_complete(compiled, self.before):
             return False
         because = (self.activity.id,)
-        self.record(Revoked(self._decision("revoked", compiled, badge.generation, because)))
+        self.add(Revoked(self._decision("revoked", compiled, badge.generation, because)))
         return True
 
     def _award(self, compiled: Compiled, former: Badge | None) -> Decision:
