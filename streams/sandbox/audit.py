@@ -25,11 +25,12 @@ from streams.sandbox.groups import committed
 from streams.sandbox.publisher import Emission, Placed
 from streams.settings import Settings
 
-Place = tuple[str, int, int]
+Position = tuple[str, int, int]
+"""A record's topic, partition and offset."""
 
 
 @dataclass(frozen=True, slots=True)
-class BadgeEvent:
+class Announcement:
     """A badge event as a consumer of the bus reads it."""
 
     kind: str
@@ -48,7 +49,7 @@ class Traces:
     """What a run has left on the tracker's topics."""
 
     activities: Sequence[ConsumerRecord]
-    badges: Sequence[BadgeEvent]
+    badges: Sequence[Announcement]
     dead_letters: Sequence[ConsumerRecord]
     progress: Mapping[bytes, bytes]
 
@@ -92,47 +93,51 @@ async def settled(settings: Settings, placed: Iterable[Placed], *, within: float
 
 async def audit(settings: Settings, catalog: Catalog, placed: Iterable[Placed]) -> Verdict:
     """Compare what is on our topics with what should be there; only for a settled run on fresh topics."""
+    return compare(catalog, placed, await read_traces(settings))
+
+
+async def read_traces(settings: Settings) -> Traces:
+    """What is committed on the tracker's topics now."""
     names = topics(settings)
-    badges = await read(settings, names.badges.name)
-    traces = Traces(
-        activities=await read(settings, names.activities.name),
-        badges=[event for record in badges if (event := badge_event(record, settings))],
-        dead_letters=await read(settings, names.dead_letters.name),
-        progress=latest(await read(settings, names.progress.name)),
+    badges = await read_topic(settings, names.badges.name)
+    return Traces(
+        activities=await read_topic(settings, names.activities.name),
+        badges=[event for record in badges if (event := announcement(record, settings))],
+        dead_letters=await read_topic(settings, names.dead_letters.name),
+        progress=latest(await read_topic(settings, names.progress.name)),
     )
-    return compare(catalog, placed, traces)
 
 
 def compare(catalog: Catalog, placed: Iterable[Placed], traces: Traces) -> Verdict:
     """Compare what a run has left with what the core concludes from `placed`."""
-    told = {(p.emission.topic, p.partition, p.offset): p.emission for p in placed}
-    progress, decisions = core_run(catalog, traces.activities, told)
+    emissions = {(p.emission.topic, p.partition, p.offset): p.emission for p in placed}
+    progress, decisions = core_run(catalog, traces.activities, emissions)
     return Verdict(
         activities=len(traces.activities),
         awarded=sum(event.kind == "awarded" for event in traces.badges),
         revoked=sum(event.kind == "revoked" for event in traces.badges),
         learners=len(traces.progress),
-        dead_letters=Counter(_why(letter, told) for letter in traces.dead_letters),
+        dead_letters=Counter(_why(letter, emissions) for letter in traces.dead_letters),
         faults={
-            **_forwarded(catalog, traces.activities, told),
+            **_forwarded(catalog, traces.activities, emissions),
             **_decided(decisions, traces.badges),
             **_stored(progress, traces.progress),
-            **_set_aside(traces.dead_letters, told),
+            **_set_aside(traces.dead_letters, emissions),
         },
     )
 
 
 def core_run(
-    catalog: Catalog, activities: Iterable[ConsumerRecord], told: Mapping[Place, Emission]
+    catalog: Catalog, activities: Iterable[ConsumerRecord], emissions: Mapping[Position, Emission]
 ) -> tuple[dict[int, Progress], list[Decision]]:
     """Each learner's progress and all decisions, by the core alone, in the order of `activities`."""
     progress: dict[int, Progress] = {}
     decisions: list[Decision] = []
     for record in activities:
-        emission = told.get(_place(record))
-        if emission is None or emission.told is None:
+        emission = emissions.get(position(record))
+        if emission is None or emission.happening is None:
             continue
-        activity = as_activity(emission, Source(*_place(record)))
+        activity = as_activity(emission, Source(*position(record)))
         before = progress.get(activity.learner, Progress.initial())
         after, follows = judge(catalog, before, activity)
         if after is not before:
@@ -143,20 +148,20 @@ def core_run(
 
 def as_activity(emission: Emission, source: Source) -> Activity:
     """What the LMS told, as the core takes it."""
-    told = emission.told
-    assert told is not None
+    happening = emission.happening
+    assert happening is not None
     return Activity(
-        type=told.type,
+        type=happening.type,
         id=emission.id,
-        time=told.time,
+        time=happening.time,
         source=source,
-        learner=told.learner,
-        data=told.data,
-        user=_user(told.data),
+        learner=happening.learner,
+        data=happening.data,
+        user=_user(happening.data),
     )
 
 
-def badge_event(record: ConsumerRecord, settings: Settings) -> BadgeEvent | None:
+def announcement(record: ConsumerRecord, settings: Settings) -> Announcement | None:
     """A record of the badge topic, None where it is not a badge event of ours."""
     headers = dict(record.headers)
     event_type = headers.get("ce_type", b"").decode()
@@ -168,7 +173,7 @@ def badge_event(record: ConsumerRecord, settings: Settings) -> BadgeEvent | None
     schema: Any = schemas.schema(event_type)
     payload: Any = fastavro.schemaless_reader(io.BytesIO(record.value[5:]), schema, None)
     badge = payload["badge"]
-    return BadgeEvent(
+    return Announcement(
         kind="awarded" if event_type == schemas.BADGE_AWARDED else "revoked",
         template=badge["template"]["uuid"],
         learner=badge["user"]["id"],
@@ -181,7 +186,7 @@ def badge_event(record: ConsumerRecord, settings: Settings) -> BadgeEvent | None
     )
 
 
-async def read(settings: Settings, topic: str) -> list[ConsumerRecord]:
+async def read_topic(settings: Settings, topic: str) -> list[ConsumerRecord]:
     """What is committed on a topic now, each partition in its order."""
     async with reader(settings) as consumer:
         tps = await partitions_of(consumer, topic)
@@ -189,6 +194,12 @@ async def read(settings: Settings, topic: str) -> list[ConsumerRecord]:
         async for record in _until_end(consumer, tps):
             records[TopicPartition(record.topic, record.partition)].append(record)
     return [record for tp in tps for record in records[tp]]
+
+
+def position(record: ConsumerRecord) -> Position:
+    """Where the original of an activity's record lies."""
+    source, _ = origin.read_origin(record.headers)
+    return (source.topic, source.partition, source.offset)
 
 
 def latest(records: Iterable[ConsumerRecord]) -> dict[bytes, bytes]:
@@ -203,37 +214,39 @@ def latest(records: Iterable[ConsumerRecord]) -> dict[bytes, bytes]:
 
 
 def _forwarded(
-    catalog: Catalog, activities: Sequence[ConsumerRecord], told: Mapping[Place, Emission]
+    catalog: Catalog, activities: Sequence[ConsumerRecord], emissions: Mapping[Position, Emission]
 ) -> dict[str, list[str]]:
-    counts = Counter(_place(record) for record in activities)
-    wanted = {place for place, emission in told.items() if _is_relevant(catalog, emission)}
+    counts = Counter(position(record) for record in activities)
+    wanted = {place for place, emission in emissions.items() if _is_relevant(catalog, emission)}
     return {
         "activities missing": [str(place) for place in sorted(wanted - counts.keys())],
         "activities unwanted": [str(place) for place in sorted(counts.keys() - wanted)],
         "activities double": [str(place) for place, count in counts.items() if count > 1],
-        "activities changed": [str(_place(r)) for r in activities if not _is_whole(r, told.get(_place(r)))],
+        "activities changed": [
+            str(position(r)) for r in activities if not _is_whole(r, emissions.get(position(r)))
+        ],
         "activities out of order": _disordered(activities),
     }
 
 
 def _is_relevant(catalog: Catalog, emission: Emission) -> bool:
-    told = emission.told
-    return told is not None and catalog.relevant(told)
+    happening = emission.happening
+    return happening is not None and catalog.relevant(happening)
 
 
 def _is_whole(record: ConsumerRecord, emission: Emission | None) -> bool:
-    if emission is None or emission.told is None:
+    if emission is None or emission.happening is None:
         return False
     key, headers = origin.original(record.headers)
     whole = (key, record.value, tuple(headers)) == (emission.key, emission.value, emission.headers)
-    return whole and record.key == b"%d" % emission.told.learner
+    return whole and record.key == b"%d" % emission.happening.learner
 
 
 def _disordered(activities: Iterable[ConsumerRecord]) -> list[str]:
     seen: dict[tuple[bytes, str, int], int] = {}
     disordered = []
     for record in activities:
-        topic, partition, offset = _place(record)
+        topic, partition, offset = position(record)
         line = (record.key, topic, partition)
         if offset <= seen.get(line, -1):
             disordered.append(f"learner {record.key.decode()} at {topic}-{partition}@{offset}")
@@ -241,11 +254,11 @@ def _disordered(activities: Iterable[ConsumerRecord]) -> list[str]:
     return disordered
 
 
-def _decided(decisions: Iterable[Decision], events: Sequence[BadgeEvent]) -> dict[str, list[str]]:
+def _decided(decisions: Iterable[Decision], events: Sequence[Announcement]) -> dict[str, list[str]]:
     expected: dict[str, list[Decision]] = defaultdict(list)
     for decision in decisions:
         expected[str(decision.badge)].append(decision)
-    found: dict[str, list[BadgeEvent]] = defaultdict(list)
+    found: dict[str, list[Announcement]] = defaultdict(list)
     for event in events:
         found[event.badge].append(event)
     ids = {str(d.id): d for ds in expected.values() for d in ds}
@@ -261,12 +274,12 @@ def _decided(decisions: Iterable[Decision], events: Sequence[BadgeEvent]) -> dic
     }
 
 
-def _ids_among(decisions: Iterable[Decision], events: Iterable[BadgeEvent]) -> list[str]:
+def _ids_among(decisions: Iterable[Decision], events: Iterable[Announcement]) -> list[str]:
     present = {event.id for event in events}
     return [id for d in decisions if (id := str(d.id)) in present]
 
 
-def _says(event: BadgeEvent, decision: Decision) -> bool:
+def _says(event: Announcement, decision: Decision) -> bool:
     said = (event.kind, event.template, event.learner, event.generation, event.badge, event.time)
     return said == (
         decision.kind,
@@ -292,19 +305,21 @@ def _stored(progress: Mapping[int, Progress], stored: Mapping[bytes, bytes]) -> 
     }
 
 
-def _set_aside(letters: Sequence[ConsumerRecord], told: Mapping[Place, Emission]) -> dict[str, list[str]]:
-    wanted = {place: e for place, e in told.items() if e.fate == "dead letter"}
-    counts = Counter(_letter_place(letter) for letter in letters)
+def _set_aside(
+    letters: Sequence[ConsumerRecord], emissions: Mapping[Position, Emission]
+) -> dict[str, list[str]]:
+    wanted = {place: e for place, e in emissions.items() if e.fate == "dead letter"}
+    counts = Counter(_letter_position(letter) for letter in letters)
     return {
         "dead letters missing": [f"{wanted[p].fault} {p}" for p in wanted.keys() - counts.keys()],
         "dead letters unwanted": [
-            f"{told[p].fault if p in told else ''} {p}" for p in counts.keys() - wanted.keys()
+            f"{emissions[p].fault if p in emissions else ''} {p}" for p in counts.keys() - wanted.keys()
         ],
         "dead letters double": [str(place) for place, count in counts.items() if count > 1],
         "dead letters not whole": [
             f"{e.fault} {p}"
             for letter in letters
-            if (e := wanted.get(p := _letter_place(letter))) and not _is_complete(letter, e)
+            if (e := wanted.get(p := _letter_position(letter))) and not _is_complete(letter, e)
         ],
     }
 
@@ -315,17 +330,12 @@ def _is_complete(letter: ConsumerRecord, emission: Emission) -> bool:
     return whole and bool(_header(letter, dead_letters.REASON))
 
 
-def _why(letter: ConsumerRecord, told: Mapping[Place, Emission]) -> tuple[str, str]:
-    emission = told.get(_letter_place(letter))
+def _why(letter: ConsumerRecord, emissions: Mapping[Position, Emission]) -> tuple[str, str]:
+    emission = emissions.get(_letter_position(letter))
     return (emission.fault if emission else "", _header(letter, dead_letters.REASON))
 
 
-def _place(record: ConsumerRecord) -> Place:
-    source, _ = origin.read_origin(record.headers)
-    return (source.topic, source.partition, source.offset)
-
-
-def _letter_place(letter: ConsumerRecord) -> Place:
+def _letter_position(letter: ConsumerRecord) -> Position:
     _, partition, offset, topic = _header(letter, dead_letters.ORIGIN).split(":", 3)
     return (topic, int(partition), int(offset))
 
@@ -343,7 +353,7 @@ async def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
     """Behind the last committed record of each partition; those without any are left out."""
     return {
         TopicPartition(record.topic, record.partition): record.offset + 1
-        for record in await read(settings, topic)
+        for record in await read_topic(settings, topic)
     }
 
 

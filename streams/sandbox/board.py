@@ -8,7 +8,7 @@ from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
 
-from streams.sandbox.audit import BadgeEvent, Verdict
+from streams.sandbox.audit import Announcement, Verdict
 from streams.sandbox.credly import Credly
 from streams.sandbox.publisher import Placed
 
@@ -31,9 +31,9 @@ class Board:
     revoked: Counter[str] = field(default_factory=Counter)
     learners: Counter[int] = field(default_factory=Counter)
     held: set[Held] = field(default_factory=set)
-    last: deque[BadgeEvent] = field(default_factory=lambda: deque(maxlen=LAST_EVENTS))
+    last: deque[Announcement] = field(default_factory=lambda: deque(maxlen=LAST_EVENTS))
 
-    def take(self, events: Iterable[BadgeEvent]) -> None:
+    def take(self, events: Iterable[Announcement]) -> None:
         """Count badge events and show them among the last ones."""
         for event in events:
             held = (event.template, event.learner)
@@ -99,7 +99,7 @@ def _faults(verdict: Verdict, board: Board) -> dict[str, list[str]]:
     }
 
 
-def _line(event: BadgeEvent) -> str:
+def _line(event: Announcement) -> str:
     how = "[green]awarded[/]" if event.kind == "awarded" else "[red]revoked[/]"
     again = f", for the {event.generation}. time" if event.generation > 1 else ""
     return f"{how} {escape(f'{event.template_name} · {event.name} (learner {event.learner})')}{again}"

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from streams.sandbox.kafka import broker
-from streams.sandbox.registry import Registry
+from streams.sandbox.registry import Apicurio
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +23,5 @@ def bus() -> Iterator[Bus]:
     with ExitStack() as running:
         with ThreadPoolExecutor(2) as pool:
             kafka = pool.submit(running.enter_context, broker())
-            registry = pool.submit(running.enter_context, Registry())
+            registry = pool.submit(running.enter_context, Apicurio())
         yield Bus(kafka.result(), registry.result().url)

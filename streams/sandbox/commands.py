@@ -66,7 +66,7 @@ def on_bus(bus: Bus, name: str, *, catalog: Path, partitions: int, **more: str) 
             "BADGES_APP_ID": f"{name}-tracker",
             "BADGES_RELAY_ID": f"{name}-relay",
             "BADGES_TOPIC_PREFIX": name,
-            "BADGES_SOURCE_TOPICS": ",".join(publisher.topics(name)),
+            "BADGES_SOURCE_TOPICS": ",".join(publisher.source_topics(name)),
             "BADGES_CATALOG": str(catalog),
             "BADGES_PARTITIONS": str(partitions),
             "BADGES_REPLICATION": "1",

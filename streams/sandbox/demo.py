@@ -18,7 +18,7 @@ from streams.errors import FatalError
 from streams.kafka.client import partitions_of, reader
 from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
-from streams.sandbox.audit import audit, badge_event, settled
+from streams.sandbox.audit import announcement, audit, settled
 from streams.sandbox.board import Board, tell
 from streams.sandbox.bus import Bus, bus
 from streams.sandbox.commands import Commands, on_bus
@@ -32,7 +32,7 @@ CATALOG = Path(__file__).with_name("catalog.yaml")
 PARTITIONS = 8
 REPEATED = 0.02
 RUBBISH = 0.01
-START_SECONDS = 60.0
+JOIN_SECONDS = 60.0
 SETTLE_SECONDS = 120.0
 ISSUE_SECONDS = 60.0
 KEY = "CREDLY_API_KEY_DEMO"
@@ -128,7 +128,7 @@ async def _flow(
                 watching = group.create_task(_watch(settings, board, done))
                 # What finds a backlog reads one topic after the other, and badges come in another order.
                 for consumer in (settings.app_id, settings.relay_id):
-                    await joined(settings, consumer, within=START_SECONDS)
+                    await joined(settings, consumer, within=JOIN_SECONDS)
                 await publisher.emit(settings.kafka, emissions, rate=rate, placed=board.placed.extend)
                 await settled(settings, board.placed, within=SETTLE_SECONDS)
                 done.set()
@@ -162,7 +162,7 @@ async def _watch(settings: Settings, board: Board, done: asyncio.Event) -> None:
                 if tp.topic == names.dead_letters.name:
                     board.dead_letters += len(records)
                 else:
-                    board.take(event for r in records if (event := badge_event(r, settings)))
+                    board.take(event for r in records if (event := announcement(r, settings)))
             if is_last and not batches:
                 return
 

@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 from streams.kafka.client import admin
 from streams.settings import Settings
 
-PAUSE_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 
 async def joined(settings: Settings, group: str, *, within: float) -> None:
@@ -41,7 +41,7 @@ async def _until(
     try:
         async with asyncio.timeout(within), admin(settings) as client:
             while not await _or_not(holds(client)):
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         raise TimeoutError(f"{what} within {within:g} s") from None
 

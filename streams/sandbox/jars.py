@@ -17,6 +17,10 @@ from streams.errors import ConfigurationError
 
 POM = Path(__file__).with_name("pom.xml")
 JAVA_AT_LEAST = 17
+"""The oldest that Kafka's broker runs on."""
+JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""A server that starts fast and leaves the machine to the product: a small heap, one collector thread, no
+optimizing compiler."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,19 +21,17 @@ from typing import Any, Literal, Self
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from streams.sandbox.jars import jars, java
-from streams.sandbox.process import Deadline, Process, tail
+from streams.sandbox.jars import JVM, jars, java
+from streams.sandbox.process import READY_SECONDS, Deadline, Process, tail
 
-READY_SECONDS = 60.0
 CLUSTER_ID = "c2FuZGJveC1jbHVzdGVyLQ"
-JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 Security = Literal["PLAINTEXT", "SASL_SSL"]
 
 
 @dataclass(frozen=True, slots=True)
-class User:
-    """A user that the cluster lets in by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512."""
+class Login:
+    """A user name and password that the cluster lets in by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512."""
 
     name: str = "badges"
     password: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
@@ -92,7 +90,7 @@ class Kafka:
     ) -> None:
         self.nodes = range(1, nodes + 1)
         self.security = security
-        self.user = User()
+        self.user = Login()
         self.scratch = Path(mkdtemp(prefix="badge-streams-kafka-"))
         self.ca_file = self.scratch / "ca.pem"
         self._jvm = tuple(jvm)

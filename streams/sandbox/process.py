@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+READY_SECONDS = 60.0
+"""Until a Java server answers: it needs a few seconds, the rest is for a busy machine."""
+
 # The child's group has a guard in it, which waits for our end of a pipe to close: also after our `kill -9`.
 # The group's number stays taken while the guard lives, so that it can never kill a stranger.
 _GUARDED = """

@@ -45,15 +45,15 @@ PUBLISHED: Mapping[str, tuple[str, str]] = {
 class Emission:
     """A record for the bus.
 
-    `told` and `id` are what it says, None and empty where nobody can read it; `fault` names what is wrong
-    with it, empty where nothing is; `fate` is what must become of it.
+    `happening` and `id` are what it says, None and empty where nobody can read it; `fault` names what is
+    wrong with it, empty where nothing is; `fate` is what must become of it.
     """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
-    told: Happening | None
+    happening: Happening | None
     id: str = ""
     fault: str = ""
     fate: Fate = "read"
@@ -68,7 +68,7 @@ class Placed:
     offset: int
 
 
-def topics(prefix: str = "") -> tuple[str, ...]:
+def source_topics(prefix: str = "") -> tuple[str, ...]:
     """The topics that the LMS publishes to, in full."""
     return tuple(sorted({_full(prefix, base) for base, _ in PUBLISHED.values()}))
 
@@ -118,12 +118,12 @@ class Publisher:
             yield emission
             if self._rng.random() < repeated:
                 yield replace(emission, fault="written twice")
-            if emission.told and emission.told.type == lms.PASSING and self._rng.random() < rubbish:
+            if emission.happening and emission.happening.type == lms.PASSING and self._rng.random() < rubbish:
                 yield self.rubbish(emission, next(faults))
 
     def rubbish(self, emission: Emission, fault: str) -> Emission:
         """A record like `emission`, a passing status, but for `fault`, one of `FAULTS`."""
-        return replace(FAULTS[fault](emission), told=None, id="", fault=fault)
+        return replace(FAULTS[fault](emission), happening=None, id="", fault=fault)
 
 
 class _Channel:

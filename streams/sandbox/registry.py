@@ -10,15 +10,12 @@ from tempfile import mkdtemp
 from types import TracebackType
 from typing import Self
 
-from streams.sandbox.jars import jars, java
+from streams.sandbox.jars import JVM, jars, java
 from streams.sandbox.kafka import free_ports
-from streams.sandbox.process import Deadline, Process, tail
-
-READY_SECONDS = 60.0
-JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+from streams.sandbox.process import READY_SECONDS, Deadline, Process, tail
 
 
-class Registry:
+class Apicurio:
     """A registry of our own, in memory, on a free port of 127.0.0.1; as Confluent's, it starts with BACKWARD.
 
     What was registered is lost when it ends; `pause` and `resume` are an outage without amnesia.

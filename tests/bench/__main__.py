@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from streams.sandbox import publisher
 from streams.sandbox.bus import Bus
 from streams.sandbox.kafka import Kafka
-from streams.sandbox.registry import Registry
+from streams.sandbox.registry import Apicurio
 from tests.bench import core, failover, growth, latency, recovery, throughput, workload
 from tests.bench.throughput import Bench, Contender, Figures
 
@@ -39,7 +39,7 @@ def main() -> None:
     sections: dict[str, str] = {}
     with (
         Kafka(jvm=BROKER_JVM) as kafka,
-        Registry() as registry,
+        Apicurio() as registry,
         TemporaryDirectory(prefix="badge-streams-bench-") as folder,
     ):
         ids = asyncio.run(publisher.register(registry.url))

@@ -16,7 +16,7 @@ from streams.catalog import in_force, load_catalog
 from streams.errors import ConfigurationError
 from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
-from streams.sandbox.audit import latest, read, settled
+from streams.sandbox.audit import latest, read_topic, settled
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.process import Deadline, Process
@@ -66,7 +66,7 @@ def passes(learners: Iterable[int]) -> list[lms.Happening]:
 
 async def progress(commands: Commands) -> dict[int, Progress]:
     settings = commands.parsed
-    rows = latest(await read(settings, topics(settings).progress.name))
+    rows = latest(await read_topic(settings, topics(settings).progress.name))
     return {int(key): load(orjson.loads(raw)) for key, raw in rows.items()}
 
 

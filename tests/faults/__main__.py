@@ -15,7 +15,7 @@ from rich.table import Table
 
 from streams.errors import FatalError
 from streams.sandbox.kafka import Kafka
-from streams.sandbox.registry import Registry
+from streams.sandbox.registry import Apicurio
 from tests.faults import run
 from tests.faults.harms import HARMS
 from tests.faults.run import Harm, Outcome
@@ -38,7 +38,7 @@ def main() -> None:
     outcomes: list[Outcome | str] = []
     console = Console(width=200)
     for (nodes, security), group in _clusters(harms).items():
-        with Kafka(nodes, security=security) as cluster, Registry() as registry:
+        with Kafka(nodes, security=security) as cluster, Apicurio() as registry:
             for harm in group:
                 outcomes.append(_outcome(harm, cluster, registry, options))
                 console.print(_words(outcomes[-1]), markup=False, soft_wrap=True)
@@ -62,7 +62,7 @@ def _clusters(harms: list[Harm]) -> dict[tuple[int, str], list[Harm]]:
     return clusters
 
 
-def _outcome(harm: Harm, cluster: Kafka, registry: Registry, options: argparse.Namespace) -> Outcome | str:
+def _outcome(harm: Harm, cluster: Kafka, registry: Apicurio, options: argparse.Namespace) -> Outcome | str:
     with _folder() as folder:
         try:
             return asyncio.run(

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from streams.kafka.client import partition_of
 from streams.kafka.topics import topics
 from streams.sandbox import lms
-from streams.sandbox.audit import read
+from streams.sandbox.audit import read_topic
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from tests.faults.configs import alter
 from tests.faults.run import Run
@@ -39,7 +39,7 @@ async def compacted_and_transactional(run: Run) -> None:
         await alter(settings, topic, {"cleanup.policy": "delete"})
     by_bytes = {(e.topic, e.key, e.value, e.headers): e for e in sent}
     for topic in sources:
-        for record in await read(settings, topic):
+        for record in await read_topic(settings, topic):
             emission = by_bytes[topic, record.key, record.value, record.headers]
             run.placed.append(Placed(emission, record.partition, record.offset))
 
@@ -49,7 +49,7 @@ def _emissions(run: Run) -> Iterator[Emission]:
     press = Publisher(run.ids, run.name, seed=7)
     happenings = press.publish(lms.term(7, EVENTS // 40))
     for emission in press.spoil(happenings, repeated=0.03, rubbish=0.02):
-        key = b"%s-%d" % (emission.key or b"", emission.told.learner if emission.told else 0)
+        key = b"%s-%d" % (emission.key or b"", emission.happening.learner if emission.happening else 0)
         yield replace(emission, key=key)
 
 
@@ -96,7 +96,7 @@ async def _compacted(run: Run, sources: Sequence[str], written: int) -> None:
     async with asyncio.timeout(LIMIT_SECONDS):
         before = written
         while True:
-            left = sum([len(await read(settings, topic)) for topic in sources])
+            left = sum([len(await read_topic(settings, topic)) for topic in sources])
             if left == before < written:
                 return
             before = left

@@ -169,7 +169,7 @@ def without_value(emission: Emission) -> Emission:
     """What is left in the dead letters of a record that is larger than they take."""
     if emission.value is None or len(emission.value) < 2_000_000:
         return emission
-    return replace(emission, value=None, headers=(), told=None, fault="too large", fate="dead letter")
+    return replace(emission, value=None, headers=(), happening=None, fault="too large", fate="dead letter")
 
 
 async def state_at_its_bound(run: Run) -> int:

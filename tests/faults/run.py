@@ -13,26 +13,21 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Activity, Catalog, Progress, Source, judge
 from streams.catalog import load_catalog
-from streams.kafka import origin
-from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import (
-    Place,
-    Traces,
+    Position,
     Verdict,
     as_activity,
-    badge_event,
     compare,
-    latest,
-    read,
+    position,
+    read_traces,
     settled,
 )
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.kafka import Kafka
 from streams.sandbox.publisher import Emission, Placed, Publisher
-from streams.sandbox.registry import Registry
-from streams.settings import Settings
+from streams.sandbox.registry import Apicurio
 from tests.faults.fleet import Fleet
 
 CATALOG = Path(lms.__file__).with_name("catalog.yaml")
@@ -45,7 +40,7 @@ class Run:
     """What a harm may lay its hands on."""
 
     cluster: Kafka
-    registry: Registry
+    registry: Apicurio
     commands: Commands
     fleet: Fleet
     rng: random.Random
@@ -101,7 +96,7 @@ class Outcome:
 async def suffer(
     harm: Harm,
     cluster: Kafka,
-    registry: Registry,
+    registry: Apicurio,
     folder: Path,
     *,
     name: str,
@@ -134,13 +129,13 @@ async def suffer(
 
 async def _verdict(harm: Harm, run: Run) -> Verdict:
     catalog = load_catalog(CATALOG.read_bytes()).compiled
-    left = await _traces(run.commands.parsed)
+    left = await read_traces(run.commands.parsed)
     placed = [replace(p, emission=harm.becomes(p.emission)) for p in run.placed]
-    told = {(p.emission.topic, p.partition, p.offset): p.emission for p in placed}
-    refused = _refused(catalog, left.activities, told, harm.refuses)
-    judged = [record for record in left.activities if _place(record) not in refused]
+    emissions = {(p.emission.topic, p.partition, p.offset): p.emission for p in placed}
+    refused = _refused(catalog, left.activities, emissions, harm.refuses)
+    judged = [record for record in left.activities if position(record) not in refused]
     expected = [
-        replace(p, emission=replace(p.emission, told=None, fault="refused", fate="dead letter"))
+        replace(p, emission=replace(p.emission, happening=None, fault="refused", fate="dead letter"))
         if (p.emission.topic, p.partition, p.offset) in refused
         else p
         for p in placed
@@ -148,42 +143,26 @@ async def _verdict(harm: Harm, run: Run) -> Verdict:
     return compare(catalog, expected, replace(left, activities=judged))
 
 
-async def _traces(settings: Settings) -> Traces:
-    names = topics(settings)
-    badges = await read(settings, names.badges.name)
-    return Traces(
-        activities=await read(settings, names.activities.name),
-        badges=[event for record in badges if (event := badge_event(record, settings))],
-        dead_letters=await read(settings, names.dead_letters.name),
-        progress=latest(await read(settings, names.progress.name)),
-    )
-
-
 def _refused(
     catalog: Catalog,
     activities: Iterable[ConsumerRecord],
-    told: Mapping[Place, Emission],
+    emissions: Mapping[Position, Emission],
     refuses: Callable[[Activity, Progress], bool],
-) -> set[Place]:
+) -> set[Position]:
     progress: dict[int, Progress] = {}
     refused = set()
     for record in activities:
-        place = _place(record)
-        emission = told.get(place)
-        if emission is None or emission.told is None:
+        where = position(record)
+        emission = emissions.get(where)
+        if emission is None or emission.happening is None:
             continue
-        activity = as_activity(emission, Source(*place))
+        activity = as_activity(emission, Source(*where))
         after, _ = judge(catalog, progress.get(activity.learner, Progress.initial()), activity)
         if refuses(activity, after):
-            refused.add(place)
+            refused.add(where)
         else:
             progress[activity.learner] = after
     return refused
-
-
-def _place(record: ConsumerRecord) -> Place:
-    source, _ = origin.read_origin(record.headers)
-    return (source.topic, source.partition, source.offset)
 
 
 async def _with_traffic(run: Run, harm: Harm, seed: int, events: int, rate: float) -> int:
@@ -214,7 +193,7 @@ def _traffic(run: Run, seed: int, enough: Callable[[int], bool]) -> Iterator[Emi
 
 
 def _commands(
-    harm: Harm, cluster: Kafka, registry: Registry, folder: Path, name: str, partitions: int
+    harm: Harm, cluster: Kafka, registry: Apicurio, folder: Path, name: str, partitions: int
 ) -> Commands:
     more = {"BADGES_REPLICATION": str(len(cluster.nodes)), **security(cluster, folder)}
     bus = Bus(cluster.bootstrap, registry.url)

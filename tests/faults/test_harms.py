@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from streams.sandbox.kafka import Kafka
-from streams.sandbox.registry import Registry
+from streams.sandbox.registry import Apicurio
 from tests.faults import run
 from tests.faults.harms import HARMS, nothing_more
 from tests.faults.run import Harm
@@ -28,27 +28,27 @@ def cluster() -> Iterator[Kafka]:
 
 
 @pytest.fixture(scope="module")
-def registry() -> Iterator[Registry]:
-    with Registry() as registry:
+def registry() -> Iterator[Apicurio]:
+    with Apicurio() as registry:
         yield registry
 
 
 @pytest.mark.broker
 @pytest.mark.parametrize("harm", [harm for harm in HARMS if harm.name in SHORT], ids=lambda harm: harm.name)
 async def test_nothing_is_lost_doubled_or_wrong(
-    harm: Harm, cluster: Kafka, registry: Registry, tmp_path: Path
+    harm: Harm, cluster: Kafka, registry: Apicurio, tmp_path: Path
 ) -> None:
     await _is_borne(harm, cluster, registry, tmp_path)
 
 
 @pytest.mark.broker
-async def test_the_whole_way_works_with_tls_and_scram(registry: Registry, tmp_path: Path) -> None:
+async def test_the_whole_way_works_with_tls_and_scram(registry: Apicurio, tmp_path: Path) -> None:
     with Kafka(security="SASL_SSL") as secured:
         harm = Harm("none, by TLS and SCRAM", nothing_more, at_least=1, security="SASL_SSL")
         await _is_borne(harm, secured, registry, tmp_path)
 
 
-async def _is_borne(harm: Harm, cluster: Kafka, registry: Registry, folder: Path) -> None:
+async def _is_borne(harm: Harm, cluster: Kafka, registry: Apicurio, folder: Path) -> None:
     name = f"test-{uuid4().hex[:12]}"
     outcome = await run.suffer(harm, cluster, registry, folder, name=name, seed=1, events=3_000, rate=1_000)
     assert list(run.words(outcome.verdict)) == []

@@ -11,14 +11,14 @@ import pytest
 import yaml
 
 from streams.kafka.topics import topics
-from streams.sandbox.audit import badge_event, read
+from streams.sandbox.audit import announcement, read_topic
 from tests.sites import CATALOG, Site
 
 
 def _badge_events(site: Site) -> Counter[str]:
     settings = site.commands.parsed
-    records = asyncio.run(read(settings, topics(settings).badges.name))
-    return Counter(event.id for record in records if (event := badge_event(record, settings)))
+    records = asyncio.run(read_topic(settings, topics(settings).badges.name))
+    return Counter(event.id for record in records if (event := announcement(record, settings)))
 
 
 def test_what_was_recorded_simulates_to_what_was_decided(site: Site, tmp_path: Path) -> None:
@@ -32,7 +32,9 @@ def test_what_was_recorded_simulates_to_what_was_decided(site: Site, tmp_path: P
         (d["template"], d["learner"]) for d in decided if d["generation"] == 1 and d["kind"] == "awarded"
     }
     settings = site.commands.parsed
-    events = [badge_event(r, settings) for r in asyncio.run(read(settings, topics(settings).badges.name))]
+    events = [
+        announcement(r, settings) for r in asyncio.run(read_topic(settings, topics(settings).badges.name))
+    ]
     emitted = {(e.template, e.learner) for e in events if e and e.generation == 1 and e.kind == "awarded"}
     assert len(first & emitted) > 0.9 * len(emitted) > 0
 
@@ -44,8 +46,8 @@ def test_records_of_no_time_are_none(site: Site) -> None:
 
 def test_a_learner_is_explained_by_the_activities_that_counted(site: Site) -> None:
     settings = site.commands.parsed
-    records = asyncio.run(read(settings, topics(settings).badges.name))
-    event = next(event for r in records if (event := badge_event(r, settings)) and event.kind == "awarded")
+    records = asyncio.run(read_topic(settings, topics(settings).badges.name))
+    event = next(event for r in records if (event := announcement(r, settings)) and event.kind == "awarded")
 
     said = site.commands.run("explain", "--learner", str(event.learner), "--template", event.template)
 

@@ -22,7 +22,7 @@ from streams.kafka.topics import topics
 from streams.operate.dead_letters import Filter, Letter, letters, shown
 from streams.runtime.dead_letters import DETAIL
 from streams.sandbox import lms
-from streams.sandbox.audit import badge_event, read
+from streams.sandbox.audit import announcement, read_topic
 from streams.sandbox.credly import Fault
 from streams.sandbox.publisher import Emission
 from tests.faults.configs import alter
@@ -48,8 +48,8 @@ async def found(full: FullSite, **wanted: Any) -> list[Letter]:
 
 async def awarded(full: FullSite, learner: int) -> int:
     settings = full.commands.parsed
-    records = await read(settings, topics(settings).badges.name)
-    events = [event for record in records if (event := badge_event(record, settings))]
+    records = await read_topic(settings, topics(settings).badges.name)
+    events = [event for record in records if (event := announcement(record, settings))]
     return sum(event.learner == learner for event in events)
 
 
@@ -188,7 +188,7 @@ def test_of_two_who_redrive_at_once_each_letter_is_sent_by_one(full: FullSite, l
         # then
         assert any(isinstance(end, str) for end in ends)
         settings = full.commands.parsed
-        activities = await read(settings, topics(settings).activities.name)
+        activities = await read_topic(settings, topics(settings).activities.name)
         places = [value for r in activities for name, value in r.headers if name == "origin"]
         ids = {f":{letter.id}:".encode() for letter in letters_before}
         sent = [place for place in places if topics(settings).dead_letters.name.encode() in place]

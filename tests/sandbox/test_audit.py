@@ -14,7 +14,7 @@ from streams.catalog import load_catalog
 from streams.kafka import origin
 from streams.runtime import dead_letters
 from streams.sandbox import lms
-from streams.sandbox.audit import BadgeEvent, Traces, compare, core_run
+from streams.sandbox.audit import Announcement, Traces, compare, core_run
 from streams.sandbox.demo import CATALOG
 from streams.sandbox.publisher import Emission, Placed, Publisher, subjects
 
@@ -37,12 +37,12 @@ def placed() -> list[Placed]:
 @pytest.fixture(scope="module")
 def right(placed: Sequence[Placed]) -> Traces:
     """What a faultless run leaves."""
-    told = {(p.emission.topic, p.partition, p.offset): p.emission for p in placed}
+    emissions = {(p.emission.topic, p.partition, p.offset): p.emission for p in placed}
     activities = [_activity(p) for p in placed if _is_relevant(p.emission)]
-    progress, decisions = core_run(COMPILED, activities, told)
+    progress, decisions = core_run(COMPILED, activities, emissions)
     return Traces(
         activities=activities,
-        badges=[_badge_event(decision) for decision in decisions],
+        badges=[_announcement(decision) for decision in decisions],
         dead_letters=[_letter(p) for p in placed if p.emission.fate == "dead letter"],
         progress={b"%d" % learner: orjson.dumps(dump(p)) for learner, p in progress.items()},
     )
@@ -132,15 +132,15 @@ def test_each_fault_is_found_and_named(harm: str, placed: list[Placed], right: T
 
 
 def _is_relevant(emission: Emission) -> bool:
-    told = emission.told
-    return told is not None and COMPILED.relevant(told)
+    happening = emission.happening
+    return happening is not None and COMPILED.relevant(happening)
 
 
 def _activity(placed: Placed) -> ConsumerRecord:
     record = _record(placed)
-    assert placed.emission.told is not None
+    assert placed.emission.happening is not None
     headers = (*record.headers, *origin.origin_headers(record, 0))
-    return replace(record, key=b"%d" % placed.emission.told.learner, headers=headers)
+    return replace(record, key=b"%d" % placed.emission.happening.learner, headers=headers)
 
 
 def _letter(placed: Placed) -> ConsumerRecord:
@@ -172,8 +172,8 @@ def _record(placed: Placed) -> ConsumerRecord:
     )
 
 
-def _badge_event(decision: Decision) -> BadgeEvent:
-    return BadgeEvent(
+def _announcement(decision: Decision) -> Announcement:
+    return Announcement(
         kind=decision.kind,
         template=decision.template,
         learner=decision.learner,

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from streams.sandbox import demo
-from streams.sandbox.audit import BadgeEvent, Verdict
+from streams.sandbox.audit import Announcement, Verdict
 from streams.sandbox.board import Board, tell
 from streams.sandbox.bus import Bus
 from streams.sandbox.credly import Credly
@@ -14,7 +14,7 @@ from streams.sandbox.credly import Credly
 GOOD = Verdict(
     activities=9, awarded=2, revoked=1, learners=3, dead_letters={("no type", "no_type"): 1}, faults={}
 )
-EVENT = BadgeEvent("awarded", "t", 5, 1, "b", "i", "", "Ada", "Stream Master")
+EVENT = Announcement("awarded", "t", 5, 1, "b", "i", "", "Ada", "Stream Master")
 
 
 def test_the_demo_shows_badges_explains_a_learner_and_ends_as_expected(

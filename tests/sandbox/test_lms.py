@@ -9,7 +9,7 @@ import pytest
 from streams.bus import schemas
 from streams.sandbox import lms, publisher
 from streams.sandbox.lms import Happening
-from streams.sandbox.publisher import FAULTS, Publisher, subjects, topics
+from streams.sandbox.publisher import FAULTS, Publisher, source_topics, subjects
 
 IDS = {subject: number for number, subject in enumerate(subjects("dev"), start=1)}
 
@@ -114,8 +114,8 @@ def test_every_fault_comes_up_and_is_marked_with_its_fate() -> None:
 
 
 def test_the_topics_carry_the_prefix() -> None:
-    assert "learning-badges-lifecycle" in topics()
-    assert "dev-learning-badges-lifecycle" in topics("dev")
+    assert "learning-badges-lifecycle" in source_topics()
+    assert "dev-learning-badges-lifecycle" in source_topics("dev")
 
 
 def _spoilt(seed: int) -> list[publisher.Emission]:

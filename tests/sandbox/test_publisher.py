@@ -16,7 +16,7 @@ async def test_what_the_lms_emits_is_on_the_bus_where_it_says_and_as_it_says(
     kafka: str, registry_url: str, app_prefix: str
 ) -> None:
     # given
-    await create_topics(kafka, publisher.topics(app_prefix), partitions=PARTITIONS)
+    await create_topics(kafka, publisher.source_topics(app_prefix), partitions=PARTITIONS)
     press = Publisher(await register(registry_url, app_prefix), app_prefix, seed=3)
     emissions = list(press.spoil(press.publish(lms.term(3, 20)), repeated=0.05, rubbish=0.05))
     # when
@@ -26,14 +26,14 @@ async def test_what_the_lms_emits_is_on_the_bus_where_it_says_and_as_it_says(
     assert len(placed) == len(emissions)
     assert {id(p.emission) for p in placed} == {id(e) for e in emissions}
     expected = {(p.emission.topic, p.partition, p.offset): _content(p.emission) for p in placed}
-    assert await _read(kafka, publisher.topics(app_prefix), len(emissions)) == expected
+    assert await _read(kafka, publisher.source_topics(app_prefix), len(emissions)) == expected
 
 
 async def test_order_within_a_partition_is_the_order_of_emission(
     kafka: str, registry_url: str, app_prefix: str
 ) -> None:
     # given
-    await create_topics(kafka, publisher.topics(app_prefix), partitions=PARTITIONS)
+    await create_topics(kafka, publisher.source_topics(app_prefix), partitions=PARTITIONS)
     press = Publisher(await register(registry_url, app_prefix), app_prefix)
     emissions = list(press.publish(lms.recalculations(1, 2_000, learners=50, courses=20)))
     # when
@@ -52,7 +52,7 @@ async def test_partitions_are_those_that_librdkafka_chooses(
     kafka: str, registry_url: str, app_prefix: str
 ) -> None:
     # given
-    await create_topics(kafka, publisher.topics(app_prefix), partitions=PARTITIONS)
+    await create_topics(kafka, publisher.source_topics(app_prefix), partitions=PARTITIONS)
     press = Publisher(await register(registry_url, app_prefix), app_prefix)
     emissions = list(islice(press.publish(lms.term(5, 30)), 200))
     theirs: dict[bytes, int] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from streams.sandbox import lms, publisher
-from streams.sandbox.audit import latest, read, settled
+from streams.sandbox.audit import latest, read_topic, settled
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.credly import Credly, Server
@@ -44,7 +44,7 @@ class FullSite:
         await settled(self.commands.parsed, placed, within=60)
 
     async def table(self, topic: str) -> dict[bytes, bytes]:
-        return dict(latest(await read(self.commands.parsed, topic)))
+        return dict(latest(await read_topic(self.commands.parsed, topic)))
 
     def badges_of(self, learner: int) -> int:
         return sum(badge.earner == str(learner) for badge in self.credly.badges.values())

@@ -16,7 +16,7 @@ from streams.kafka.orders import COMMAND, FORGET
 from streams.kafka.topics import Topics, topics
 from streams.operate.dead_letters import Filter, letters
 from streams.sandbox import lms, publisher
-from streams.sandbox.audit import audit, read, settled
+from streams.sandbox.audit import audit, read_topic, settled
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.demo import CATALOG
@@ -118,7 +118,7 @@ async def test_an_activity_whose_second_badge_event_is_too_large_leads_to_none(
     # then
     [letter] = await letters(commands.parsed, Filter())
     assert (letter.reason, letter.header("ce_id")) == ("too_large", emission.id)
-    assert await read(commands.parsed, names.badges.name) == []
+    assert await read_topic(commands.parsed, names.badges.name) == []
 
 
 async def test_records_that_nobody_should_write_are_set_aside(
@@ -142,5 +142,5 @@ async def test_records_that_nobody_should_write_are_set_aside(
         await until(lambda: worker.exit_code is None, 1)
         found = Counter(letter.reason for letter in await letters(commands.parsed, Filter()))
         assert found == {"origin": 2, "too_large": 1}
-        while not await read(commands.parsed, names.badges.name):
+        while not await read_topic(commands.parsed, names.badges.name):
             await asyncio.sleep(0.2)

@@ -14,7 +14,7 @@ from aiokafka.structs import TopicPartition
 from streams.kafka.client import admin
 from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
-from streams.sandbox.audit import badge_event, read, settled
+from streams.sandbox.audit import announcement, read_topic, settled
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.demo import CATALOG
@@ -104,12 +104,14 @@ async def test_decisions_go_on_into_an_output_topic_that_was_made_anew(
     async with _tracker(commands, tmp_path / "log"):
         await settled(commands.parsed, await _emit(sandbox, commands, seed=1), within=60)
         output = topics(commands.parsed).badges.name
-        assert await read(commands.parsed, output)
+        assert await read_topic(commands.parsed, output)
         # when
         await _make_anew(sandbox, commands, [output])
         # then
         await settled(commands.parsed, await _emit(sandbox, commands, seed=2), within=60)
-        assert any(badge_event(record, commands.parsed) for record in await read(commands.parsed, output))
+        assert any(
+            announcement(record, commands.parsed) for record in await read_topic(commands.parsed, output)
+        )
 
 
 @pytest.mark.broker

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 
 from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
-from streams.sandbox.audit import badge_event, read, settled
+from streams.sandbox.audit import announcement, read_topic, settled
 from streams.sandbox.commands import Commands
 from streams.sandbox.publisher import Placed
 from streams.settings import Settings
@@ -17,8 +17,8 @@ from tests.whole.full_site import LEARNERS, TEMPLATES, FullSite
 
 async def awards(settings: Settings) -> Counter[int]:
     """How many badges each learner was awarded; each decision is on the bus once."""
-    records = await read(settings, topics(settings).badges.name)
-    events = [event for record in records if (event := badge_event(record, settings))]
+    records = await read_topic(settings, topics(settings).badges.name)
+    events = [event for record in records if (event := announcement(record, settings))]
     assert max(Counter(event.id for event in events).values()) == 1
     return Counter(event.learner for event in events)
 
@@ -28,7 +28,7 @@ async def copy(kafka: str, there: Settings, here: Settings) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     try:
-        for record in await read(there, topics(there).progress.name):
+        for record in await read_topic(there, topics(there).progress.name):
             await producer.send_and_wait(
                 topics(here).progress.name, record.value, record.key, partition=record.partition
             )
