@@ -14,13 +14,15 @@ from streams.badges.model import Activity
 from streams.badges.rules import Path, Predicate, Rule, Scalar, find, predicate
 from streams.badges.times import MICROSECOND
 
-_SMALL = 8  # so few conditions are tried one by one, not looked up
-_PLACES = 1_000  # so often a condition may stand in the index: its lists of values multiply
+_SMALL = 8
+"""At most this many conditions are tried one by one: another look-up would cost more than it saves."""
+_PLACES = 1_000
+"""Upper limit on index entries per condition: two `in` lists of 100 would need 10,000."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """Fulfilled by `count` matching activities, with `distinct` of so many values there."""
+    """Fulfilled by `count` matching activities; with `distinct`, by `count` different values at that path."""
 
     id: str
     event_type: str
@@ -50,7 +52,7 @@ class BadgeRequirement:
 
 @dataclass(frozen=True, slots=True)
 class Penalty:
-    """A matching activity resets the requirements that `resets` names."""
+    """A condition that resets requirements: those that `resets` names, by their ids."""
 
     id: str
     event_type: str
@@ -61,7 +63,7 @@ class Penalty:
 
 
 class Event(Protocol):
-    """What a condition looks at."""
+    """What a condition looks at, be it an activity or a glimpse of one."""
 
     @property
     def type(self) -> str: ...
@@ -77,7 +79,7 @@ Condition = Requirement | Penalty
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Alternatives of which `at_least` so many must be fulfilled."""
+    """Alternatives: at least `at_least` of the requirements must be fulfilled."""
 
     at_least: int
     requirements: tuple[AnyRequirement, ...]
@@ -85,7 +87,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A badge template as the engine sees it; `id` is a UUID as text."""
+    """A badge template as the engine sees it; `id` is a UUID as text.
+
+    `at_least` is by group; a group that is not in it needs one.
+    """
 
     id: str
     requirements: tuple[AnyRequirement, ...]
@@ -96,7 +101,7 @@ class Template:
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """Requirements of one group together, in the order of their first; without a group: each alone."""
+        """The groups, ordered by their first requirement; a requirement without a group is its own."""
         together: dict[tuple[str | None, str], list[AnyRequirement]] = defaultdict(list)
         for requirement in self.requirements:
             alone = requirement.id if requirement.group is None else ""
@@ -109,7 +114,7 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What of one template an activity meets: requirements in the order in which they apply, penalties."""
+    """What an activity meets of one template; the requirements are in the order in which they apply."""
 
     requirements: tuple[Requirement, ...]
     penalties: tuple[Penalty, ...]
@@ -117,14 +122,14 @@ class Matched:
 
 NOTHING = Matched((), ())
 Matches = Mapping[int, Matched]
-"""By the turn of the template."""
+"""What an activity meets, by the turn of the template."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """An active template.
 
-    `turn` is its place among those that are judged; `badges` says which template each badge requirement
+    Templates are judged in the order of their `turn`. `badges` says which template each badge requirement
     names; `dependents` are the turns of the templates that require this one's badge.
     """
 
@@ -143,8 +148,8 @@ class Compiled:
 class Catalog:
     """All badge templates, compiled once.
 
-    The cost of `relevant` and `match` follows what an activity meets, not the number of templates: conditions
-    are looked up by the values that their `eq` and `in` rules want.
+    The cost of `relevant` and `match` grows with what an activity meets, not with the number of templates:
+    conditions are looked up by the values that their `eq` and `in` rules want.
     """
 
     def __init__(self, templates: Iterable[Template]) -> None:
@@ -182,7 +187,11 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """A condition of the template of that turn; `alone` is what is met where it holds and no other does."""
+    """A condition of the template with that turn; `place` is its order within the template.
+
+    `alone` is what an activity meets of the template if no other condition of it holds: most do, and sharing
+    the value saves making one for each.
+    """
 
     turn: int
     place: int
@@ -206,7 +215,7 @@ class _Test:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Tests by the value that they want at a path; `rest` wants none."""
+    """Tests by the value that they want at a path; those in `rest` want no particular one."""
 
     branches: tuple[tuple[Path, Mapping[Scalar, "_Index"]], ...]
     rest: tuple[_Test, ...]
@@ -217,7 +226,7 @@ class _Index:
         for path, branch in self.branches:
             try:
                 index = branch.get(find(data, path))
-            except TypeError:  # a record or a list equals no value
+            except TypeError:  # a record or a list is not hashable, and equals no value
                 continue
             if index is not None:
                 found = (*found, *index.candidates(data))
@@ -239,7 +248,7 @@ def _split(conditions: Sequence[Condition]) -> Matched:
 
 
 def _in_order_of_judgement(active: Mapping[str, Template]) -> Iterator[str]:
-    """Always the smallest id among those whose required badges' templates are done or not active."""
+    """Each template after those whose badges it requires; otherwise the smallest id first."""
     waits = {id: _required(template) & active.keys() for id, template in active.items()}
     required_by = _reversed(waits)
     ready = [id for id, required in waits.items() if not required]
@@ -293,14 +302,14 @@ def _tests(compiled: Compiled) -> Iterator[_Test]:
 
 
 def _in_order_of_after(template: Template) -> Iterator[Requirement]:
-    """A requirement stands behind the one that it comes after; `ValueError` for a cycle."""
+    """Each requirement after the one that its `after` names; raises `ValueError` for a cycle."""
     requirements = {r.id: r for r in template.requirements if isinstance(r, Requirement)}
     others = {r.id: [r.after] if r.after in requirements else [] for r in requirements.values()}
     return (requirements[id] for id in TopologicalSorter(others).static_order())
 
 
 def _index(tests: Sequence[_Test], used: frozenset[Path]) -> _Index:
-    """Each test goes under the path of its own at which the tests want the most different values."""
+    """Each test goes under one of its paths: the one at which the tests together want the most values."""
     wanted = {id(test): _wanted(test.condition.rules, used) for test in tests}
     values: dict[Path, set[Scalar]] = defaultdict(set)
     for paths in wanted.values():
@@ -330,7 +339,10 @@ def _subindex(tests: Sequence[_Test], used: frozenset[Path]) -> _Index:
 
 
 def _wanted(rules: Iterable[Rule], used: frozenset[Path]) -> dict[Path, frozenset[Scalar]]:
-    """The values by which a condition may be looked up further, where it is by those at the `used` paths."""
+    """For each path not yet used: the values under which to index the condition next.
+
+    None where that would need too many entries.
+    """
     wanted = {r.path: frozenset(r.wanted) for r in rules if r.wanted is not None}
     places = prod(len(wanted[path]) for path in used)
     return {

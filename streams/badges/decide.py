@@ -38,18 +38,21 @@ _DECIDED = (Awarded, Revoked)
 
 
 def decide(catalog: Catalog, progress: Progress, activity: Activity) -> tuple[Fact, ...]:
-    """What the activity brings about, in order; nothing where it is not relevant or was applied already."""
+    """What follows from the activity, in order; nothing if it is not relevant or was already applied."""
     return tuple(_conclude(catalog, progress, activity).facts)
 
 
 def judge(catalog: Catalog, progress: Progress, activity: Activity) -> tuple[Progress, tuple[Decision, ...]]:
-    """`decide`, its facts folded with `evolve`, and the decisions among them; `progress` itself if none."""
+    """The progress after the activity, and the decisions.
+
+    The facts of `decide`, folded with `evolve`; without any fact it returns the very `progress` given.
+    """
     case = _conclude(catalog, progress, activity)
     return case.progress, tuple([fact.decision for fact in case.facts if isinstance(fact, _DECIDED)])
 
 
 def standing(compiled: Compiled, progress: Progress) -> tuple[int, int]:
-    """How many of a template's groups are fulfilled, of how many."""
+    """How many of a template's groups are fulfilled, and how many there are."""
     done = sum(
         sum(_is_fulfilled(compiled, r, progress) for r in group.requirements) >= group.at_least
         for group in compiled.groups
@@ -72,7 +75,7 @@ def _conclude(catalog: Catalog, progress: Progress, activity: Activity) -> "_Cas
 
 
 class _Case:
-    """One activity before the judge: the facts so far, the progress that they lead to."""
+    """One activity being judged: the facts so far, and the progress that they lead to."""
 
     __slots__ = ("activity", "before", "catalog", "facts", "now", "progress")
 
@@ -85,12 +88,12 @@ class _Case:
         self.facts: list[Fact] = []
 
     def add(self, fact: Fact) -> None:
-        """Keep a fact, and fold it into the progress."""
+        """Note a fact and apply it to the progress."""
         self.facts.append(fact)
         self.progress = evolve(self.progress, fact)
 
     def judge(self, matches: Matches) -> None:
-        """Judge, each at its turn, all templates that this activity can have changed."""
+        """Judge all templates that this activity may have changed, in the order of their turns."""
         found = {*matches, *self._of_another_catalog()}
         agenda = sorted(found)
         while agenda:
@@ -104,10 +107,11 @@ class _Case:
                         heapq.heappush(agenda, dependent)
 
     def _of_another_catalog(self) -> Iterator[int]:
-        """The turns of the templates that may have become complete by a change of the catalog.
+        """The turns of the templates that a change of the catalog may have completed.
 
-        Under one catalog a template that is complete is held. A complete one has a requirement fulfilled, so
-        either the learner's progress touches the template or it requires a badge that the learner holds.
+        As long as the catalog stays the same, the badge of each complete template is held already. A complete
+        template has a fulfilled requirement: either the learner's progress names the template, or it requires
+        a badge that the learner holds.
         """
         if self.before.catalog == self.catalog.revision:
             return
@@ -151,7 +155,7 @@ class _Case:
         return state.moment if isinstance(state, Fulfilment) else None
 
     def _decide(self, compiled: Compiled) -> bool:
-        """Whether the template's badge was awarded or revoked."""
+        """Award or revoke the template's badge if that is due; returns whether it was."""
         badge = self.progress.badges.get(compiled.id)
         held = badge is not None and badge.held
         if is_complete(compiled, self.progress):
@@ -225,7 +229,7 @@ def _is_fulfilled(compiled: Compiled, requirement: AnyRequirement, progress: Pro
 
 
 def _counted(state: Count | None, requirement: Requirement, activity: Activity, now: int) -> Count:
-    """The matches that count once the activity has matched too."""
+    """The matches that count, with this activity among them."""
     distinct = None if requirement.distinct is None else ".".join(requirement.distinct)
     count = state if state is not None and state.distinct == distinct else Count(distinct)
     if activity.id not in count.ids:
@@ -237,10 +241,10 @@ def _counted(state: Count | None, requirement: Requirement, activity: Activity, 
 
 
 def _value(found: object) -> Scalar | None:
-    """What tells matches apart.
+    """The value by which matches are different; None if what was found is not a scalar.
 
-    A boolean becomes text, for Python holds it equal to a number; so do infinity and not-a-number, which are
-    none in JSON.
+    A boolean becomes text, because Python holds it equal to a number. So do infinity and not-a-number, which
+    JSON cannot write. The NUL in front keeps them apart from ordinary text.
     """
     if isinstance(found, bool) or (isinstance(found, float) and not isfinite(found)):
         return f"\0{found}"

@@ -13,17 +13,18 @@ Kind = Literal["awarded", "revoked"]
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def value(cls: type[T]) -> type[T]:
-    """A class of values: equal by their fields, hashable, and nothing may assign to them.
+    """A class of values: equal by their fields, hashable, never assigned to.
 
-    The type checker holds to the last. Python itself would make each four times as dear (`frozen=True`), and
-    of these an activity makes several: it was 7 % of the tracker's processor time.
+    Only the type checker forbids the assignment. With `frozen=True` Python would forbid it too, but making a
+    value would cost four times as much, and each activity makes several: that was 7 % of the tracker's
+    processor time.
     """
     return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
 @value
 class Source:
-    """The place of the original record; a raised `epoch` makes offsets begin anew."""
+    """Where the original record lies. A higher `epoch` says that the topic was recreated: offsets restart."""
 
     topic: str
     partition: int
@@ -44,7 +45,7 @@ class User:
 
 @value
 class Activity:
-    """One decoded Open edX event; `time` is aware, `data` what stands inside the single top-level field."""
+    """One decoded Open edX event; `time` has a time zone, `data` is what the payload's only field holds."""
 
     type: str
     id: str
@@ -59,8 +60,9 @@ class Activity:
 class Decision:
     """A badge awarded or revoked.
 
-    `time` and `activity` are those of the activity that caused it; `because` holds the ids of all that
-    counted for it; `catalog` is the revision of the catalog that it follows from.
+    `time` and `activity` are those of the activity that caused it. `because` holds the ids of everything that
+    counted for it: activities, and decisions about required badges. `catalog` is the revision of the catalog
+    that it was made under.
     """
 
     kind: Kind
@@ -76,10 +78,10 @@ class Decision:
 
 
 def badge_id(template: str, learner: int) -> UUID:
-    """The badge of a template and a learner: one for all its generations."""
+    """The id of the badge of a template and a learner, the same in every generation."""
     return uuid5(UUID(template), str(learner))
 
 
 def decision_id(badge: UUID, kind: Kind, generation: int) -> UUID:
-    """The decision's id, the same whenever it is made again."""
+    """The decision's id: whoever makes the decision again gives it the same one."""
     return uuid5(badge, f"{kind}:{generation}")

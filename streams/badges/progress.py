@@ -10,7 +10,10 @@ from streams.badges.rules import Scalar
 from streams.badges.times import stamp
 
 REMEMBERED = 16
+"""Ids of relevant activities kept per learner, to recognize one that a producer wrote twice: the second copy
+comes soon after the first. Each id costs up to 21 bytes in every value of the changelog."""
 VERSION = 1
+"""Of what `dump` writes."""
 
 T = TypeVar("T")
 
@@ -19,7 +22,8 @@ T = TypeVar("T")
 class Count:
     """The matches that count so far, in order of arrival: their ids, times and distinct values.
 
-    `distinct` is the path by which they were told apart, joined by dots; without one `values` is empty.
+    Times are microseconds since 1970. `distinct` is the dotted path at which the values must differ; without
+    one, `values` is empty.
     """
 
     distinct: str | None = None
@@ -30,7 +34,7 @@ class Count:
 
 @value
 class Fulfilment:
-    """A requirement fulfilled: its moment in microseconds, the ids of the activities that counted."""
+    """A fulfilled requirement: its time in microseconds since 1970, the ids of what counted."""
 
     moment: int
     ids: tuple[str, ...]
@@ -38,9 +42,10 @@ class Fulfilment:
 
 @value
 class Badge:
-    """A badge of the learner's: its newest award with its reasons, and what revoked that, if anything.
+    """A learner's badge: its newest award with its reasons, and what revoked it, if anything did.
 
-    `catalog` and `revoked_catalog` are the revisions that these decisions follow from.
+    `awarded` and `revoked` are microseconds since 1970; `activity` and `revoked_by` are ids of activities.
+    `catalog` and `revoked_catalog` are the revisions under which these decisions were made.
     """
 
     generation: int
@@ -62,9 +67,10 @@ class Badge:
 class Progress:
     """Everything that the engine knows of one learner.
 
-    `requirements`: by template and requirement. `badges`: by template. `places`: by topic and partition,
-    `{topic}/{partition}`, the epoch and the highest offset applied. `recent`: hashes of the last relevant
-    activities. `catalog`: the revision that judged last. `user`: what was last known of the learner.
+    `requirements`: by template and requirement. `badges`: by template. `places`: the epoch and the highest
+    offset applied, by `{topic}/{partition}`. `recent`: hashes of the ids of the last relevant activities,
+    newest last. `catalog`: the revision under which the last one was judged. `user`: what was last known of
+    the learner.
     """
 
     requirements: Mapping[str, Mapping[str, "Count | Fulfilment"]]
@@ -76,7 +82,7 @@ class Progress:
 
     @staticmethod
     def initial() -> "Progress":
-        """Of a learner never heard of."""
+        """The progress of a learner of whom nothing is known."""
         return _INITIAL
 
     def requirement(self, template: str, requirement: str) -> Count | Fulfilment | None:
@@ -84,7 +90,7 @@ class Progress:
         return self.requirements.get(template, _EMPTY).get(requirement)
 
     def has_applied(self, source: Source) -> bool:
-        """Whether this place, or a later one of its partition, was applied already."""
+        """Whether this record, or a later one of its partition, was already applied."""
         place = self.places.get(_partition(source))
         return place is not None and (source.epoch, source.offset) <= place
 
@@ -105,14 +111,14 @@ class Applied:
 
 @value
 class Repeated:
-    """A relevant activity came again, under another offset."""
+    """A relevant activity came a second time, at another offset."""
 
     source: Source
 
 
 @value
 class Counted:
-    """These matches count now for a requirement that is not fulfilled."""
+    """The matches that now count for a requirement, which is not fulfilled yet."""
 
     template: str
     requirement: str
@@ -130,7 +136,7 @@ class Fulfilled:
 
 @value
 class Reset:
-    """A penalty took a requirement's fulfilment or count."""
+    """A penalty removed a requirement's fulfilment or count."""
 
     template: str
     requirement: str
@@ -175,7 +181,7 @@ def evolve(progress: Progress, fact: Fact) -> Progress:
 
 
 def fingerprint(activity_id: str) -> int:
-    """64 bits of a hash of the id."""
+    """64 bits of a hash of the id: enough that no two of a learner's few remembered ids share it."""
     return int.from_bytes(blake2b(activity_id.encode(), digest_size=8).digest(), "big")
 
 
@@ -227,7 +233,10 @@ def _revoke(badge: Badge, decision: Decision) -> Badge:
 
 
 def dump(progress: Progress) -> dict[str, Any]:
-    """A JSON-able value, compact and versioned; `load` is its reverse. Tuples stand for lists."""
+    """The progress as a compact, versioned value for JSON; `load` is its reverse.
+
+    Its lists are tuples here, which are cheaper to make.
+    """
     p, user = progress, progress.user
     value: dict[str, Any] = {
         "v": VERSION,
@@ -244,7 +253,7 @@ def dump(progress: Progress) -> dict[str, Any]:
 
 
 def load(value: Mapping[str, Any]) -> Progress:
-    """The progress that was dumped; `ValueError` for a version that this program does not know."""
+    """The progress that was dumped; raises `ValueError` for a version that this program does not know."""
     if value["v"] != VERSION:
         raise ValueError(f"progress of version {value['v']}, this program knows {VERSION}")
     user = value.get("u")

@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:e([+-]?\d+))?", re.ASCII
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One condition on an activity's data; `value` is a tuple under `in` and `not_in`."""
+    """One condition on an activity's data; for `in` and `not_in`, `value` is a tuple."""
 
     path: Path
     operator: Operator
@@ -29,14 +29,14 @@ class Rule:
 
     @property
     def wanted(self) -> tuple[Scalar, ...] | None:
-        """The only values that can make the rule true; None where there is no such list."""
+        """The only values for which the rule can hold; None if they cannot be listed."""
         if self.operator not in ("eq", "in"):
             return None
         return self.value if isinstance(self.value, tuple) else (self.value,)
 
 
 def find(data: Any, path: Path) -> Any:
-    """What stands at the path; None where it leads nowhere."""
+    """The value at the path; None if there is none."""
     try:
         for name in path:
             data = data[name]
@@ -46,7 +46,7 @@ def find(data: Any, path: Path) -> Any:
 
 
 def predicate(rule: Rule) -> Predicate:
-    """The test that what was found at the rule's path must pass."""
+    """The test for the value found at the rule's path."""
     value: Any = rule.value
     match rule.operator:
         case "eq":
@@ -126,7 +126,7 @@ def _number(text: str) -> Decimal | None:
 
 
 def _beyond_measure(digits: str, exponent: str) -> Decimal:
-    """In place of a number whose exponent `Decimal` cannot hold one that compares as it with any limit."""
+    """A stand-in that compares like a number whose exponent `Decimal` cannot hold."""
     return Decimal(f"{digits}e{'-' if exponent.startswith('-') else ''}{MAX_EMAX // 2}")
 
 

@@ -13,7 +13,10 @@ _TIME = re.compile(rf"({_DATE})([T ]{_CLOCK}({_OFFSET})?)?", re.ASCII | re.IGNOR
 
 
 def parse_time(text: str) -> datetime | None:
-    """The moment that an ISO 8601 date or date-time names; naive is UTC, a date its midnight; else None."""
+    """The moment of an ISO 8601 date or date-time, None if it is neither.
+
+    Without an offset it is in UTC; a date means its midnight.
+    """
     if not _TIME.fullmatch(text):
         return None
     try:
@@ -24,7 +27,7 @@ def parse_time(text: str) -> datetime | None:
 
 
 def stamp(moment: datetime) -> int:
-    """Microseconds since 1970, exactly."""
+    """Whole microseconds since 1970, without the rounding of a float."""
     since = moment - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
