@@ -1,4 +1,4 @@
-"""The catalog at the edge: a document of people's becomes what the core judges by, or a list of faults."""
+"""The catalog at the edge: a document written by people becomes what the core judges by, or faults."""
 
 from streams.catalog.document import Organization, TemplateDeclaration
 from streams.catalog.durations import Duration

@@ -1,7 +1,7 @@
-"""What a catalog's parts must be to each other and to the events' schemas.
+"""How a catalog's parts must fit each other and the events' schemas.
 
-The checks read the plain values, not the declaration: a part that is not even well formed hides no fault of
-another. What the declaration itself says (types, required keys, ranges) is not said here again.
+The checks read the plain values, not the declaration, so that a malformed part does not hide the faults of
+another. What the declaration checks itself (types, required keys, ranges) is not checked again here.
 """
 
 import re
@@ -25,7 +25,7 @@ _OPERATORS = _ORDERS | {"eq", "ne", "in", "not_in", "matches", "exists"}
 
 
 def faults(document: Any) -> Iterator[str]:
-    """Every fault between the parts of the document, each with its place."""
+    """Every fault between the parts of the document, each a line that begins with its place."""
     root = _Node("", document)
     organizations, templates = root.members("organizations"), root.members("templates")
     yield from _doubled(organizations, _id)
@@ -68,7 +68,7 @@ class _Node:
 
 
 def _id(node: _Node) -> str | None:
-    """The id in lower case, for that of an organization or a template is a UUID."""
+    """The id in lower case: organizations and templates have UUIDs, whose case does not matter."""
     text = node.get("id").text
     return None if text is None else text.lower()
 
@@ -87,7 +87,7 @@ def _doubled(nodes: list[_Node], key: Callable[[_Node], str | None]) -> Iterator
 def _two_addresses(organization: _Node) -> Iterator[str]:
     url = organization.get("url")
     if url.value is not None and organization.get("environment").value is not None:
-        yield url.fault("stands in place of environment: only one of them")
+        yield url.fault("is given in place of environment: only one of the two is possible")
 
 
 def _unknown_organizations(organizations: list[_Node], templates: list[_Node]) -> Iterator[str]:
@@ -102,7 +102,10 @@ def _unknown_organizations(organizations: list[_Node], templates: list[_Node]) -
 
 @dataclass(frozen=True, slots=True)
 class _Requirements:
-    """The requirements of one template by id; `certain` if each has one that can be read."""
+    """The ids of one template's requirements, and those of its badge requirements.
+
+    `certain` if every requirement has a readable id: only then is an unknown id a fault.
+    """
 
     ids: frozenset[str]
     badges: frozenset[str]
@@ -215,7 +218,7 @@ def _distinct(node: _Node) -> Iterator[str]:
 
 
 def _field(event_type: str | None, path: str | None) -> Field | str | None:
-    """None where the event type or the path is wrong in itself, which is said elsewhere."""
+    """The field, or why there is none; None if the event type or the path is wrong and reported elsewhere."""
     if event_type in BADGE_EVENTS or event_type not in event_types():
         return None
     if not path or not all(path.split(".")):
@@ -323,21 +326,21 @@ def _required_badges(template: _Node) -> Iterator[_Node]:
 
 
 def _cycles(graph: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, ...]]:
-    """Cycles, each with its beginning at its end too, so many that every step on any is on one of them."""
-    told: set[tuple[str, str]] = set()
+    """Enough cycles that every edge lying on any cycle is in one; each is written a → b → a."""
+    reported: set[tuple[str, str]] = set()
     endless = _without_ends(graph)
     for node, others in endless.items():
         for other in others:
-            if (node, other) in told:
+            if (node, other) in reported:
                 continue
             way = _way(endless, other, node)
             if way is not None:
-                told.update(pairwise((node, *way)))
+                reported.update(pairwise((node, *way)))
                 yield node, *way
 
 
 def _without_ends(graph: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    """Only the nodes from which one can go on for ever."""
+    """The graph without nodes that cannot reach a cycle."""
     sorter = TopologicalSorter(graph)
     with suppress(CycleError):
         sorter.prepare()
@@ -349,22 +352,22 @@ def _without_ends(graph: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
 
 
 def _way(graph: Mapping[str, Iterable[str]], start: str, end: str) -> tuple[str, ...] | None:
-    """A shortest way from one node to another, both included."""
-    behind: dict[str, str] = {}
+    """A shortest path from one node to another, both included; None if there is none."""
+    previous: dict[str, str] = {}
     queue = [start]
     seen = {start}
     for node in queue:
         if node == end:
-            return tuple(reversed(list(_back(behind, node))))
+            return tuple(reversed(list(_back(previous, node))))
         for other in graph[node]:
             if other not in seen:
                 seen.add(other)
-                behind[other] = node
+                previous[other] = node
                 queue.append(other)
     return None
 
 
-def _back(behind: Mapping[str, str], node: str | None) -> Iterator[str]:
+def _back(previous: Mapping[str, str], node: str | None) -> Iterator[str]:
     while node is not None:
         yield node
-        node = behind.get(node)
+        node = previous.get(node)

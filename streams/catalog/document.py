@@ -1,4 +1,4 @@
-"""The catalog document, declared: what may stand where, and what each key means."""
+"""The catalog document, declared: which keys there are, what they may hold and what they mean."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ UUID_PATTERN = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
 def _parsed(parse: Callable[[str], Any], **schema: Any) -> tuple[Any, ...]:
-    """A string that becomes something else; the JSON Schema still says a string."""
+    """A string that is parsed into another type; in the JSON Schema it stays a string."""
 
     def validate(value: object) -> Any:
         if not isinstance(value, str):
@@ -44,7 +44,7 @@ def _moment(text: str) -> datetime:
 
 
 def _version(value: object) -> object:
-    if type(value) is not int:  # for Python 1 equals true and 1.0
+    if type(value) is not int:  # true and 1.0 equal 1 in Python
         raise ValueError("must be 1")
     return value
 
@@ -93,11 +93,11 @@ class _Declared(BaseModel):
 
 
 class Secret(_Declared):
-    """Where a secret is to be read; never the secret itself."""
+    """Where to read a secret; never the secret itself."""
 
     env: Name | None = Field(None, description="Name of the environment variable that holds it.")
     file: Annotated[Path, AfterValidator(_path)] | None = Field(
-        None, description="File that holds it; read anew when it changes."
+        None, description="File that holds it; read again when it changes."
     )
 
     @model_validator(mode="after")
@@ -123,12 +123,12 @@ class Organization(_Declared):
 
 
 class RuleDeclaration(_Declared):
-    """A data rule: compares what stands at a path of the event with a value."""
+    """A data rule: compares the value at a path of the event with a given one."""
 
     path: DottedPath = Field(description="Relative to the payload, like `course.course_key`.")
     operator: Operator = Field(description="How to compare.")
     value: Annotated[Any, WithJsonSchema(_VALUE)] = Field(
-        None, description="A list under `in` and `not_in`; true where `exists` has none."
+        None, description="For `in` and `not_in` a list; for `exists` true unless given."
     )
 
 
@@ -138,26 +138,26 @@ class _Condition(_Declared):
     rules: tuple[RuleDeclaration, ...] = Field(
         (), description="All must hold; none: every event of the type."
     )
-    since: Moment | None = Field(None, description="Only activities not before it match.")
-    until: Moment | None = Field(None, description="Only activities before it match.")
+    since: Moment | None = Field(None, description="Only activities at or after this time match.")
+    until: Moment | None = Field(None, description="Only activities before this time match.")
 
 
 class RequirementDeclaration(_Condition):
-    """What a learner must do, or which badge hold."""
+    """What a learner must do, or which badge to hold."""
 
     group: Name | None = Field(None, description="Requirements of one group are alternatives.")
-    count: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(1, description="So many different activities.")
+    count: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(1, description="How many different activities.")
     distinct: DottedPath | None = Field(
         None, description="`count` counts different values at this path instead."
     )
-    within: Exact | None = Field(None, description="All that count lie within one window of this length.")
+    within: Exact | None = Field(None, description="What counts must lie within a window of this length.")
     after: Name | None = Field(
-        None, description="Only activities not earlier than that requirement's fulfilment match."
+        None, description="Only activities at or after the fulfilment of this requirement match."
     )
 
 
 class PenaltyDeclaration(_Condition):
-    """What makes fulfilled requirements unfulfilled again."""
+    """What makes fulfilled requirements unfulfilled."""
 
     resets: tuple[Name, ...] = Field(description="Ids of requirements of this template.")
 
@@ -190,7 +190,7 @@ class TemplateDeclaration(_Declared):
         None, description="How long a badge is valid; may have years and months."
     )
     requirements: Annotated[tuple[RequirementDeclaration, ...], Field(min_length=1)] = Field(
-        description="All are required, but of a group only `at_least` so many."
+        description="All are required; of a group, only its `at_least`."
     )
     groups: dict[str, GroupDeclaration] = Field({}, description="By name of the group.")
     penalties: tuple[PenaltyDeclaration, ...] = Field((), description="What resets requirements.")

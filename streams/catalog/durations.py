@@ -16,26 +16,26 @@ _UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """Months of the calendar and an exact length."""
+    """Calendar months, whose length differs, and an exact length."""
 
     months: int
     exact: timedelta
 
     def after(self, start: datetime) -> datetime:
-        """The end of the duration that begins at `start`; a day that a month lacks becomes its last.
+        """The end of the duration if it begins at `start`; a day that the month lacks becomes its last.
 
-        Raises `OverflowError` behind the year 9999.
+        Raises `OverflowError` after the year 9999, which is Python's last.
         """
         years, month = divmod(start.month - 1 + self.months, 12)
         year = start.year + years
         if year > 9999:
-            raise OverflowError("behind the year 9999")
+            raise OverflowError("after the year 9999")
         day = min(start.day, calendar.monthrange(year, month + 1)[1])
         return start.replace(year=year, month=month + 1, day=day) + self.exact
 
 
 def parse_duration(text: str) -> Duration:
-    """The duration that the text names; raise `ValueError` where it is none."""
+    """The duration that the text is; raises `ValueError` if it is none."""
     found = _DURATION.fullmatch(text)
     if found is None or text.endswith(("P", "T")):
         raise ValueError("must be an ISO 8601 duration, like P30D or PT12H")
@@ -51,7 +51,7 @@ def parse_duration(text: str) -> Duration:
 
 
 def parse_exact_duration(text: str) -> timedelta:
-    """A duration without years and months, whose lengths differ; raise `ValueError` where it is none."""
+    """A duration without years and months, whose length differs; raises `ValueError` if it is none."""
     duration = parse_duration(text)
     if duration.months:
         raise ValueError("must be in weeks, days, hours, minutes, seconds: months and years differ in length")

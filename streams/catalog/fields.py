@@ -8,7 +8,7 @@ from typing import Any, Literal
 from streams.bus import schemas
 
 FieldKind = Literal["string", "boolean", "whole", "number", "other"]
-"""`other`: records, lists, maps, bytes: of them only the existence can be asked."""
+"""`other`: records, lists, maps and bytes, for which a rule can only ask whether they exist."""
 
 _KINDS: dict[str, FieldKind] = {
     "string": "string",
@@ -20,10 +20,11 @@ _KINDS: dict[str, FieldKind] = {
     "double": "number",
 }
 _BITS = {"int": 31, "long": 63}
+"""Avro's whole numbers without the sign."""
 
 
 class Field:
-    """What may stand at a path; null, which any path may lead to, is left out."""
+    """The types that a path may lead to; null is left out, because every path may lead to it."""
 
     def __init__(self, branches: tuple[Any, ...]) -> None:
         self._branches = branches
@@ -39,9 +40,9 @@ class Field:
 
 @functools.lru_cache(maxsize=4096)
 def field(event_type: str, path: str) -> Field | str:
-    """The field at the path, or in words why there is none.
+    """The field at the path, or the reason in words why there is none.
 
-    A path leads through records, and through maps by any key; never into lists.
+    A path leads through records, and through maps by any key, but not into lists.
     """
     schema = schemas.schema(event_type)
     named = {record["name"]: record for record in _named(schema)}
@@ -57,7 +58,7 @@ def field(event_type: str, path: str) -> Field | str:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number that a double can hold; a boolean is none."""
+    """Whether it is a finite number that a double can hold; a boolean is no number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:

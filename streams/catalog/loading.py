@@ -30,7 +30,7 @@ _SAID = {
 
 @dataclass(frozen=True, slots=True)
 class CatalogDocument:
-    """A catalog that was accepted: as declared, by id, and compiled. `revision`: a hash of the content."""
+    """An accepted catalog: what it declares, by id, and compiled. `revision` is a hash of the content."""
 
     organizations: Mapping[str, Organization]
     templates: Mapping[str, TemplateDeclaration]
@@ -39,12 +39,12 @@ class CatalogDocument:
 
 
 def load_catalog(text: str | bytes) -> CatalogDocument:
-    """The catalog in a YAML or JSON text; raise `CatalogError` with every fault."""
+    """The catalog in a YAML or JSON text; raises `CatalogError` with every fault."""
     return take_catalog(reading.read(text))
 
 
 def take_catalog(document: Any) -> CatalogDocument:
-    """The catalog in a value that was read already; raise `CatalogError` with every fault."""
+    """The catalog in a value that has been read; raises `CatalogError` with every fault."""
     try:
         declaration = _declared(document)
         catalog = compiled(declaration)
@@ -61,7 +61,7 @@ def take_catalog(document: Any) -> CatalogDocument:
 def _declared(document: Any) -> Declaration:
     if not isinstance(document, dict):
         raise CatalogError(["catalog: must be a mapping with version, organizations, templates"])
-    faults = [f"{place}: stands more than once" for place in reading.doubled_keys(document)]
+    faults = [f"{place}: is given more than once" for place in reading.doubled_keys(document)]
     faults += checks.faults(document)
     try:
         declaration = Declaration.model_validate(document)
@@ -77,7 +77,7 @@ def _said(error: ValidationError) -> Iterator[str]:
     deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     for detail in details:
         if detail["type"] == "too_short" and detail["loc"] in deeper:
-            continue  # not empty: pydantic counts only the members without a fault
+            continue  # It has members: pydantic counts only those without a fault.
         place = ""
         for key in detail["loc"]:
             place = reading.inside(place, key)
@@ -86,7 +86,7 @@ def _said(error: ValidationError) -> Iterator[str]:
 
 
 def _by_place(fault: str) -> list[tuple[bool, int, str]]:
-    """Places in the order in which one reads them: `[10]` behind `[9]`."""
+    """A key that sorts places as people read them: `[10]` after `[9]`."""
     place = fault.partition(": ")[0]
     return [
         (part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"[.\[\]]+", place)
@@ -94,7 +94,7 @@ def _by_place(fault: str) -> list[tuple[bool, int, str]]:
 
 
 def _printable(fault: str) -> str:
-    """On one line, whatever the keys and ids that it repeats are made of."""
+    """The fault on one line, whatever characters the keys and ids that it quotes contain."""
     if fault.isprintable():
         return fault
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in fault)

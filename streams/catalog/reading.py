@@ -1,6 +1,6 @@
 """From the text of a catalog, YAML or JSON, to plain values: mappings, lists, scalars.
 
-YAML is read by its 1.2 core schema, as editors do: `yes` and dates are strings.
+YAML is read by the core schema of version 1.2, as editors do: `yes` and dates are strings.
 """
 
 import json
@@ -13,8 +13,12 @@ import yaml
 from streams.errors import CatalogError
 
 TEXT_BYTES = 64 * 1024 * 1024
+"""Ten times the text of ten thousand templates of the benchmark (6 MB)."""
 VALUES = 4_000_000
+"""Mappings, lists and scalars, aliases expanded: a short text with aliases of aliases can stand for billions.
+Ten thousand templates of the benchmark have 510,000."""
 DEPTH = 64
+"""Levels of nesting. A catalog has nine; reading recurses, and deep nesting must not exhaust the stack."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
@@ -32,7 +36,7 @@ _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
 
 
 class Doubled(dict[str, Any]):
-    """A mapping in which keys stood more than once: `keys_doubled`. The first of each was kept."""
+    """A mapping whose text has some keys more than once, `keys_doubled`; the first value of each counts."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(reversed(pairs))
@@ -41,7 +45,7 @@ class Doubled(dict[str, Any]):
 
 
 def read(text: str | bytes) -> Any:
-    """The catalog's value; raise `CatalogError` where the text is neither JSON nor YAML, or too large."""
+    """The catalog's value; raises `CatalogError` if the text is neither JSON nor YAML, or too large."""
     if len(text) > TEXT_BYTES:
         _refuse(f"larger than {TEXT_BYTES} bytes")
     if isinstance(text, bytes):
@@ -53,22 +57,22 @@ def read(text: str | bytes) -> Any:
         try:
             return read_json(text)
         except ValueError:
-            pass  # a YAML mapping in braces, perhaps
+            pass  # It may be a YAML mapping in braces.
     return _read_yaml(text)
 
 
 def read_json(text: str | bytes) -> Any:
-    """The value of a JSON text, doubled keys told; raise `ValueError` where it is none."""
+    """The value of a JSON text, with `Doubled` where keys are; raises `ValueError` if it is none."""
     try:
         value = json.loads(text, object_pairs_hook=_mapping, parse_constant=_no_number)
-        json.dumps(value, ensure_ascii=False).encode()  # fails for the half of a character
+        json.dumps(value, ensure_ascii=False).encode()  # fails for half of a surrogate pair
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return value
 
 
 def doubled_keys(value: Any, place: str = "") -> Iterator[str]:
-    """The place of each key that stood more than once in its mapping."""
+    """The place of each key that its mapping has more than once."""
     if isinstance(value, Doubled):
         yield from (inside(place, key) for key in value.keys_doubled)
     if isinstance(value, dict):
@@ -80,7 +84,7 @@ def doubled_keys(value: Any, place: str = "") -> Iterator[str]:
 
 
 def inside(place: str, key: str | int) -> str:
-    """The place of a member: `templates[2].name`."""
+    """The place of a member in a value at `place`: `templates[2].name`."""
     if isinstance(key, int):
         return f"{place}[{key}]"
     return f"{place}.{key}" if place else key
@@ -114,7 +118,7 @@ def _read_yaml(text: str) -> Any:
 
 
 class _Builder:
-    """Builds the value from the parser's events, so that neither depth nor aliases can exhaust anything."""
+    """Builds the value from the parser's events, with limits that neither nesting nor aliases can pass."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
@@ -122,7 +126,7 @@ class _Builder:
         self._values = 0
 
     def document(self) -> Any:
-        """The value of the only document; None for an empty text."""
+        """The value of the text's only document; None if it is empty."""
         loader = self._loader
         loader.get_event()
         if loader.check_event(yaml.StreamEndEvent):
@@ -178,7 +182,7 @@ class _Builder:
         return _mapping(pairs)
 
     def _key(self, depth: int) -> str:
-        """A string, as a key always is: what would be a number elsewhere is its text here."""
+        """A key, which is always a string: `1` is a number elsewhere, but the text `1` here."""
         event = self._loader.peek_event()
         key = self._value(depth)
         if isinstance(key, str):

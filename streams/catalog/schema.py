@@ -1,4 +1,4 @@
-"""The JSON Schema of the catalog file, made from the declaration; editors complete and check with it.
+"""The JSON Schema of the catalog file, generated from the declaration, for completion and checks in editors.
 
 `python -m streams.catalog.schema` writes the copy that the package ships.
 """
@@ -15,7 +15,7 @@ SCHEMA_FILE = "catalog.schema.json"
 
 
 def made() -> str:
-    """The schema's text as the declaration is now."""
+    """The schema's text, generated from the declaration."""
     schema = {"$schema": DIALECT, **Declaration.model_json_schema(), "title": "Catalog of badge-streams"}
     learners = {event_type for event_type in event_types() if learner_path(event_type) is not None}
     for condition, types in {
