@@ -2,19 +2,18 @@
 
 from streams import metrics
 from streams.relay.backlog import UNKNOWN, Backlog, Where
-from streams.relay.organizations import OrganizationTerms
+from streams.relay.organizations import KeyRef, OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import Fault
-from tests.relay.test_reconciler import play
 from tests.relay.world import (
     BASE,
     ORGANIZATION,
     OTHER_ORGANIZATION,
     TEMPLATE,
-    KeyRef,
-    TemplateTerms,
     World,
     event,
+    in_world,
 )
+
 
 HERE = ("credly", ORGANIZATION)
 
@@ -25,27 +24,23 @@ def gauge(name: str, where: Where = HERE) -> float | None:
     return metrics.REGISTRY.get_sample_value(f"badges_issuer_{name}", labels)
 
 
-def test_an_organization_that_left_the_catalog_is_not_shown_as_paused_for_ever() -> None:
-    async def scenario(here: World) -> None:
-        # given
-        backlog = Backlog(here.organizations, {0: here.reconciler})
-        here.credly.schedule([Fault("error", call="issue", status=401)])
-        here.say(event("awarded"))
-        await here.until(lambda: gauge("paused") == 1)
-        backlog.count(0.0)
-        assert (gauge("pending"), gauge("pending", UNKNOWN)) == (1, None)
-        # when
-        here.organizations.take(
-            [OrganizationTerms(OTHER_ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))], {}
-        )
-        backlog.count(0.0)
-        # then
-        assert (gauge("paused"), gauge("pending"), gauge("oldest_pending_seconds")) == (None, None, None)
-        assert gauge("pending", UNKNOWN) == 1
-        # and when it is back
-        terms = {TEMPLATE: TemplateTerms(ORGANIZATION)}
-        here.organizations.take([OrganizationTerms(ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))], terms)
-        backlog.count(0.0)
-        assert (gauge("pending"), gauge("pending", UNKNOWN)) == (1, None)
-
-    play(scenario)
+@in_world()
+async def test_an_organization_that_left_the_catalog_is_not_shown_as_paused_for_ever(here: World) -> None:
+    # given
+    backlog = Backlog(here.organizations, {0: here.reconciler})
+    here.credly.schedule([Fault("error", call="issue", status=401)])
+    here.say(event("awarded"))
+    await here.until(lambda: gauge("paused") == 1)
+    backlog.count(0.0)
+    assert (gauge("pending"), gauge("pending", UNKNOWN)) == (1, None)
+    # when
+    here.organizations.take([OrganizationTerms(OTHER_ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))], {})
+    backlog.count(0.0)
+    # then
+    assert (gauge("paused"), gauge("pending"), gauge("oldest_pending_seconds")) == (None, None, None)
+    assert gauge("pending", UNKNOWN) == 1
+    # and when it is back
+    terms = {TEMPLATE: TemplateTerms(ORGANIZATION)}
+    here.organizations.take([OrganizationTerms(ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))], terms)
+    backlog.count(0.0)
+    assert (gauge("pending"), gauge("pending", UNKNOWN)) == (1, None)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,12 +14,11 @@ import pytest
 from streams.catalog.durations import Duration, parse_duration
 from streams.clock import Patience
 from streams.relay.issuance import BadgeEvent, Kind, done
-from streams.relay.organizations import KeyRef, Limits, OrganizationTerms
+from streams.relay.organizations import KeyRef, Limits, OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import Call, Entry, Fault
-from tests.relay.virtual import in_virtual_time
+from tests.relay.virtual import EPOCH
 from tests.relay.world import (
     BASE,
-    EPOCH,
     KEY,
     ORGANIZATION,
     OTHER_ORGANIZATION,
@@ -27,23 +26,14 @@ from tests.relay.world import (
     QUICK,
     TEMPLATE,
     World,
+    both_with,
     event,
+    in_world,
+    play,
     recipient,
-    world,
 )
 
-Scenario = Callable[[World], Awaitable[None]]
 BRISK = Limits(in_flight=8, rate=1e6, key=Patience(30, 60), template=Patience(30, 300))
-
-
-def play(scenario: Scenario, *arguments: Any, **options: Any) -> None:
-    """Run a scenario in a world of its own."""
-
-    async def run() -> None:
-        async with world(*arguments, **options) as here:
-            await scenario(here)
-
-    in_virtual_time(run())
 
 
 def issued(here: World) -> list[Entry]:
@@ -57,38 +47,34 @@ def now() -> float:
 # The plain way.
 
 
-def test_an_award_is_issued_and_a_revocation_revokes_it() -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
-        await here.settled()
-        assert here.held() == [(TEMPLATE, "1")]
-        here.say(event("revoked"))
-        await here.settled()
-        assert here.held() == []
-        assert [entry.call for entry in here.calls("issue", "revoke")] == ["issue", "revoke"]
-
-    play(scenario)
+@in_world()
+async def test_an_award_is_issued_and_a_revocation_revokes_it(here: World) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    assert here.held() == [(TEMPLATE, "1")]
+    here.say(event("revoked"))
+    await here.settled()
+    assert here.held() == []
+    assert [entry.call for entry in here.calls("issue", "revoke")] == ["issue", "revoke"]
 
 
-def test_credly_gets_what_the_catalog_and_the_learner_say() -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded", 1, who=recipient(1, name="Ada King Lovelace")))
-        await here.settled()
-        badge = here.badge(1)
-        assert (badge.first_name, badge.last_name) == ("Ada", "King Lovelace")
-        assert (badge.email, badge.earner) == ("user1@example.org", "1")
-        assert (badge.issued_at, badge.expires_at) == (
-            "2026-03-14 15:09:26 +0000",
-            "2028-03-14 15:09:26 +0000",
-        )
-        [entry] = issued(here)
-        assert entry.suppressed
-        here.say(event("revoked"))
-        await here.settled()
-        [entry] = here.calls("revoke")
-        assert not entry.suppressed
-
-    play(scenario, notify_award=False, notify_revoke=True, expires_after=Duration(24, timedelta()))
+@in_world(notify_award=False, notify_revoke=True, expires_after=Duration(24, timedelta()))
+async def test_credly_gets_what_the_catalog_and_the_learner_say(here: World) -> None:
+    here.say(event("awarded", 1, who=recipient(1, name="Ada King Lovelace")))
+    await here.settled()
+    badge = here.badge(1)
+    assert (badge.first_name, badge.last_name) == ("Ada", "King Lovelace")
+    assert (badge.email, badge.earner) == ("user1@example.org", "1")
+    assert (badge.issued_at, badge.expires_at) == (
+        "2026-03-14 15:09:26 +0000",
+        "2028-03-14 15:09:26 +0000",
+    )
+    [entry] = issued(here)
+    assert entry.suppressed
+    here.say(event("revoked"))
+    await here.settled()
+    [entry] = here.calls("revoke")
+    assert not entry.suppressed
 
 
 @pytest.mark.parametrize(
@@ -105,262 +91,234 @@ def test_credly_gets_what_the_catalog_and_the_learner_say() -> None:
         (None, datetime(2026, 1, 31, 9, 30, tzinfo=UTC), None),
     ],
 )
-def test_an_expiry_follows_the_calendar(lasts: str | None, earned: datetime, expires: object) -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded", time=earned))
+@in_world()
+async def test_an_expiry_follows_the_calendar(
+    here: World, lasts: str | None, earned: datetime, expires: object
+) -> None:
+    lasting = TemplateTerms(ORGANIZATION, expires_after=None if lasts is None else parse_duration(lasts))
+    here.catalog(here.terms, {TEMPLATE: lasting})
+    here.say(event("awarded", time=earned))
+    await here.settled()
+    assert here.badge().issued_at == f"{earned:%Y-%m-%d %H:%M:%S} +0000"
+    assert here.badge().expires_at == expires
+
+
+@in_world()
+async def test_a_badge_can_be_awarded_again_after_its_revocation(here: World) -> None:
+    for generation in (1, 2, 3):
+        here.say(event("awarded", generation=generation))
         await here.settled()
-        assert here.badge().issued_at == f"{earned:%Y-%m-%d %H:%M:%S} +0000"
-        assert here.badge().expires_at == expires
-
-    play(scenario, expires_after=None if lasts is None else parse_duration(lasts))
-
-
-def test_a_badge_can_be_awarded_again_after_its_revocation() -> None:
-    async def scenario(here: World) -> None:
-        for generation in (1, 2, 3):
-            here.say(event("awarded", generation=generation))
-            await here.settled()
-            here.say(event("revoked", generation=generation))
-            await here.settled()
-        here.say(event("awarded", generation=4))
+        here.say(event("revoked", generation=generation))
         await here.settled()
-        assert here.held() == [(TEMPLATE, "1")]
-        assert len(here.credly.badges) == 4
-
-    play(scenario)
-
-
-def test_personal_data_is_gone_once_credly_holds_what_is_desired() -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
-        await here.settled()
-        [raw] = here.store.table.values()
-        assert b"user1" not in raw
-        assert b"Ada" not in raw
-
-    play(scenario)
+    here.say(event("awarded", generation=4))
+    await here.settled()
+    assert here.held() == [(TEMPLATE, "1")]
+    assert len(here.credly.badges) == 4
 
 
-def test_results_are_saved_in_groups() -> None:
-    async def scenario(here: World) -> None:
-        here.say(*(event("awarded", learner) for learner in range(200)))
-        await here.settled()
-        assert max(here.store.groups) > 1
-        assert len(here.held()) == 200
+@in_world()
+async def test_personal_data_is_gone_once_credly_holds_what_is_desired(here: World) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    [raw] = here.store.table.values()
+    assert b"user1" not in raw
+    assert b"Ada" not in raw
 
-    play(scenario)
+
+@in_world()
+async def test_results_are_saved_in_groups(here: World) -> None:
+    here.say(*(event("awarded", learner) for learner in range(200)))
+    await here.settled()
+    assert max(here.store.groups) > 1
+    assert len(here.held()) == 200
 
 
-def test_calls_in_flight_and_calls_a_second_are_limited_for_each_organization() -> None:
-    async def scenario(here: World) -> None:
-        here.wire.latency = 1.0
-        here.say(*(event("awarded", n) for n in range(60)))
-        here.say(*(event("awarded", n, template=OTHER_TEMPLATE) for n in range(60)))
-        await here.settled()
-        assert max(here.wire.most_in_flight.values()) == 2
-        for organization in (ORGANIZATION, OTHER_ORGANIZATION):
-            times = [at for at, whose in here.wire.started if whose == organization]
-            assert len(times) == 61
-            assert all(later - earlier > 0.99 for earlier, later in zip(times, times[5:], strict=False))
-
-    play(scenario, Limits(in_flight=2, rate=5))
+@in_world(Limits(in_flight=2, rate=5))
+async def test_calls_in_flight_and_calls_a_second_are_limited_for_each_organization(here: World) -> None:
+    here.wire.latency = 1.0
+    here.say(*(event("awarded", n) for n in range(60)))
+    here.say(*(event("awarded", n, template=OTHER_TEMPLATE) for n in range(60)))
+    await here.settled()
+    assert max(here.wire.most_in_flight.values()) == 2
+    for organization in (ORGANIZATION, OTHER_ORGANIZATION):
+        times = [at for at, whose in here.wire.started if whose == organization]
+        assert len(times) == 61
+        assert all(later - earlier > 0.99 for earlier, later in zip(times, times[5:], strict=False))
 
 
 # Words that cross.
 
 
-def test_an_award_and_a_revocation_during_an_outage_cancel_out() -> None:
-    async def scenario(here: World) -> None:
-        here.wire.away.add(ORGANIZATION)
-        here.say(*(event("awarded", n) for n in range(50)))
-        await asyncio.sleep(100)
-        here.say(*(event("revoked", n) for n in range(50)))
-        await here.settled(within=1)
-        here.wire.away.clear()
-        await asyncio.sleep(1000)
-        assert here.credly.badges == {}
-        assert here.calls("issue", "revoke") == []
-
-    play(scenario)
+@in_world()
+async def test_an_award_and_a_revocation_during_an_outage_cancel_out(here: World) -> None:
+    here.wire.away.add(ORGANIZATION)
+    here.say(*(event("awarded", n) for n in range(50)))
+    await asyncio.sleep(100)
+    here.say(*(event("revoked", n) for n in range(50)))
+    await here.settled(within=1)
+    here.wire.away.clear()
+    await asyncio.sleep(1000)
+    assert here.credly.badges == {}
+    assert here.calls("issue", "revoke") == []
 
 
-def test_a_revocation_and_a_new_award_during_an_outage_cancel_out() -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
+@in_world()
+async def test_a_revocation_and_a_new_award_during_an_outage_cancel_out(here: World) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    here.wire.away.add(ORGANIZATION)
+    here.say(event("revoked"))
+    await asyncio.sleep(100)
+    here.say(event("awarded", generation=2))
+    here.wire.away.clear()
+    await here.settled()
+    assert here.held() == [(TEMPLATE, "1")]
+    assert len(here.credly.badges) == 1
+
+
+@in_world()
+async def test_what_is_revoked_while_it_is_being_issued_is_revoked_afterwards(here: World) -> None:
+    here.wire.latency = 5.0
+    here.say(event("awarded"))
+    await here.until(lambda: here.wire.in_flight[ORGANIZATION] and here.issuance().doubt is not None)
+    here.say(event("revoked"))
+    await here.settled()
+    assert [entry.call for entry in here.calls("issue", "revoke")] == ["issue", "revoke"]
+    assert here.held() == []
+
+
+@in_world()
+async def test_late_and_repeated_events_change_nothing(here: World) -> None:
+    words = [
+        event("awarded"),
+        event("revoked"),
+        event("awarded", generation=2),
+        event("revoked", generation=2),
+    ]
+    here.say(*words)
+    await here.settled()
+    calls = len(here.credly.journal)
+    for late in (words[0], words[2], words[3], words[1]):
+        here.say(late)
         await here.settled()
-        here.wire.away.add(ORGANIZATION)
-        here.say(event("revoked"))
-        await asyncio.sleep(100)
-        here.say(event("awarded", generation=2))
-        here.wire.away.clear()
-        await here.settled()
-        assert here.held() == [(TEMPLATE, "1")]
-        assert len(here.credly.badges) == 1
-
-    play(scenario)
+    assert here.held() == []
+    assert len(here.credly.journal) == calls
 
 
-def test_what_is_revoked_while_it_is_being_issued_is_revoked_afterwards() -> None:
-    async def scenario(here: World) -> None:
-        here.wire.latency = 5.0
-        here.say(event("awarded"))
-        await here.until(lambda: here.wire.in_flight[ORGANIZATION] and here.issuance().doubt is not None)
-        here.say(event("revoked"))
-        await here.settled()
-        assert [entry.call for entry in here.calls("issue", "revoke")] == ["issue", "revoke"]
-        assert here.held() == []
-
-    play(scenario)
-
-
-def test_late_and_repeated_events_change_nothing() -> None:
-    async def scenario(here: World) -> None:
-        words = [
-            event("awarded"),
-            event("revoked"),
-            event("awarded", generation=2),
-            event("revoked", generation=2),
-        ]
-        here.say(*words)
-        await here.settled()
-        calls = len(here.credly.journal)
-        for late in (words[0], words[2], words[3], words[1]):
-            here.say(late)
-            await here.settled()
-        assert here.held() == []
-        assert len(here.credly.journal) == calls
-
-    play(scenario)
-
-
-def test_a_revocation_of_what_was_never_seen_is_looked_up() -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
-        await here.settled()
-        here.store.table.clear()
-        here.restart()
-        here.say(event("revoked"))
-        await here.settled()
-        assert here.held() == []
-
-    play(scenario)
+@in_world()
+async def test_a_revocation_of_what_was_never_seen_is_looked_up(here: World) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    here.store.table.clear()
+    here.restart()
+    here.say(event("revoked"))
+    await here.settled()
+    assert here.held() == []
 
 
 # The table of outcomes.
 
 
-def test_a_badge_that_credly_has_already_is_adopted() -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
-        await here.settled()
-        [badge] = here.held()
-        here.store.table.clear()
-        here.restart()
-        here.say(event("awarded"))
-        await here.settled()
-        assert here.held() == [badge]
-        assert here.issuance().held == here.badge().id
-        here.say(event("revoked"))
-        await here.settled()
-        assert here.held() == []
-
-    play(scenario)
+@in_world()
+async def test_a_badge_that_credly_has_already_is_adopted(here: World) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    [badge] = here.held()
+    here.store.table.clear()
+    here.restart()
+    here.say(event("awarded"))
+    await here.settled()
+    assert here.held() == [badge]
+    assert here.issuance().held == here.badge().id
+    here.say(event("revoked"))
+    await here.settled()
+    assert here.held() == []
 
 
-def test_a_badge_of_the_credentials_service_is_adopted_by_its_e_mail() -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
-        await here.settled()
-        here.badge().earner = ""
-        here.credly._held.pop((TEMPLATE, "earner", "1"))
-        here.store.table.clear()
-        here.restart()
-        here.say(event("awarded"))
-        await here.settled()
-        assert len(here.credly.held()) == 1
-        assert here.issuance().held == here.credly.held()[0].id
-
-    play(scenario)
+@in_world()
+async def test_a_badge_of_the_credentials_service_is_adopted_by_its_e_mail(here: World) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    here.badge().earner = ""
+    here.credly._held.pop((TEMPLATE, "earner", "1"))
+    here.store.table.clear()
+    here.restart()
+    here.say(event("awarded"))
+    await here.settled()
+    assert len(here.credly.held()) == 1
+    assert here.issuance().held == here.credly.held()[0].id
 
 
-def test_a_duplicate_that_no_look_up_finds_goes_to_the_dead_letters() -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
-        await here.settled()
-        badge = here.badge()
-        here.store.table.clear()
-        here.restart()
-        badge.earner, badge.email = "another", "someone@else.example"
-        here.say(event("awarded"))
-        await here.settled()
-        [letter] = here.store.letters
-        assert letter.why == "422: User already has this badge (and a look-up finds no such badge)"
-
-    play(scenario)
+@in_world()
+async def test_a_duplicate_that_no_look_up_finds_goes_to_the_dead_letters(here: World) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    badge = here.badge()
+    here.store.table.clear()
+    here.restart()
+    badge.earner, badge.email = "another", "someone@else.example"
+    here.say(event("awarded"))
+    await here.settled()
+    [letter] = here.store.letters
+    assert letter.why == "422: User already has this badge (and a look-up finds no such badge)"
 
 
 @pytest.mark.parametrize("by", ["issuer_earner_id", "recipient_email_all"])
-def test_a_badge_is_found_behind_many_others_where_credly_ignores_a_filter(by: str) -> None:
-    async def scenario(here: World) -> None:
-        here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=True)
-        here.say(*(event("awarded", n) for n in range(120)))
-        await here.settled()
-        if by == "recipient_email_all":
-            for badge in here.credly.badges.values():
-                badge.earner = ""
-        here.credly.ignored_filters.add(by)
-        here.store.table.clear()
-        here.restart()
-        here.say(event("awarded", 119))
-        await here.settled()
-        assert len(here.credly.badges) == 120
-        assert here.issuance(119).held is not None
-
-    play(scenario)
-
-
-def test_a_badge_that_its_earner_has_rejected_needs_no_revocation() -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
-        await here.settled()
-        here.credly.set_state(here.badge().id, "rejected")
-        here.say(event("revoked"))
-        await here.settled()
-        assert not here.store.letters
-        here.say(event("awarded", generation=2))
-        await here.settled()
-        assert here.held() == [(TEMPLATE, "1")]
-
-    play(scenario)
+@in_world()
+async def test_a_badge_is_found_behind_many_others_where_credly_ignores_a_filter(
+    here: World, by: str
+) -> None:
+    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=True)
+    here.say(*(event("awarded", n) for n in range(120)))
+    await here.settled()
+    if by == "recipient_email_all":
+        for badge in here.credly.badges.values():
+            badge.earner = ""
+    here.credly.ignored_filters.add(by)
+    here.store.table.clear()
+    here.restart()
+    here.say(event("awarded", 119))
+    await here.settled()
+    assert len(here.credly.badges) == 120
+    assert here.issuance(119).held is not None
 
 
-def test_a_revocation_of_what_credly_does_not_know_is_done() -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
-        await here.settled()
-        here.credly.badges.clear()
-        here.say(event("revoked"))
-        await here.settled()
-        assert not here.store.letters
+@in_world()
+async def test_a_badge_that_its_earner_has_rejected_needs_no_revocation(here: World) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    here.credly.set_state(here.badge().id, "rejected")
+    here.say(event("revoked"))
+    await here.settled()
+    assert not here.store.letters
+    here.say(event("awarded", generation=2))
+    await here.settled()
+    assert here.held() == [(TEMPLATE, "1")]
 
-    play(scenario)
+
+@in_world()
+async def test_a_revocation_of_what_credly_does_not_know_is_done(here: World) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    here.credly.badges.clear()
+    here.say(event("revoked"))
+    await here.settled()
+    assert not here.store.letters
 
 
-def test_what_credly_refuses_goes_to_the_dead_letters_whole_and_can_be_redriven() -> None:
-    async def scenario(here: World) -> None:
-        bad = event("awarded", who=recipient(1, email="nobody@nowhere"))
-        here.say(bad)
-        await here.settled()
-        [letter] = here.store.letters
-        assert letter.why == "422: Validation failed: Recipient email [hidden] is invalid"
-        assert letter.original == bad.original
-        [raw] = here.store.table.values()
-        assert b"nowhere" not in raw
-        here.say(event("awarded"))
-        await here.settled()
-        assert here.held() == [(TEMPLATE, "1")]
-
-    play(scenario)
+@in_world()
+async def test_what_credly_refuses_goes_to_the_dead_letters_whole_and_can_be_redriven(here: World) -> None:
+    bad = event("awarded", who=recipient(1, email="nobody@nowhere"))
+    here.say(bad)
+    await here.settled()
+    [letter] = here.store.letters
+    assert letter.why == "422: Validation failed: Recipient email [hidden] is invalid"
+    assert letter.original == bad.original
+    [raw] = here.store.table.values()
+    assert b"nowhere" not in raw
+    here.say(event("awarded"))
+    await here.settled()
+    assert here.held() == [(TEMPLATE, "1")]
 
 
 @pytest.mark.parametrize(
@@ -370,198 +328,180 @@ def test_what_credly_refuses_goes_to_the_dead_letters_whole_and_can_be_redriven(
         ({"name": "", "username": ""}, "the learner's name is not known"),
     ],
 )
-def test_a_learner_of_whom_nothing_is_known_goes_to_the_dead_letters(
-    changes: dict[str, str], why: str
+@in_world()
+async def test_a_learner_of_whom_nothing_is_known_goes_to_the_dead_letters(
+    here: World, changes: dict[str, str], why: str
 ) -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded", who=recipient(1, **changes)))
-        await here.settled()
-        assert [letter.why for letter in here.store.letters] == [why]
-        assert here.calls("issue") == []
-
-    play(scenario)
+    here.say(event("awarded", who=recipient(1, **changes)))
+    await here.settled()
+    assert [letter.why for letter in here.store.letters] == [why]
+    assert here.calls("issue") == []
 
 
 @pytest.mark.parametrize("state", ["archived", "missing"])
-def test_an_unavailable_template_parks_its_badges_alone_until_it_is_active(
-    state: str, caplog: pytest.LogCaptureFixture
+@in_world()
+async def test_an_unavailable_template_parks_its_badges_alone_until_it_is_active(
+    here: World, state: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded", 1), event("awarded", 2))
-        await here.settled()
-        if state == "archived":
-            here.credly.add_template(ORGANIZATION, TEMPLATE, "archived")
-        else:
-            del here.credly.templates[TEMPLATE]
-        here.say(*(event("awarded", n) for n in range(10, 300)))
-        here.say(event("revoked", 2))
-        here.say(event("awarded", 1, template=OTHER_TEMPLATE))
-        await asyncio.sleep(3600)
-        # One alarm, a few calls; revocations and other templates go on.
-        alarms = [r for r in caplog.records if "is parked" in r.message]
-        assert len(alarms) == 1
-        assert here.held() == [(TEMPLATE, "1"), (OTHER_TEMPLATE, "1")]
-        assert len(here.credly.journal) < 60
-        assert here.reconciler.census().parked == {TEMPLATE: 290}
-        assert not here.store.letters
-        here.credly.add_template(ORGANIZATION, TEMPLATE)
-        await here.settled(within=400)
-        assert len(here.held()) == 292
-
-    play(scenario)
-
-
-def test_however_many_calls_find_a_template_archived_at_once_it_is_soon_looked_at_again() -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded", 0))
-        await here.settled()
+    here.say(event("awarded", 1), event("awarded", 2))
+    await here.settled()
+    if state == "archived":
         here.credly.add_template(ORGANIZATION, TEMPLATE, "archived")
-        here.say(*(event("awarded", n) for n in range(1, 50)))
-        await asyncio.sleep(1)
-        assert len([entry for entry in here.calls("issue") if entry.status == 422]) > 5
-        here.credly.add_template(ORGANIZATION, TEMPLATE)
-        await here.settled(within=31)
+    else:
+        del here.credly.templates[TEMPLATE]
+    here.say(*(event("awarded", n) for n in range(10, 300)))
+    here.say(event("revoked", 2))
+    here.say(event("awarded", 1, template=OTHER_TEMPLATE))
+    await asyncio.sleep(3600)
+    # One alarm, a few calls; revocations and other templates go on.
+    alarms = [r for r in caplog.records if "is parked" in r.message]
+    assert len(alarms) == 1
+    assert here.held() == [(TEMPLATE, "1"), (OTHER_TEMPLATE, "1")]
+    assert len(here.credly.journal) < 60
+    assert here.reconciler.census().parked == {TEMPLATE: 290}
+    assert not here.store.letters
+    here.credly.add_template(ORGANIZATION, TEMPLATE)
+    await here.settled(within=400)
+    assert len(here.held()) == 292
 
-    play(scenario)
+
+@in_world()
+async def test_however_many_calls_find_a_template_archived_at_once_it_is_soon_looked_at_again(
+    here: World,
+) -> None:
+    here.say(event("awarded", 0))
+    await here.settled()
+    here.credly.add_template(ORGANIZATION, TEMPLATE, "archived")
+    here.say(*(event("awarded", n) for n in range(1, 50)))
+    await asyncio.sleep(1)
+    assert len([entry for entry in here.calls("issue") if entry.status == 422]) > 5
+    here.credly.add_template(ORGANIZATION, TEMPLATE)
+    await here.settled(within=31)
 
 
-def test_a_revocation_whose_look_up_finds_no_template_waits_without_haste() -> None:
-    async def scenario(here: World) -> None:
-        here.credly.schedule([Fault("error", call="look_up", status=404)])
-        here.say(event("revoked"))
-        await asyncio.sleep(3600)
-        assert 10 < len(here.calls("look_up")) < 70
-        here.credly.schedule([])
-        await here.settled(within=61)
-
-    play(scenario)
+@in_world()
+async def test_a_revocation_whose_look_up_finds_no_template_waits_without_haste(here: World) -> None:
+    here.credly.schedule([Fault("error", call="look_up", status=404)])
+    here.say(event("revoked"))
+    await asyncio.sleep(3600)
+    assert 10 < len(here.calls("look_up")) < 70
+    here.credly.schedule([])
+    await here.settled(within=61)
 
 
 @pytest.mark.parametrize("retry_after", ["7", None])
-def test_throttling_is_obeyed_and_lowers_the_rate_for_a_while(retry_after: str | None) -> None:
-    async def scenario(here: World) -> None:
-        here.credly.schedule([Fault("error", status=429, retry_after=retry_after, first=20, last=20)])
-        organization = next(iter(here.organizations))
-        here.say(*(event("awarded", n) for n in range(40)))
-        await here.until(lambda: organization.rate < 5)
-        since = now()
-        assert organization.rate == 2.5
-        await here.settled()
-        times = [at for at, _ in here.wire.started]
-        gap = min(at for at in times if at > since) - since
-        assert gap > (6.9 if retry_after else 0.9)
-        assert organization.rate > 2.5
-        assert len(here.held()) == 40
+@in_world(Limits(in_flight=1, rate=5))
+async def test_throttling_is_obeyed_and_lowers_the_rate_for_a_while(
+    here: World, retry_after: str | None
+) -> None:
+    here.credly.schedule([Fault("error", status=429, retry_after=retry_after, first=20, last=20)])
+    organization = next(iter(here.organizations))
+    here.say(*(event("awarded", n) for n in range(40)))
+    await here.until(lambda: organization.rate < 5)
+    since = now()
+    assert organization.rate == 2.5
+    await here.settled()
+    times = [at for at, _ in here.wire.started]
+    gap = min(at for at in times if at > since) - since
+    assert gap > (6.9 if retry_after else 0.9)
+    assert organization.rate > 2.5
+    assert len(here.held()) == 40
 
-    play(scenario, Limits(in_flight=1, rate=5))
 
-
-def test_a_call_that_is_throttled_is_made_again() -> None:
-    async def scenario(here: World) -> None:
-        here.credly.schedule([Fault("error", status=429, retry_after="1", call="issue", share=0.5)])
-        here.say(*(event("awarded", n) for n in range(30)))
-        await here.settled()
-        assert len(here.credly.held()) == len(issued(here)) == 30
-
-    play(scenario)
+@in_world()
+async def test_a_call_that_is_throttled_is_made_again(here: World) -> None:
+    here.credly.schedule([Fault("error", status=429, retry_after="1", call="issue", share=0.5)])
+    here.say(*(event("awarded", n) for n in range(30)))
+    await here.settled()
+    assert len(here.credly.held()) == len(issued(here)) == 30
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_pauses_its_organization_until_it_works_again(
-    status: int, caplog: pytest.LogCaptureFixture
+@in_world(BRISK)
+async def test_a_refused_key_pauses_its_organization_until_it_works_again(
+    here: World, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def scenario(here: World) -> None:
-        here.credly.schedule([Fault("error", ORGANIZATION, status=status)])
-        here.say(*(event("awarded", n) for n in range(50)))
-        here.say(*(event("awarded", n, template=OTHER_TEMPLATE) for n in range(50)))
-        await here.until(lambda: len(here.held()) == 50, within=10)
-        await asyncio.sleep(3600)
-        said = [record for record in caplog.records if "is paused" in record.message]
-        assert len(said) == 1
-        mine = [entry for entry in here.credly.journal if entry.organization == ORGANIZATION]
-        assert len(mine) < 3600 / 30 + 10
-        here.credly.schedule([])
-        await here.settled(within=120)
-        assert len(here.held()) == 100
-
-    play(scenario, BRISK)
+    here.credly.schedule([Fault("error", ORGANIZATION, status=status)])
+    here.say(*(event("awarded", n) for n in range(50)))
+    here.say(*(event("awarded", n, template=OTHER_TEMPLATE) for n in range(50)))
+    await here.until(lambda: len(here.held()) == 50, within=10)
+    await asyncio.sleep(3600)
+    said = [record for record in caplog.records if "is paused" in record.message]
+    assert len(said) == 1
+    mine = [entry for entry in here.credly.journal if entry.organization == ORGANIZATION]
+    assert len(mine) < 3600 / 30 + 10
+    here.credly.schedule([])
+    await here.settled(within=120)
+    assert len(here.held()) == 100
 
 
-def test_a_new_key_in_the_file_is_used_at_once(tmp_path: Path) -> None:
+@in_world()
+async def test_a_new_key_in_the_file_is_used_at_once(here: World, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("expired\n")
-
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
-        await asyncio.sleep(5)
-        assert here.credly.badges == {}
-        path.write_text(KEY + "\n")
-        await here.settled(within=2.5)
-        assert here.held() == [(TEMPLATE, "1")]
-
-    play(scenario, key=KeyRef(file=str(path)))
+    here.catalog(both_with(KeyRef(file=str(path))), here.templates)
+    here.say(event("awarded"))
+    await asyncio.sleep(5)
+    assert here.credly.badges == {}
+    path.write_text(KEY + "\n")
+    await here.settled(within=2.5)
+    assert here.held() == [(TEMPLATE, "1")]
 
 
 @pytest.mark.parametrize("reference", ["file", "env"])
-def test_a_missing_key_pauses_its_organization_without_a_call(reference: str, tmp_path: Path) -> None:
+@in_world()
+async def test_a_missing_key_pauses_its_organization_without_a_call(
+    here: World, reference: str, tmp_path: Path
+) -> None:
     path = tmp_path / "key"
+    missing = KeyRef(file=str(path)) if reference == "file" else KeyRef(env="NO_SUCH_KEY")
+    here.catalog(both_with(missing), here.templates)
+    here.say(event("awarded"))
+    await asyncio.sleep(100)
+    assert here.wire.started == []
+    if reference == "file":
+        path.write_text(KEY)
+        await here.settled(within=2.5)
 
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
+
+@in_world(BRISK, key=KeyRef(env="WRONG"))
+async def test_a_corrected_reference_in_the_catalog_frees_a_paused_organization(here: World) -> None:
+    here.say(*(event("awarded", n) for n in range(100)))
+    await asyncio.sleep(100)
+    assert here.wire.started == []
+    right = OrganizationTerms(ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))
+    here.catalog([right], here.templates)
+    await here.settled(within=10)
+
+
+@in_world(BRISK)
+async def test_an_organization_that_leaves_the_catalog_and_returns_goes_on(here: World) -> None:
+    here.wire.away.add(ORGANIZATION)
+    here.say(*(event("awarded", n) for n in range(100)))
+    await asyncio.sleep(100)
+    for in_force in ([], here.terms):
+        here.catalog(in_force, here.templates)
         await asyncio.sleep(100)
-        assert here.wire.started == []
-        if reference == "file":
-            path.write_text(KEY)
-            await here.settled(within=2.5)
-
-    play(scenario, key=KeyRef(file=str(path)) if reference == "file" else KeyRef(env="NO_SUCH_KEY"))
+    here.wire.away.clear()
+    await here.settled(within=100)
 
 
-def test_a_corrected_reference_in_the_catalog_frees_a_paused_organization() -> None:
-    async def scenario(here: World) -> None:
-        here.say(*(event("awarded", n) for n in range(100)))
-        await asyncio.sleep(100)
-        assert here.wire.started == []
-        right = OrganizationTerms(ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))
-        here.organizations.take([right], here.organizations._templates)
-        here.reconciler.catalog_changed()
-        await here.settled(within=10)
-
-    play(scenario, BRISK, key=KeyRef(env="WRONG"))
-
-
-def test_an_organization_that_leaves_the_catalog_and_returns_goes_on() -> None:
-    async def scenario(here: World) -> None:
-        here.wire.away.add(ORGANIZATION)
-        here.say(*(event("awarded", n) for n in range(100)))
-        await asyncio.sleep(100)
-        terms = [organization.terms for organization in here.organizations]
-        for in_force in ([], terms):
-            here.organizations.take(in_force, here.organizations._templates)
-            here.reconciler.catalog_changed()
-            await asyncio.sleep(100)
-        here.wire.away.clear()
-        await here.settled(within=100)
-
-    play(scenario, BRISK)
-
-
-def test_the_breaker_lets_one_call_try_during_an_outage_and_everything_through_after_it() -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded", 0))
-        await here.settled()
-        here.say(*(event("awarded", n) for n in range(500)))
-        here.wire.away.add(ORGANIZATION)
-        await asyncio.sleep(1)
-        begun, here.wire.most_in_flight = len(here.wire.started), Counter()
-        await asyncio.sleep(3600)
-        assert len(here.wire.started) - begun < 3600 / 30
-        assert here.wire.most_in_flight[ORGANIZATION] == 1
-        here.wire.away.clear()
-        await here.settled(within=90)
-        assert len(here.held()) == 500
-
-    play(scenario)
+@in_world()
+async def test_the_breaker_lets_one_call_try_during_an_outage_and_everything_through_after_it(
+    here: World,
+) -> None:
+    here.say(event("awarded", 0))
+    await here.settled()
+    here.say(*(event("awarded", n) for n in range(500)))
+    here.wire.away.add(ORGANIZATION)
+    await asyncio.sleep(1)
+    begun, here.wire.most_in_flight = len(here.wire.started), Counter()
+    await asyncio.sleep(3600)
+    assert len(here.wire.started) - begun < 3600 / 30
+    assert here.wire.most_in_flight[ORGANIZATION] == 1
+    here.wire.away.clear()
+    await here.settled(within=90)
+    assert len(here.held()) == 500
 
 
 def test_an_outage_of_one_organization_never_slows_the_other() -> None:
@@ -583,45 +523,43 @@ def test_an_outage_of_one_organization_never_slows_the_other() -> None:
     assert took["beside"] == pytest.approx(took["alone"], rel=0.1)
 
 
-def test_one_badge_that_always_fails_waits_longer_each_time_and_holds_nobody_up() -> None:
-    async def scenario(here: World) -> None:
-        poison = event("awarded", 13)
-        original = here.credly.handle
+@in_world()
+async def test_one_badge_that_always_fails_waits_longer_each_time_and_holds_nobody_up(here: World) -> None:
+    poison = event("awarded", 13)
+    original = here.credly.handle
 
-        def handle(method: str, target: str, headers: Any, body: bytes) -> Any:
-            if b'"issuer_earner_id":"13"' in body:
-                here.credly.schedule([Fault("error", status=500)])
-            try:
-                return original(method, target, headers, body)
-            finally:
-                here.credly.schedule([])
+    def handle(method: str, target: str, headers: Any, body: bytes) -> Any:
+        if b'"issuer_earner_id":"13"' in body:
+            here.credly.schedule([Fault("error", status=500)])
+        try:
+            return original(method, target, headers, body)
+        finally:
+            here.credly.schedule([])
 
-        here.credly.handle = handle  # type: ignore[method-assign]
-        here.say(poison, *(event("awarded", n) for n in range(100, 200)))
-        await here.until(lambda: len(here.held()) == 100, within=10)
-        await asyncio.sleep(3600)
-        assert len(here.calls("issue")) < 100 + 80
-        here.say(event("awarded", 14))
-        await here.until(lambda: len(here.held()) == 101, within=1)
-
-    play(scenario)
+    here.credly.handle = handle  # type: ignore[method-assign]
+    here.say(poison, *(event("awarded", n) for n in range(100, 200)))
+    await here.until(lambda: len(here.held()) == 100, within=10)
+    await asyncio.sleep(3600)
+    assert len(here.calls("issue")) < 100 + 80
+    here.say(event("awarded", 14))
+    await here.until(lambda: len(here.held()) == 101, within=1)
 
 
 @pytest.mark.parametrize("kind", ["awarded", "revoked"])
 @pytest.mark.parametrize("trouble", [Fault("error", status=500), Fault("error", status=200, body="html")])
-def test_what_fails_while_look_ups_work_waits_longer_each_time(kind: Kind, trouble: Fault) -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
-        await here.settled()
-        call: Call = "revoke" if kind == "revoked" else "issue"
-        here.credly.schedule([replace(trouble, call=call)])
-        here.say(event("revoked") if kind == "revoked" else event("awarded", 2))
-        await asyncio.sleep(3600)
-        assert len(here.calls(call)) < 80
-        here.credly.schedule([])
-        await here.settled(within=61)
-
-    play(scenario)
+@in_world()
+async def test_what_fails_while_look_ups_work_waits_longer_each_time(
+    here: World, kind: Kind, trouble: Fault
+) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    call: Call = "revoke" if kind == "revoked" else "issue"
+    here.credly.schedule([replace(trouble, call=call)])
+    here.say(event("revoked") if kind == "revoked" else event("awarded", 2))
+    await asyncio.sleep(3600)
+    assert len(here.calls(call)) < 80
+    here.credly.schedule([])
+    await here.settled(within=61)
 
 
 # Ambiguous ends and crashes.
@@ -640,125 +578,113 @@ def test_what_fails_while_look_ups_work_waits_longer_each_time(kind: Kind, troub
         Fault("slow_before", call="issue", seconds=29.99, last=1),
     ],
 )
-def test_an_ambiguous_issue_is_looked_up_before_anything_else(fault: Fault, duplicates: bool) -> None:
-    async def scenario(here: World) -> None:
-        here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
-        here.credly.schedule([fault])
-        here.say(event("awarded"))
-        await here.settled()
-        assert len(here.credly.badges) == 1
-        calls = [entry.call for entry in here.calls("issue", "look_up")]
-        second = [place for place, call in enumerate(calls) if call == "issue"][1:]
-        assert all("look_up" in calls[:place] for place in second)
-
-    play(scenario)
+@in_world()
+async def test_an_ambiguous_issue_is_looked_up_before_anything_else(
+    here: World, fault: Fault, duplicates: bool
+) -> None:
+    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
+    here.credly.schedule([fault])
+    here.say(event("awarded"))
+    await here.settled()
+    assert len(here.credly.badges) == 1
+    calls = [entry.call for entry in here.calls("issue", "look_up")]
+    second = [place for place, call in enumerate(calls) if call == "issue"][1:]
+    assert all("look_up" in calls[:place] for place in second)
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "reset_before", "lost", "slow"])
-def test_an_ambiguous_revocation_is_looked_up_before_anything_else(kind: Any) -> None:
-    async def scenario(here: World) -> None:
-        here.say(event("awarded"))
-        await here.settled()
-        here.credly.schedule([Fault(kind, call="revoke", last=1, seconds=100)])
-        here.say(event("revoked"))
-        await here.settled()
-        assert here.held() == []
-        assert not here.store.letters
-
-    play(scenario)
+@in_world()
+async def test_an_ambiguous_revocation_is_looked_up_before_anything_else(here: World, kind: Any) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    here.credly.schedule([Fault(kind, call="revoke", last=1, seconds=100)])
+    here.say(event("revoked"))
+    await here.settled()
+    assert here.held() == []
+    assert not here.store.letters
 
 
 @pytest.mark.parametrize("duplicates", [False, True])
-def test_a_call_that_outlives_its_worker_is_waited_for(duplicates: bool) -> None:
-    async def scenario(here: World) -> None:
-        here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
-        here.credly.schedule([Fault("slow_before", call="issue", seconds=20, last=1)])
-        here.say(event("awarded"))
-        await here.until(lambda: here.issuance().doubt is not None)
-        await asyncio.sleep(1)
-        here.restart()
-        await here.settled()
-        await asyncio.sleep(60)
-        assert len(here.credly.badges) == 1
-        assert here.issuance().held == here.badge().id
-
-    play(scenario)
+@in_world()
+async def test_a_call_that_outlives_its_worker_is_waited_for(here: World, duplicates: bool) -> None:
+    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
+    here.credly.schedule([Fault("slow_before", call="issue", seconds=20, last=1)])
+    here.say(event("awarded"))
+    await here.until(lambda: here.issuance().doubt is not None)
+    await asyncio.sleep(1)
+    here.restart()
+    await here.settled()
+    await asyncio.sleep(60)
+    assert len(here.credly.badges) == 1
+    assert here.issuance().held == here.badge().id
 
 
-def test_a_template_that_allows_duplicates_is_looked_up_before_the_first_issue() -> None:
-    async def scenario(here: World) -> None:
-        here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=True)
-        here.say(event("awarded"))
-        await here.settled()
-        here.store.table.clear()
-        here.restart()
-        here.say(event("awarded"))
-        await here.settled()
-        assert len(here.credly.badges) == 1
-
-    play(scenario)
+@in_world()
+async def test_a_template_that_allows_duplicates_is_looked_up_before_the_first_issue(here: World) -> None:
+    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=True)
+    here.say(event("awarded"))
+    await here.settled()
+    here.store.table.clear()
+    here.restart()
+    here.say(event("awarded"))
+    await here.settled()
+    assert len(here.credly.badges) == 1
 
 
-def test_no_call_is_made_before_its_intent_is_durable() -> None:
-    async def scenario(here: World) -> None:
-        durable = []
-        original = here.credly.handle
+@in_world()
+async def test_no_call_is_made_before_its_intent_is_durable(here: World) -> None:
+    durable = []
+    original = here.credly.handle
 
-        def handle(method: str, target: str, headers: Any, body: bytes) -> Any:
-            if method in ("POST", "PUT"):
-                durable.append(here.issuance().doubt)
-            return original(method, target, headers, body)
+    def handle(method: str, target: str, headers: Any, body: bytes) -> Any:
+        if method in ("POST", "PUT"):
+            durable.append(here.issuance().doubt)
+        return original(method, target, headers, body)
 
-        here.credly.handle = handle  # type: ignore[method-assign]
-        here.say(event("awarded"))
-        await here.settled()
-        here.say(event("revoked"))
-        await here.settled()
-        assert [doubt.about for doubt in durable if doubt] == ["issue", "revoke"]
-
-    play(scenario)
+    here.credly.handle = handle  # type: ignore[method-assign]
+    here.say(event("awarded"))
+    await here.settled()
+    here.say(event("revoked"))
+    await here.settled()
+    assert [doubt.about for doubt in durable if doubt] == ["issue", "revoke"]
 
 
-def test_a_worker_that_was_paused_behind_its_intent_looks_up_before_it_calls() -> None:
-    async def scenario(here: World) -> None:
-        original = here.store.save
-        paused = []
+@in_world()
+async def test_a_worker_that_was_paused_behind_its_intent_looks_up_before_it_calls(here: World) -> None:
+    original = here.store.save
+    paused: list[float] = []
 
-        async def save(changes: Any) -> Any:
-            results = await original(changes)
-            if not paused and any(result.doubt for result in results):
-                paused.append(now())
-                await asyncio.sleep(60)
-            return results
+    async def save(changes: Any) -> Any:
+        results = await original(changes)
+        if not paused and any(result.doubt for result in results):
+            paused.append(now())
+            await asyncio.sleep(60)
+        return results
 
-        here.store.save = save  # type: ignore[method-assign]
-        here.say(event("awarded"))
-        await here.settled()
-        assert paused
-        assert [entry.call for entry in here.calls("issue", "look_up")] == ["look_up", "look_up", "issue"]
-
-    play(scenario)
+    here.store.save = save  # type: ignore[method-assign]
+    here.say(event("awarded"))
+    await here.settled()
+    assert paused
+    assert [entry.call for entry in here.calls("issue", "look_up")] == ["look_up", "look_up", "issue"]
 
 
 @pytest.mark.parametrize("duplicates", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_crash_at_any_moment_issues_nothing_twice(seed: int, duplicates: bool) -> None:
-    async def scenario(here: World) -> None:
-        draw = random.Random(seed)
-        here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
-        here.say(*(event("awarded", n) for n in range(100)))
-        for _ in range(15):
-            await asyncio.sleep(draw.random() * 0.3)
-            here.restart()
-        here.say(*(event("revoked", n) for n in range(0, 100, 2)))
-        for _ in range(15):
-            await asyncio.sleep(draw.random() * 0.3)
-            here.restart()
-        await here.settled()
-        assert here.held() == [(TEMPLATE, str(n)) for n in sorted(map(str, range(1, 100, 2)))]
-        assert max(Counter(entry.earner for entry in issued(here)).values()) == 1
-
-    play(scenario)
+@in_world()
+async def test_a_crash_at_any_moment_issues_nothing_twice(here: World, seed: int, duplicates: bool) -> None:
+    draw = random.Random(seed)
+    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
+    here.say(*(event("awarded", n) for n in range(100)))
+    for _ in range(15):
+        await asyncio.sleep(draw.random() * 0.3)
+        here.restart()
+    here.say(*(event("revoked", n) for n in range(0, 100, 2)))
+    for _ in range(15):
+        await asyncio.sleep(draw.random() * 0.3)
+        here.restart()
+    await here.settled()
+    assert here.held() == [(TEMPLATE, str(n)) for n in sorted(map(str, range(1, 100, 2)))]
+    assert max(Counter(entry.earner for entry in issued(here)).values()) == 1
 
 
 STORM = [
@@ -799,104 +725,96 @@ EVERY_KIND = {
 @pytest.mark.parametrize("duplicates", [False, True])
 @pytest.mark.parametrize("archived", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_through_every_kind_of_trouble_credly_ends_with_the_last_word(
-    seed: int, archived: bool, duplicates: bool
+@in_world()
+async def test_through_every_kind_of_trouble_credly_ends_with_the_last_word(
+    here: World, seed: int, archived: bool, duplicates: bool
 ) -> None:
-    endure(STORM, seed, archived=archived, duplicates=duplicates)
+    await endure(here, STORM, seed, archived=archived, duplicates=duplicates)
 
 
 @pytest.mark.parametrize("duplicates", [False, True])
 @pytest.mark.parametrize("kind", EVERY_KIND)
-def test_through_one_kind_of_trouble_credly_ends_with_the_last_word(kind: str, duplicates: bool) -> None:
-    endure([EVERY_KIND[kind]], seed=1, duplicates=duplicates, words=200)
+@in_world()
+async def test_through_one_kind_of_trouble_credly_ends_with_the_last_word(
+    here: World, kind: str, duplicates: bool
+) -> None:
+    await endure(here, [EVERY_KIND[kind]], seed=1, duplicates=duplicates, words=200)
 
 
-def endure(
-    faults: list[Fault], seed: int, *, archived: bool = False, duplicates: bool, words: int = 800
+async def endure(
+    here: World, faults: list[Fault], seed: int, *, archived: bool = False, duplicates: bool, words: int = 800
 ) -> None:
     """Many words, trouble and crashes: Credly ends with the last words' badges, none twice, in order."""
-
-    async def scenario(here: World) -> None:
-        draw = random.Random(seed)
-        here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
-        here.credly.schedule(faults)
-        said: list[BadgeEvent] = []
-        generations: defaultdict[int, int] = defaultdict(int)
-        held: set[int] = set()
-        for number in range(words):
-            if archived and number % 200 == 100:
-                here.credly.add_template(ORGANIZATION, TEMPLATE, "archived", duplicates)
-            elif archived and number % 200 == 160:
-                here.credly.add_template(ORGANIZATION, TEMPLATE, "active", duplicates)
-            learner = draw.randrange(200)
-            if learner in held:
-                held.remove(learner)
-                said.append(event("revoked", learner, generations[learner]))
-            else:
-                held.add(learner)
-                generations[learner] += 1
-                earned = EPOCH + timedelta(days=generations[learner])
-                said.append(event("awarded", learner, generations[learner], time=earned))
-            here.say(said[-1])
-            if draw.random() < 0.05:
-                here.say(draw.choice(said))
-            await asyncio.sleep(draw.random() * 0.1)
-            if draw.random() < 0.02:
-                here.restart()
-        await here.settled(within=100_000, every=1.0)
-        met = {entry.fault for entry in here.credly.journal}
-        assert met >= {fault.kind for fault in faults if fault.kind != "slow_before"}
-        assert sorted(map(int, (b.earner for b in here.credly.held()))) == sorted(held)
-        for word in last_words(said).values():
-            assert done(here.issuance(word.learner))
-        # In order within a badge: an issue, its revocation, the next issue.
-        for learner in range(200):
-            calls = [e.call for e in here.credly.journal if e.done and e.earner == str(learner)]
-            assert calls == (["issue", "revoke"] * len(calls))[: len(calls)]
-            issues = Counter(e.issued_at for e in issued(here) if e.earner == str(learner))
-            assert max(issues.values(), default=0) <= 1
-        assert not here.store.letters
-
-    play(scenario)
+    draw = random.Random(seed)
+    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
+    here.credly.schedule(faults)
+    said: list[BadgeEvent] = []
+    generations: defaultdict[int, int] = defaultdict(int)
+    held: set[int] = set()
+    for number in range(words):
+        if archived and number % 200 == 100:
+            here.credly.add_template(ORGANIZATION, TEMPLATE, "archived", duplicates)
+        elif archived and number % 200 == 160:
+            here.credly.add_template(ORGANIZATION, TEMPLATE, "active", duplicates)
+        learner = draw.randrange(200)
+        if learner in held:
+            held.remove(learner)
+            said.append(event("revoked", learner, generations[learner]))
+        else:
+            held.add(learner)
+            generations[learner] += 1
+            earned = EPOCH + timedelta(days=generations[learner])
+            said.append(event("awarded", learner, generations[learner], time=earned))
+        here.say(said[-1])
+        if draw.random() < 0.05:
+            here.say(draw.choice(said))
+        await asyncio.sleep(draw.random() * 0.1)
+        if draw.random() < 0.02:
+            here.restart()
+    await here.settled(within=100_000, every=1.0)
+    met = {entry.fault for entry in here.credly.journal}
+    assert met >= {fault.kind for fault in faults if fault.kind != "slow_before"}
+    assert sorted(map(int, (b.earner for b in here.credly.held()))) == sorted(held)
+    for word in last_words(said).values():
+        assert done(here.issuance(word.learner))
+    # In order within a badge: an issue, its revocation, the next issue.
+    for learner in range(200):
+        calls = [e.call for e in here.credly.journal if e.done and e.earner == str(learner)]
+        assert calls == (["issue", "revoke"] * len(calls))[: len(calls)]
+        issues = Counter(e.issued_at for e in issued(here) if e.earner == str(learner))
+        assert max(issues.values(), default=0) <= 1
+    assert not here.store.letters
 
 
-def test_what_waits_for_its_template_in_the_catalog_is_issued_when_it_comes() -> None:
-    async def scenario(here: World) -> None:
-        kept = here.organizations._templates
-        terms = [organization.terms for organization in here.organizations]
-        here.organizations.take(terms, {})
-        here.say(event("awarded"))
-        await asyncio.sleep(10)
-        assert here.reconciler.census().pending == {"": 1}
-        here.organizations.take(terms, kept)
-        here.reconciler.catalog_changed()
-        await here.settled(within=1)
-
-    play(scenario)
+@in_world()
+async def test_what_waits_for_its_template_in_the_catalog_is_issued_when_it_comes(here: World) -> None:
+    templates = here.templates
+    here.catalog(here.terms, {})
+    here.say(event("awarded"))
+    await asyncio.sleep(10)
+    assert here.reconciler.census().pending == {"": 1}
+    here.catalog(here.terms, templates)
+    await here.settled(within=1)
 
 
-def test_the_census_says_what_is_pending_and_since_when() -> None:
-    async def scenario(here: World) -> None:
-        here.wire.away.add(ORGANIZATION)
-        here.say(event("awarded", 1, time=EPOCH - timedelta(hours=1)), event("awarded", 2))
-        await asyncio.sleep(1)
-        census = here.reconciler.census()
-        assert census.pending == {ORGANIZATION: 2}
-        assert census.oldest == {ORGANIZATION: EPOCH.timestamp() - 3600}
-        here.wire.away.clear()
-        await here.until(lambda: here.reconciler.census().pending == {})
-
-    play(scenario, QUICK)
+@in_world(QUICK)
+async def test_the_census_says_what_is_pending_and_since_when(here: World) -> None:
+    here.wire.away.add(ORGANIZATION)
+    here.say(event("awarded", 1, time=EPOCH - timedelta(hours=1)), event("awarded", 2))
+    await asyncio.sleep(1)
+    census = here.reconciler.census()
+    assert census.pending == {ORGANIZATION: 2}
+    assert census.oldest == {ORGANIZATION: EPOCH.timestamp() - 3600}
+    here.wire.away.clear()
+    await here.until(lambda: here.reconciler.census().pending == {})
 
 
-def test_waiting_badges_are_picked_up_by_the_next_owner() -> None:
-    async def scenario(here: World) -> None:
-        here.wire.away.add(ORGANIZATION)
-        here.say(*(event("awarded", n) for n in range(1_000)))
-        await asyncio.sleep(10)
-        here.restart()
-        here.wire.away.clear()
-        await here.settled()
-        assert len(here.held()) == 1_000
-
-    play(scenario, Limits(in_flight=64, rate=1e6))
+@in_world(Limits(in_flight=64, rate=1e6))
+async def test_waiting_badges_are_picked_up_by_the_next_owner(here: World) -> None:
+    here.wire.away.add(ORGANIZATION)
+    here.say(*(event("awarded", n) for n in range(1_000)))
+    await asyncio.sleep(10)
+    here.restart()
+    here.wire.away.clear()
+    await here.settled()
+    assert len(here.held()) == 1_000

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
+from functools import wraps
+from inspect import signature
+from typing import Any, Concatenate, ParamSpec
 from uuid import UUID, uuid5
 
 import orjson
@@ -31,7 +33,7 @@ from streams.relay.issuance import (
 from streams.relay.organizations import KeyRef, Limits, Organizations, OrganizationTerms, TemplateTerms
 from streams.relay.reconciler import Change, Reconciler
 from streams.sandbox.credly import Badge, Credly, Entry
-from tests.relay.virtual import EPOCH, virtual_clock
+from tests.relay.virtual import EPOCH, in_virtual_time, virtual_clock
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 OTHER_ORGANIZATION = "7f0b9c0d-1111-4f0e-8d0a-0f2a7d0c1b22"
@@ -41,6 +43,8 @@ KEY = "S3cret-Key"
 BASE = "http://credly.test"
 SECONDS = 30.0
 QUICK = Limits(in_flight=8, rate=1e6)
+
+P = ParamSpec("P")
 
 
 def badge_id(learner: int, template: str = TEMPLATE) -> str:
@@ -180,12 +184,14 @@ class Wire:
 
 @dataclass
 class World:
-    """Everything, with one reconciler that can be killed and started anew."""
+    """Everything, with one reconciler that can be killed and started again."""
 
     store: MemoryStore
     credly: Credly
     wire: Wire
     organizations: Organizations
+    terms: Sequence[OrganizationTerms]
+    templates: Mapping[str, TemplateTerms]
     reconciler: Reconciler
     restart: Callable[[], None] = field(repr=False)
     running: list[asyncio.Task[None]] = field(default_factory=list)
@@ -195,6 +201,12 @@ class World:
 
     def forget(self, learner: int) -> None:
         self.reconciler.follow(self.store.forget(learner, EPOCH))
+
+    def catalog(self, terms: Sequence[OrganizationTerms], templates: Mapping[str, TemplateTerms]) -> None:
+        """Another catalog comes into force."""
+        self.terms, self.templates = terms, templates
+        self.organizations.take(terms, templates)
+        self.reconciler.catalog_changed()
 
     def issuance(self, learner: int = 1, template: str = TEMPLATE) -> Issuance:
         found = self.store.get(badge_id(learner, template).encode())
@@ -210,7 +222,7 @@ class World:
     async def settled(self, within: float = 3_600.0, every: float = 0.01) -> None:
         await self.until(lambda: all(done(issuance) for _, issuance in self.store.scan()), within, every)
 
-    async def until(self, true: Callable[[], bool], within: float = 3_600.0, every: float = 0.01) -> None:
+    async def until(self, true: Callable[[], object], within: float = 3_600.0, every: float = 0.01) -> None:
         async with asyncio.timeout(within):
             while not true():
                 assert not self.running[-1].done(), self.running[-1]
@@ -227,7 +239,8 @@ async def world(
     key: KeyRef | None = None,
     retry: Patience = Patience(1.0, 60.0),
     **terms: Any,
-):  # type: ignore[no-untyped-def]
+) -> AsyncIterator[World]:
+    """Two organizations with a template each; `terms` are of both templates."""
     clock = virtual_clock()
     credly = Credly(now=clock.monotonic)
     wire = Wire(credly)
@@ -237,14 +250,6 @@ async def world(
     for organization, template in ((ORGANIZATION, TEMPLATE), (OTHER_ORGANIZATION, OTHER_TEMPLATE)):
         credly.add_organization(organization, KEY)
         credly.add_template(organization, template)
-    reference = key or KeyRef(env="KEY")
-    organizations.take(
-        [OrganizationTerms(name, "credly", BASE, reference) for name in (ORGANIZATION, OTHER_ORGANIZATION)],
-        {
-            TEMPLATE: TemplateTerms(ORGANIZATION, **terms),
-            OTHER_TEMPLATE: TemplateTerms(OTHER_ORGANIZATION, **terms),
-        },
-    )
 
     def start() -> None:
         here.reconciler = Reconciler(store, organizations, clock, retry)
@@ -254,7 +259,15 @@ async def world(
         here.running[-1].cancel()
         start()
 
-    here = World(store, credly, wire, organizations, Reconciler(store, organizations, clock), restart)
+    first = Reconciler(store, organizations, clock)
+    here = World(store, credly, wire, organizations, (), {}, first, restart)
+    here.catalog(
+        both_with(key or KeyRef(env="KEY")),
+        {
+            TEMPLATE: TemplateTerms(ORGANIZATION, **terms),
+            OTHER_TEMPLATE: TemplateTerms(OTHER_ORGANIZATION, **terms),
+        },
+    )
     start()
     try:
         await asyncio.sleep(0)
@@ -264,5 +277,34 @@ async def world(
         await asyncio.gather(*here.running, return_exceptions=True)
 
 
-def after(seconds: float) -> datetime:
-    return EPOCH + timedelta(seconds=seconds)
+def play(scenario: Callable[[World], Awaitable[None]], limits: Limits = QUICK, **given: Any) -> None:
+    """Run a scenario in a world of its own, in virtual time."""
+
+    async def run() -> None:
+        async with world(limits, **given) as here:
+            await scenario(here)
+
+    in_virtual_time(run())
+
+
+def in_world(
+    limits: Limits = QUICK, **given: Any
+) -> Callable[[Callable[Concatenate[World, P], Awaitable[None]]], Callable[P, None]]:
+    """Make a scenario a test in a world of its own; its other arguments are pytest's, as in any test."""
+
+    def as_test(scenario: Callable[Concatenate[World, P], Awaitable[None]]) -> Callable[P, None]:
+        @wraps(scenario)
+        def test(*arguments: P.args, **named: P.kwargs) -> None:
+            play(lambda here: scenario(here, *arguments, **named), limits, **given)
+
+        # pytest takes the names of fixtures from here: the world is none of them.
+        asked = signature(scenario)
+        test.__dict__["__signature__"] = asked.replace(parameters=list(asked.parameters.values())[1:])
+        return test
+
+    return as_test
+
+
+def both_with(key: KeyRef) -> list[OrganizationTerms]:
+    """Both organizations, with this reference to their key."""
+    return [OrganizationTerms(name, "credly", BASE, key) for name in (ORGANIZATION, OTHER_ORGANIZATION)]
