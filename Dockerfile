@@ -2,13 +2,12 @@
 # its development tools, on a slim Python.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
-COPY .ci/constraints.txt .ci/constraints.txt
+COPY pyproject.toml constraints.txt README.md LICENSE CHANGELOG.md ./
 COPY avro avro
 COPY streams streams
 RUN python -m venv --without-pip /opt/badge-streams \
  && python -m pip --python /opt/badge-streams/bin/python install \
-      --no-cache-dir --disable-pip-version-check --constraint .ci/constraints.txt .
+      --no-cache-dir --disable-pip-version-check --constraint constraints.txt .
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/badge-streams /opt/badge-streams

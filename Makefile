@@ -10,9 +10,10 @@ help: ## Say what each target does
 
 install: $(VENV)/.installed ## Make .venv with everything that development needs
 
-$(VENV)/.installed: pyproject.toml .ci/constraints.txt
+# Decision 0013 says why the constraints are at the top.
+$(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: install ## Show the whole way of an event on a real Kafka
@@ -25,7 +26,7 @@ test-faults: install ## Do every harm to workers and brokers, 30,000 events each
 	$(BIN)/python -m tests.faults
 
 test-helm: install ## Check chart, alerts, dashboard and image (needs Go, apt-get, Java and Maven)
-	tools=$$(.ci/chart-tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/chart/with_tools.py tests/chart/image_steps.py
+	tools=$$(tests/chart/tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/chart/with_tools.py tests/chart/image_steps.py
 
 bench: install ## Measure speed beside a hand-written loop, write docs/performance.md
 	$(BIN)/python -m tests.bench
@@ -42,10 +43,10 @@ types: install ## Check types, strictly
 	$(BIN)/mypy
 
 schemas: ## Make avro/*.avsc out of the openedx-events package
-	venv=$$(.ci/openedx-venv) && "$$venv/bin/python" .ci/make_schemas.py avro
+	venv=$$(tests/openedx/venv) && "$$venv/bin/python" tests/openedx/make_schemas.py avro
 
 reference: install ## Make docs/reference.md out of the code
-	$(BIN)/python .ci/make_reference.py docs/reference.md
+	$(BIN)/python docs/make_reference.py docs/reference.md
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

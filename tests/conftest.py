@@ -64,7 +64,9 @@ def openedx_python() -> Path:
     cache = ROOT / ".cache"
     cache.mkdir(exist_ok=True)
     with alone(cache / "openedx.lock"):
-        found = subprocess.run([ROOT / ".ci" / "openedx-venv"], capture_output=True, text=True, check=False)
+        found = subprocess.run(
+            [ROOT / "tests" / "openedx" / "venv"], capture_output=True, text=True, check=False
+        )
     if found.returncode == NO_INTERPRETER and not os.environ.get("CI"):
         pytest.skip("the Open edX packages need Python 3.12 or newer, and this machine has none")
     assert found.returncode == 0, found.stderr

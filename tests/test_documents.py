@@ -63,7 +63,7 @@ def test_each_reason_of_a_dead_letter_has_its_way_out() -> None:
 def test_the_reference_is_what_the_code_declares(tmp_path: Path) -> None:
     made = tmp_path / "reference.md"
 
-    subprocess.run([sys.executable, ROOT / ".ci" / "make_reference.py", made], check=True)
+    subprocess.run([sys.executable, ROOT / "docs" / "make_reference.py", made], check=True)
 
     assert made.read_text() == (ROOT / "docs" / "reference.md").read_text()
 

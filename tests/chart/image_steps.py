@@ -84,7 +84,7 @@ def test_the_image_holds_the_constraints_versions_and_no_development_tool(enviro
 
     installed = {pin(line) for line in run(environment, "python", "-c", listed).stdout.split()}
 
-    pinned = {pin(line) for line in (ROOT / ".ci" / "constraints.txt").read_text().split()}
+    pinned = {pin(line) for line in (ROOT / "constraints.txt").read_text().split()}
     assert {one for one in installed if not one.startswith("badge-streams==")} <= pinned
     assert {
         name for name in ("pytest", "mypy", "ruff", "pip") if any(f"{name}==" in one for one in installed)

@@ -1,7 +1,7 @@
 """The chart under helm, kubeconform, helm-unittest and promtool: `make test-helm` runs this file.
 
 It is no `test_*.py`, so that `make test` needs neither Go nor a Debian package. CHART_TOOLS names the
-folder that `.ci/chart-tools` has filled.
+folder that `tests/chart/tools` has filled.
 """
 
 import json

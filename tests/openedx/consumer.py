@@ -1,4 +1,4 @@
-"""Reads badge events through the real `edx-event-bus-kafka`; runs in the environment of `.ci/openedx-venv`.
+"""Reads badge events through the real `edx-event-bus-kafka`; runs in the environment that `venv` makes.
 
 Prints a JSON line for each that reaches a receiver, until it is ended. Arguments: bootstrap servers, URL of
 the registry, topic prefix, consumer group.

@@ -1,4 +1,4 @@
-"""Feeds the bus through the real `edx-event-bus-kafka`; runs in the environment of `.ci/openedx-venv`.
+"""Feeds the bus through the real `edx-event-bus-kafka`; runs in the environment that `venv` makes.
 
 Reads JSON lines `{"learner", "course", "is_passing"}` from standard input, sends each as the LMS does, and
 ends when all are delivered. Arguments: bootstrap servers, URL of the registry, topic prefix.

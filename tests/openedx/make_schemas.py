@@ -1,6 +1,6 @@
 """Writes `avro/*.avsc` out of the installed openedx-events: what names a learner, and the badge events.
 
-Run by `make schemas` with the interpreter of `.ci/openedx-venv`; the argument is the folder to write to.
+Run by `make schemas` in the environment that `venv` makes; the argument is the folder to write to.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Make the JSON Schemas that kubeconform checks the chart against, strictly, named as it looks them up.
 
-chart_schemas.py kubernetes WHEEL VERSION FOLDER    out of PyPI's kubernetes-validate
-chart_schemas.py crds FOLDER FILE...                out of CustomResourceDefinitions
+make_schemas.py kubernetes WHEEL VERSION FOLDER    out of PyPI's kubernetes-validate
+make_schemas.py crds FOLDER FILE...                out of CustomResourceDefinitions
 """
 
 import json
