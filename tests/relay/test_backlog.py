@@ -14,7 +14,6 @@ from tests.relay.world import (
     in_world,
 )
 
-
 HERE = ("credly", ORGANIZATION)
 
 
