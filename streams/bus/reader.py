@@ -16,7 +16,7 @@ What can never be read raises `UnreadableError` with one of these reasons:
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
@@ -32,8 +32,7 @@ from streams.badges import Activity, Source, User, parse_time
 from streams.bus import schemas
 from streams.bus.registry import Registry
 from streams.errors import UnreadableError
-
-Headers = Sequence[tuple[str, bytes]]
+from streams.headers import Headers
 
 FRAME_BYTES = 5
 LATEST_MS = 253_402_300_799_000

@@ -4,14 +4,12 @@ A record without a value and with the header `command`, whose key is a learner's
 the learner's partition; on the relay's decisions, in every partition, for the learner's badges lie anywhere.
 """
 
-from collections.abc import Sequence
+from streams.headers import Headers, header
 
 COMMAND = "command"
 FORGET = b"forget"
 
 
-def command_of(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> bytes | None:
+def command_of(value: bytes | None, headers: Headers) -> bytes | None:
     """The command in a record; None for any other record."""
-    if value:
-        return None
-    return next((told for name, told in headers if name == COMMAND), None)
+    return None if value else header(headers, COMMAND)

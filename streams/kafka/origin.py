@@ -1,55 +1,87 @@
-"""Where an activity comes from: the header that rekey adds to what it forwards.
+"""Where a record was first: the headers that rekey and receive append to what they forward.
 
-One header, `origin`, holds `epoch:partition:offset:timestamp:topic` of the original record (the timestamp in
-milliseconds), and `origin-key`, where the original record had one, its key.
+`origin` holds the original record's `epoch:partition:offset:timestamp:topic` (the timestamp in milliseconds),
+`origin-key` its key, where it had one. Both come after the original's own headers.
 """
 
-from collections.abc import Sequence
+from typing import Protocol
 
 from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Source
+from streams.badges.model import value
 from streams.errors import UnreadableError
+from streams.headers import Headers
 
 ORIGIN = "origin"
 ORIGIN_KEY = "origin-key"
 
 LARGEST = 2**63 - 1
+"""Kafka's offsets have 64 bits with a sign; a larger number in a header was not written by us."""
 
-Headers = Sequence[tuple[str, bytes]]
+
+class Forwarded(Protocol):
+    """A record that rekey or receive has forwarded, or what is kept of one."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The original's value."""
+
+    @property
+    def headers(self) -> Headers:
+        """The original's headers, and ours after them."""
 
 
-def source_of(record: ConsumerRecord, epoch: int) -> Source:
-    """The place of a record that is read where the bus put it."""
-    return Source(record.topic, record.partition, record.offset, epoch)
+@value
+class Original:
+    """A record as it was before we forwarded it; `timestamp` in milliseconds."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    source: Source
+    timestamp: int
+
+
+def on_the_bus(record: ConsumerRecord, epoch: int = 0) -> Original:
+    """A record that nobody has forwarded is its own original."""
+    source = Source(record.topic, record.partition, record.offset, epoch)
+    return Original(record.key, record.value, record.headers, source, record.timestamp)
+
+
+def forwarded(record: Forwarded) -> Original:
+    """The original of a forwarded record; raise `UnreadableError` where it does not say where that was."""
+    headers, key = record.headers, None
+    place = len(headers)
+    # From the end: ours come after the original's own.
+    for name, text in reversed(headers):
+        place -= 1
+        if name == ORIGIN:
+            source, timestamp = _parsed(text)
+            return Original(key, record.value, headers[:place], source, timestamp)
+        if name == ORIGIN_KEY:
+            key = text
+    raise _unreadable()
 
 
 def origin_headers(record: ConsumerRecord, epoch: int) -> list[tuple[str, bytes]]:
-    """The headers that say where `record` was."""
+    """What to append to the headers of `record` to forward it."""
     origin = f"{epoch}:{record.partition}:{record.offset}:{record.timestamp}:{record.topic}".encode()
     if record.key is None:
         return [(ORIGIN, origin)]
     return [(ORIGIN, origin), (ORIGIN_KEY, record.key)]
 
 
-def read_origin(headers: Headers) -> tuple[Source, int]:
-    """The original record's place and timestamp; raise `UnreadableError` where there is none."""
-    # They stand behind the original headers.
-    for name, value in reversed(headers):
-        if name == ORIGIN:
-            try:
-                epoch, partition, offset, timestamp, topic = value.split(b":", 4)
-                source = Source(topic.decode(), int(partition), int(offset), int(epoch))
-                if source.offset > LARGEST or source.epoch > LARGEST or source.partition > LARGEST:
-                    break
-                return source, int(timestamp)
-            except (ValueError, AttributeError):
-                break
-    raise UnreadableError("origin", "the record does not say where it was first")
+def _parsed(origin: bytes) -> tuple[Source, int]:
+    try:
+        epoch, partition, offset, timestamp, topic = origin.decode().split(":", 4)
+        source = Source(topic, int(partition), int(offset), int(epoch))
+        if source.offset <= LARGEST and source.epoch <= LARGEST and source.partition <= LARGEST:
+            return source, int(timestamp)
+    except (ValueError, AttributeError):  # no such text, or a header without a value
+        pass
+    raise _unreadable()
 
 
-def original(headers: Headers) -> tuple[bytes | None, list[tuple[str, bytes]]]:
-    """The original record's key and headers."""
-    ours = (ORIGIN, ORIGIN_KEY)
-    key = next((value for name, value in reversed(headers) if name == ORIGIN_KEY), None)
-    return key, [(name, value) for name, value in headers if name not in ours]
+def _unreadable() -> UnreadableError:
+    return UnreadableError("origin", "the record does not say where it was first")

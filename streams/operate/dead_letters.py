@@ -13,10 +13,11 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.errors import ConfigurationError, FatalError
-from streams.kafka import origin
+from streams.headers import Headers, header
 from streams.kafka.client import connection, partition_of, partitions_of, reader, records, start
+from streams.kafka.dead_letters import AGENT, DETAIL, ORIGIN, REASON, REDRIVEN, left_at
+from streams.kafka.origin import origin_headers
 from streams.kafka.topics import Topic, topics
-from streams.runtime.dead_letters import AGENT, DETAIL, ORIGIN, REASON, REDRIVEN
 from streams.settings import Settings
 
 OURS = frozenset({REASON, DETAIL, AGENT, ORIGIN})
@@ -190,19 +191,21 @@ async def _whole(settings: Settings, letter: Letter) -> ConsumerRecord | None:
     """The record that was set aside; None where it was left at its origin and is there no longer."""
     if letter.record.value is not None:
         return letter.record
-    try:
-        epoch, partition, offset, topic = letter.place.split(":", 3)
-        tp, place = TopicPartition(topic, int(partition)), int(offset)
-    except ValueError:
+    place = left_at(letter.record.headers)
+    if place is None:
         return None
-    if topic in {source.name for source in topics(settings).sources} and epoch != str(settings.source_epoch):
+    if (
+        place.topic in {source.name for source in topics(settings).sources}
+        and place.epoch != settings.source_epoch
+    ):
         return None  # another record is there by now
+    tp = TopicPartition(place.topic, place.partition)
     async with reader(settings) as consumer:
-        if tp not in await partitions_of(consumer, topic):
+        if tp not in await partitions_of(consumer, tp.topic):
             return None
         begin, end = await consumer.beginning_offsets([tp]), await consumer.end_offsets([tp])
-        if begin[tp] <= place < end[tp]:
-            async for record in records(consumer, tp, place, place + 1):
+        if begin[tp] <= place.offset < end[tp]:
+            async for record in records(consumer, tp, place.offset, place.offset + 1):
                 return record
     return None
 
@@ -250,7 +253,7 @@ async def _sending(
         target.name,
         key=record.key,
         value=record.value,
-        headers=[*original, *origin.origin_headers(place, epoch)],
+        headers=[*original, *origin_headers(place, epoch)],
         partition=partition_of(record.key or b"", partitions),
     )
     mark = f"{place.partition}:{place.offset}".encode()
@@ -265,8 +268,8 @@ def _order(letter: Letter) -> tuple[int, str, int, int]:
     return record.timestamp, record.topic, record.partition, record.offset
 
 
-def _text(headers: Iterable[tuple[str, bytes]], name: str) -> str:
-    value = next((value for key, value in headers if key == name), None)
+def _text(headers: Headers, name: str) -> str:
+    value = header(headers, name)
     return "" if value is None else _printable(value)
 
 

@@ -13,8 +13,8 @@ from streams.bus import schemas
 from streams.bus.reader import Reader, SchemaNeeded
 from streams.bus.registry import Registry
 from streams.errors import ConfigurationError, UnreadableError
-from streams.kafka import origin
 from streams.kafka.client import partitions_of, reader, records
+from streams.kafka.origin import on_the_bus
 from streams.kafka.topics import topics
 from streams.settings import Settings
 
@@ -71,7 +71,7 @@ async def _stretches(
 async def _line(
     bus: Reader, record: ConsumerRecord, epoch: int, report: Callable[[str], None]
 ) -> bytes | None:
-    source = origin.source_of(record, epoch)
+    source = on_the_bus(record, epoch).source
     while True:
         try:
             activity = bus.read(record.value, record.headers, source, record.timestamp)

@@ -9,6 +9,7 @@ from streams.badges import Activity
 from streams.bus import schemas
 from streams.bus.emitter import GENERATION
 from streams.errors import UnreadableError
+from streams.headers import header
 from streams.issuers.outcomes import Recipient
 from streams.relay.issuance import (
     BadgeEvent,
@@ -26,7 +27,7 @@ def badge_event(activity: Activity, record: ConsumerRecord) -> BadgeEvent:
     badge, template = activity.data["uuid"], activity.data["template"]["uuid"]
     try:
         badge, template = str(UUID(badge)), template.lower()
-        given = next((value for name, value in record.headers if name == GENERATION), None)
+        given = header(record.headers, GENERATION)
         generation = None if given is None else _generation(given)
     except ValueError:
         raise UnreadableError("bad_badge", "its id is no UUID, or its generation no number") from None

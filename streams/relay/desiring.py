@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import orjson
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Source
 from streams.errors import UnreadableError
-from streams.kafka import origin
+from streams.kafka.dead_letters import set_aside
 from streams.kafka.orders import FORGET, command_of
+from streams.kafka.origin import forwarded, on_the_bus
 from streams.relay.issuance import (
     BadgeEvent,
     desire,
@@ -19,7 +19,6 @@ from streams.relay.issuance import (
 from streams.relay.relay import Relay
 from streams.relay.table import AGENT
 from streams.runtime import Batch, Unit
-from streams.runtime.dead_letters import set_aside
 
 ISSUANCE_BYTES = 512 * 1024
 
@@ -38,13 +37,10 @@ class Desiring:
         if command_of(record.value, record.headers) == FORGET:
             self._forget(record.key, datetime.fromtimestamp(record.timestamp / 1000, UTC))
             return
-        names = self._relay.names
-        key, headers = record.key, record.headers
-        source = Source(record.topic, record.partition, record.offset)
+        names, original = self._relay.names, None
         try:
-            source, timestamp = origin.read_origin(record.headers)
-            key, headers = origin.original(record.headers)
-            event = self._relay.read(record, source, timestamp)
+            original = forwarded(record)
+            event = self._relay.read(record, original.source, original.timestamp)
             if event is None:
                 return
             badge = event.badge.encode()
@@ -54,7 +50,8 @@ class Desiring:
                 # Redriven under another key: it belongs where the badge's issuance is.
                 self._unit.send(names.decisions.name, key=badge, value=record.value, headers=record.headers)
         except UnreadableError as error:
-            set_aside(self._unit, names.relay_dead_letters.name, AGENT, record, key, headers, source, error)
+            letters = names.relay_dead_letters.name
+            set_aside(self._unit, letters, AGENT, original or on_the_bus(record), error)
 
     def follow(self) -> None:
         """Have the reconciler look at what has changed, once it is committed."""

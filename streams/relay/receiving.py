@@ -4,12 +4,13 @@ from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
 from streams.errors import UnreadableError
+from streams.headers import header
 from streams.kafka import origin
+from streams.kafka.dead_letters import set_aside
 from streams.relay.badge_events import KINDS
 from streams.relay.relay import Relay
 from streams.relay.table import AGENT
 from streams.runtime import Unit
-from streams.runtime.dead_letters import set_aside
 
 _TYPES = frozenset(event_type.encode() for event_type in KINDS)
 
@@ -30,12 +31,12 @@ class Receiving:
         if not any(name == "ce_type" and value in _TYPES for name, value in record.headers):
             self._other_types += 1
             return
-        if next((value for name, value in record.headers if name == "ce_source"), None) != self._source:
+        if header(record.headers, "ce_source") != self._source:
             self._other_sources += 1
             return
-        names, source = self._relay.names, origin.source_of(record, self._epoch)
+        names, original = self._relay.names, origin.on_the_bus(record, self._epoch)
         try:
-            event = self._relay.read(record, source, record.timestamp)
+            event = self._relay.read(record, original.source, record.timestamp)
             if event is None:
                 return
             if self._relay.organizations.of(event.template) is None:
@@ -44,8 +45,7 @@ class Receiving:
             key = event.badge.encode()
             self._unit.send(names.decisions.name, key=key, value=record.value, headers=headers)
         except UnreadableError as error:
-            letters = names.relay_dead_letters.name
-            set_aside(self._unit, letters, AGENT, record, record.key, record.headers, source, error)
+            set_aside(self._unit, names.relay_dead_letters.name, AGENT, original, error)
 
     def count(self) -> None:
         """Count what the unit did, once it is committed."""

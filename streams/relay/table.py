@@ -7,7 +7,8 @@ from functools import partial
 import orjson
 
 from streams.errors import UnreadableError
-from streams.kafka import origin
+from streams.kafka.dead_letters import set_aside
+from streams.kafka.origin import forwarded
 from streams.relay.issuance import (
     Issuance,
     dump,
@@ -16,8 +17,7 @@ from streams.relay.issuance import (
     load,
 )
 from streams.relay.reconciler import Change
-from streams.runtime import App, Partition, Unit
-from streams.runtime.dead_letters import set_aside
+from streams.runtime import App, Partition
 
 AGENT = "relay"
 
@@ -51,20 +51,13 @@ class PartitionStore:
                 after = change(before)
                 if after != before:
                     unit.put(badge, None if gone(after) else orjson.dumps(dump(after)))
-                if letter_due(before, after):
-                    self._set_aside(unit, before, after)
+                if before.original is not None and letter_due(before, after):
+                    original, refused = forwarded(before.original), UnreadableError("refused", after.refused)
+                    set_aside(unit, self._letters, AGENT, original, refused)
                 results.append(after)
             unit.after_commit.append(partial(_resolve, committed))
         await committed
         return results
-
-    def _set_aside(self, unit: Unit, before: Issuance, after: Issuance) -> None:
-        if before.original is None:
-            return
-        key, headers = origin.original(before.original.headers)
-        source, _ = origin.read_origin(before.original.headers)
-        error = UnreadableError("refused", after.refused)
-        set_aside(unit, self._letters, AGENT, before.original, key, headers, source, error)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -2,6 +2,6 @@
 
 from streams.runtime.app import App
 from streams.runtime.partition import Partition
-from streams.runtime.unit import AbandonedError, Batch, Headers, Unit
+from streams.runtime.unit import AbandonedError, Batch, Unit
 
-__all__ = ["AbandonedError", "App", "Batch", "Headers", "Partition", "Unit"]
+__all__ = ["AbandonedError", "App", "Batch", "Partition", "Unit"]

@@ -1,7 +1,7 @@
 """The unit of work: what one batch causes, in one Kafka transaction with its offset."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,6 +9,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
 from streams.errors import FatalError, UnreadableError
+from streams.headers import Headers
 from streams.kafka.client import partition_of
 from streams.runtime.fetched import Fetched
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from streams.runtime.partition import Partition
 
 T = TypeVar("T")
-Headers = Sequence[tuple[str, bytes]]
 
 UNIT_RECORDS = 4_000
 RECORD_OVERHEAD = 128

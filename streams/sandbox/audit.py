@@ -17,10 +17,9 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.badges import Activity, Catalog, Decision, Progress, Source, User, dump, judge
 from streams.bus import schemas
-from streams.kafka import origin
+from streams.kafka import dead_letters, origin
 from streams.kafka.client import partitions_of, reader
 from streams.kafka.topics import topics
-from streams.runtime import dead_letters
 from streams.sandbox.groups import committed
 from streams.sandbox.publisher import Emission, Placed
 from streams.settings import Settings
@@ -198,7 +197,7 @@ async def read_topic(settings: Settings, topic: str) -> list[ConsumerRecord]:
 
 def position(record: ConsumerRecord) -> Position:
     """Where the original of an activity's record lies."""
-    source, _ = origin.read_origin(record.headers)
+    source = origin.forwarded(record).source
     return (source.topic, source.partition, source.offset)
 
 
@@ -237,8 +236,8 @@ def _is_relevant(catalog: Catalog, emission: Emission) -> bool:
 def _is_whole(record: ConsumerRecord, emission: Emission | None) -> bool:
     if emission is None or emission.happening is None:
         return False
-    key, headers = origin.original(record.headers)
-    whole = (key, record.value, tuple(headers)) == (emission.key, emission.value, emission.headers)
+    first = origin.forwarded(record)
+    whole = (first.key, first.value, tuple(first.headers)) == (emission.key, emission.value, emission.headers)
     return whole and record.key == b"%d" % emission.happening.learner
 
 
@@ -336,8 +335,9 @@ def _why(letter: ConsumerRecord, emissions: Mapping[Position, Emission]) -> tupl
 
 
 def _letter_position(letter: ConsumerRecord) -> Position:
-    _, partition, offset, topic = _header(letter, dead_letters.ORIGIN).split(":", 3)
-    return (topic, int(partition), int(offset))
+    source = dead_letters.left_at(letter.headers)
+    assert source is not None, "every letter says so"
+    return (source.topic, source.partition, source.offset)
 
 
 def _header(record: ConsumerRecord, name: str) -> str:

@@ -5,8 +5,8 @@ from aiokafka.structs import ConsumerRecord
 from streams import metrics
 from streams.errors import UnreadableError
 from streams.kafka import origin
+from streams.kafka.dead_letters import set_aside
 from streams.runtime import Unit
-from streams.runtime.dead_letters import set_aside
 from streams.tracker.tracker import Tracker
 
 
@@ -37,8 +37,8 @@ class Rekeying:
             self._forwarded += 1
         except UnreadableError as error:
             letters = self._tracker.names.dead_letters.name
-            source = origin.source_of(record, self._epoch)
-            set_aside(self._unit, letters, "rekey", record, record.key, record.headers, source, error)
+            original = origin.on_the_bus(record, self._epoch)
+            set_aside(self._unit, letters, "rekey", original, error)
 
     def count(self) -> None:
         """Count what the unit did, once it is committed."""

@@ -7,13 +7,13 @@ import orjson
 from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
-from streams.badges import Activity, Catalog, Decision, Progress, Source, User, dump, judge, load
+from streams.badges import Activity, Catalog, Decision, Progress, User, dump, judge, load
 from streams.bus.emitter import BadgeEvent
 from streams.errors import UnreadableError
-from streams.kafka import origin
+from streams.kafka.dead_letters import set_aside
 from streams.kafka.orders import FORGET, command_of
+from streams.kafka.origin import forwarded, on_the_bus
 from streams.runtime import Unit
-from streams.runtime.dead_letters import set_aside
 from streams.tracker.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -44,20 +44,16 @@ class Tracking:
         if command_of(record.value, record.headers) == FORGET and record.key is not None:
             self._forget(record.key)
             return
+        letters, original = self._tracker.names.dead_letters.name, None
         try:
-            source, timestamp = origin.read_origin(record.headers)
-        except UnreadableError as error:
-            place = Source(record.topic, record.partition, record.offset)
-            self._set_aside(record, record.key, record.headers, place, error)
-            return
-        try:
-            activity = self._tracker.reader.read(record.value, record.headers, source, timestamp)
+            original = forwarded(record)
+            source = original.source
+            activity = self._tracker.reader.read(record.value, record.headers, source, original.timestamp)
             if activity is not None:
                 self._take(record, activity)
             self._unit.read[source.topic, source.partition] = (source.epoch, source.offset)
         except UnreadableError as error:
-            key, headers = origin.original(record.headers)
-            self._set_aside(record, key, headers, source, error)
+            set_aside(self._unit, letters, "track", original or on_the_bus(record), error)
 
     def store(self) -> None:
         """Write the progress of every learner whom an activity changed."""
@@ -129,17 +125,6 @@ class Tracking:
             if estimate > self._most:
                 raise UnreadableError("progress_too_large", f"more than {self._most} bytes")
         self._sizes[key] = estimate
-
-    def _set_aside(
-        self,
-        record: ConsumerRecord,
-        key: bytes | None,
-        headers: origin.Headers,
-        source: Source,
-        error: UnreadableError,
-    ) -> None:
-        letters = self._tracker.names.dead_letters.name
-        set_aside(self._unit, letters, "track", record, key, headers, source, error)
 
 
 def _judged(

@@ -6,8 +6,9 @@ import pytest
 
 from streams.badges import Activity, Source
 from streams.bus import registry, schemas
-from streams.bus.reader import Headers, Reader, SchemaNeeded
+from streams.bus.reader import Reader, SchemaNeeded
 from streams.bus.registry import Registry
+from streams.headers import Headers
 from streams.settings import Settings
 from tests.bus.registry_server import RegistryServer, registry_server
 

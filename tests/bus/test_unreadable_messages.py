@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.badges import Source
-from streams.bus.reader import Headers, Reader
+from streams.bus.reader import Reader
 from streams.errors import UnreadableError
+from streams.headers import Headers
 from tests.bus.conftest import TIMESTAMP_MS, Read
 from tests.bus.messages import message
 from tests.bus.registry_server import RegistryServer

@@ -18,9 +18,9 @@ from streams.badges.progress import fingerprint
 from streams.bus import schemas
 from streams.bus.registry import UNKNOWN_SECONDS
 from streams.errors import FatalError
+from streams.kafka.dead_letters import DETAIL
 from streams.kafka.topics import topics
 from streams.operate.dead_letters import Filter, Letter, letters, shown
-from streams.runtime.dead_letters import DETAIL
 from streams.sandbox import lms
 from streams.sandbox.audit import announcement, read_topic
 from streams.sandbox.credly import Fault

@@ -15,8 +15,8 @@ import orjson
 
 from streams.issuers.credly import authorization, timestamp
 from streams.kafka.client import partitions_of, reader
+from streams.kafka.dead_letters import DETAIL, REASON
 from streams.kafka.topics import topics
-from streams.runtime.dead_letters import DETAIL, REASON
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands
 from streams.sandbox.credly import Credly, Fault, Server

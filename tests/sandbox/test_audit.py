@@ -11,8 +11,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Decision, dump
 from streams.catalog import load_catalog
-from streams.kafka import origin
-from streams.runtime import dead_letters
+from streams.kafka import dead_letters, origin
 from streams.sandbox import lms
 from streams.sandbox.audit import Announcement, Traces, compare, core_run
 from streams.sandbox.demo import CATALOG
@@ -151,7 +150,7 @@ def _letter(placed: Placed) -> ConsumerRecord:
 
 
 def _letter_of(activity: ConsumerRecord) -> ConsumerRecord:
-    source, _ = origin.read_origin(activity.headers)
+    source = origin.forwarded(activity).source
     place = f"0:{source.partition}:{source.offset}:{source.topic}".encode()
     return replace(activity, headers=(*activity.headers, (dead_letters.ORIGIN, place)))
 
@@ -191,7 +190,9 @@ def _changed(record: ConsumerRecord) -> ConsumerRecord:
 
 
 def _moved(record: ConsumerRecord, offset: int) -> ConsumerRecord:
-    headers = [(name, value) for name, value in record.headers if name != origin.ORIGIN]
-    source, timestamp = origin.read_origin(record.headers)
-    moved = f"0:{source.partition}:{offset}:{timestamp}:{source.topic}".encode()
-    return replace(record, headers=(*headers, (origin.ORIGIN, moved)))
+    first = origin.forwarded(record)
+    source = first.source
+    moved = replace(
+        record, topic=source.topic, partition=source.partition, offset=offset, timestamp=0, key=first.key
+    )
+    return replace(record, headers=(*first.headers, *origin.origin_headers(moved, 0)))

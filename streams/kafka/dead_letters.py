@@ -1,0 +1,83 @@
+"""Dead letters: records set aside whole, with the reason in their headers.
+
+Headers of a letter, after those of its record:
+
+======================== ========================================================================
+`dead-letter-reason`     a stable word
+`dead-letter-detail`     more about it
+`dead-letter-agent`      who set the record aside
+`dead-letter-origin`     `epoch:partition:offset:topic` of the original record
+======================== ========================================================================
+
+A record with the one header `dead-letter-redriven` is no letter but a mark: the letter at `partition:offset`
+of this topic was sent again.
+"""
+
+import logging
+from typing import Protocol
+from uuid import UUID
+
+from streams import metrics
+from streams.badges import Source
+from streams.errors import UnreadableError
+from streams.headers import Headers, header
+from streams.kafka.origin import Original
+
+REASON = "dead-letter-reason"
+DETAIL = "dead-letter-detail"
+AGENT = "dead-letter-agent"
+ORIGIN = "dead-letter-origin"
+REDRIVEN = "dead-letter-redriven"
+
+DETAIL_CHARACTERS = 500
+"""Enough for a sentence; what is quoted in it came from outside and may be of any length."""
+KEY_BYTES = 1024
+"""Of the key of a record too large for the dead letters: enough to know it by, and sure to fit."""
+
+log = logging.getLogger(__name__)
+
+
+class Outbox(Protocol):
+    """Takes records to send; a unit of work is one."""
+
+    def send(self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
+        """Send a record; raise `UnreadableError` where it is larger than the topic takes."""
+
+
+def set_aside(outbox: Outbox, topic: str, agent: str, original: Original, error: UnreadableError) -> None:
+    """Send the original of a record to the dead letters of `topic`, with the reason.
+
+    A record that is larger than the dead letters take goes without its value; its origin says where
+    the value still is.
+    """
+    source = original.source
+    reasons = [
+        (REASON, error.reason.encode()),
+        (DETAIL, error.detail[:DETAIL_CHARACTERS].encode("utf-8", "replace")),
+        (AGENT, agent.encode()),
+        (ORIGIN, f"{source.epoch}:{source.partition}:{source.offset}:{source.topic}".encode()),
+    ]
+    metrics.DEAD_LETTERS.labels(agent, error.reason).inc()
+    # Without the detail, which may quote the record.
+    log.warning("%s sets a record aside: %s", agent, error.reason, extra=_identity(original.headers))
+    try:
+        outbox.send(topic, key=original.key, value=original.value, headers=[*original.headers, *reasons])
+    except UnreadableError:
+        outbox.send(topic, key=original.key and original.key[:KEY_BYTES], value=None, headers=reasons)
+
+
+def left_at(letter: Headers) -> Source | None:
+    """Where the original of a letter is; None where the letter does not say."""
+    try:
+        epoch, partition, offset, topic = (header(letter, ORIGIN) or b"").decode().split(":", 3)
+        return Source(topic, int(partition), int(offset), int(epoch))
+    except ValueError:
+        return None
+
+
+def _identity(headers: Headers) -> dict[str, str]:
+    """The message's id for the log, if it is a real one: anything may stand there."""
+    try:
+        return {"ce_id": str(UUID((header(headers, "ce_id") or b"").decode("ascii")))}
+    except ValueError:
+        return {}
