@@ -1,15 +1,16 @@
-"""Commands that an operator sends through the streams, to whoever owns the state.
+"""Orders that an operator sends through the streams, because only a table's owner may write to it.
 
-A record without a value and with the header `command`, whose key is a learner's id: on the activities, in
-the learner's partition; on the relay's decisions, in every partition, for the learner's badges lie anywhere.
+An order is a record without a value and with the header `order`; its key is a learner's id. Among
+the activities it goes to the learner's partition; among the relay's decisions to every partition, because a
+learner's badges may be in any.
 """
 
 from streams.headers import Headers, header
 
-COMMAND = "command"
+ORDER = "order"
 FORGET = b"forget"
 
 
-def command_of(value: bytes | None, headers: Headers) -> bytes | None:
-    """The command in a record; None for any other record."""
-    return None if value else header(headers, COMMAND)
+def order_of(value: bytes | None, headers: Headers) -> bytes | None:
+    """The order in a record; None for any other record."""
+    return None if value else header(headers, ORDER)

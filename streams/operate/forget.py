@@ -14,7 +14,7 @@ from streams.errors import FatalError
 from streams.kafka import checks
 from streams.kafka.changelog import read_table
 from streams.kafka.client import admin, connection, partition_of, partitions_of, reader, records, start
-from streams.kafka.orders import COMMAND, FORGET
+from streams.kafka.orders import FORGET, ORDER
 from streams.kafka.topics import Topics, topics
 from streams.relay.issuance import Issuance, load
 from streams.settings import Settings
@@ -137,7 +137,7 @@ async def _command(
     producer = AIOKafkaProducer(**connection(settings), enable_idempotence=True)
     await start(producer, settings)
     try:
-        headers = [(COMMAND, FORGET)]
+        headers = [(ORDER, FORGET)]
         written = [
             await producer.send_and_wait(topic, key=key, headers=headers, partition=partition)
             for partition in partitions

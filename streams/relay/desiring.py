@@ -7,7 +7,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.errors import UnreadableError
 from streams.kafka.dead_letters import set_aside
-from streams.kafka.orders import FORGET, command_of
+from streams.kafka.orders import FORGET, order_of
 from streams.kafka.origin import forwarded, on_the_bus
 from streams.relay.issuance import (
     BadgeEvent,
@@ -33,8 +33,8 @@ class Desiring:
         self._changed: dict[bytes, None] = {}
 
     def step(self, record: ConsumerRecord) -> None:
-        """Follow one badge event or command, or set it aside."""
-        if command_of(record.value, record.headers) == FORGET:
+        """Follow one badge event or order, or set it aside."""
+        if order_of(record.value, record.headers) == FORGET:
             self._forget(record.key, datetime.fromtimestamp(record.timestamp / 1000, UTC))
             return
         names, original = self._relay.names, None

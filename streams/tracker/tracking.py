@@ -11,7 +11,7 @@ from streams.badges import Activity, Catalog, Decision, Progress, User, dump, ju
 from streams.bus.emitter import BadgeEvent
 from streams.errors import UnreadableError
 from streams.kafka.dead_letters import set_aside
-from streams.kafka.orders import FORGET, command_of
+from streams.kafka.orders import FORGET, order_of
 from streams.kafka.origin import forwarded, on_the_bus
 from streams.runtime import Unit
 from streams.tracker.tracker import Tracker
@@ -41,7 +41,7 @@ class Tracking:
 
     def step(self, record: ConsumerRecord) -> None:
         """Judge one activity, or set it aside; what was set aside leaves the progress as it was."""
-        if command_of(record.value, record.headers) == FORGET and record.key is not None:
+        if order_of(record.value, record.headers) == FORGET and record.key is not None:
             self._forget(record.key)
             return
         letters, original = self._tracker.names.dead_letters.name, None

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams.catalog import load_catalog
-from streams.kafka.orders import COMMAND, FORGET
+from streams.kafka.orders import FORGET, ORDER
 from streams.kafka.topics import Topics, topics
 from streams.operate.dead_letters import Filter, letters
 from streams.sandbox import lms, publisher
@@ -132,7 +132,7 @@ async def test_records_that_nobody_should_write_are_set_aside(
     places: list[Placed] = []
     async with tracker(commands, tmp_path) as worker:
         # when
-        await producer.send_and_wait(activities, key=None, value=b"", headers=[(COMMAND, FORGET)])
+        await producer.send_and_wait(activities, key=None, value=b"", headers=[(ORDER, FORGET)])
         await producer.send_and_wait(activities, key=b"1", value=good.value, headers=[*headers, beyond])
         names_of_many_bytes = [*headers, *[("é" * 70_000, b"")] * 10]
         await producer.send_and_wait(good.topic, key=good.key, value=good.value, headers=names_of_many_bytes)
