@@ -10,7 +10,8 @@ from streams.kafka.topics import topics
 from streams.relay.desiring import Desiring
 from streams.relay.receiving import Receiving
 from streams.relay.relay import Relay
-from streams.runtime import App, Batch
+from streams.runtime.app import App
+from streams.runtime.unit import Batch
 from streams.settings import Settings
 
 

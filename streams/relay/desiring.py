@@ -18,7 +18,7 @@ from streams.relay.issuance import (
 )
 from streams.relay.relay import Relay
 from streams.relay.table import AGENT
-from streams.runtime import Batch, Unit
+from streams.runtime.unit import Batch, Unit
 
 ISSUANCE_BYTES = 512 * 1024
 

@@ -10,7 +10,7 @@ from streams.kafka.dead_letters import set_aside
 from streams.relay.badge_events import KINDS
 from streams.relay.relay import Relay
 from streams.relay.table import AGENT
-from streams.runtime import Unit
+from streams.runtime.unit import Unit
 
 _TYPES = frozenset(event_type.encode() for event_type in KINDS)
 

@@ -26,8 +26,9 @@ from streams.relay.issuance import (
 from streams.relay.organizations import Limits, Organization, Organizations, terms
 from streams.relay.reconciler import Reconciler
 from streams.relay.table import AGENT, PartitionStore
-from streams.runtime import App, Partition
+from streams.runtime.app import App
 from streams.runtime.pages import Pages
+from streams.runtime.partition import Partition
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)

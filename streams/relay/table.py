@@ -17,7 +17,8 @@ from streams.relay.issuance import (
     load,
 )
 from streams.relay.reconciler import Change
-from streams.runtime import App, Partition
+from streams.runtime.app import App
+from streams.runtime.partition import Partition
 
 AGENT = "relay"
 

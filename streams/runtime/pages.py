@@ -15,7 +15,7 @@ from streams import metrics
 from streams.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from streams.runtime import App
+    from streams.runtime.app import App
 
 log = logging.getLogger(__name__)
 

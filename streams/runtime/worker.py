@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from faust.worker import Worker
 
-from streams.runtime import App
+from streams.runtime.app import App
 from streams.settings import Settings, load_settings
 
 GARBAGE_THRESHOLDS = (100_000, 20, 50)

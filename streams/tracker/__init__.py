@@ -8,7 +8,7 @@ import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from streams.runtime import App
+    from streams.runtime.app import App
 
 
 @functools.cache

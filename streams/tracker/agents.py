@@ -7,7 +7,8 @@ progress and emits what the core decides.
 from collections.abc import AsyncIterator
 
 from streams.kafka.topics import topics
-from streams.runtime import App, Batch
+from streams.runtime.app import App
+from streams.runtime.unit import Batch
 from streams.settings import Settings
 from streams.tracker.rekeying import Rekeying
 from streams.tracker.tracker import Tracker

@@ -6,7 +6,7 @@ from streams import metrics
 from streams.errors import UnreadableError
 from streams.kafka import origin
 from streams.kafka.dead_letters import set_aside
-from streams.runtime import Unit
+from streams.runtime.unit import Unit
 from streams.tracker.tracker import Tracker
 
 

@@ -8,7 +8,7 @@ from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalog.in_force import CatalogInForce
 from streams.kafka.topics import Topics
-from streams.runtime import App
+from streams.runtime.app import App
 from streams.runtime.pages import Pages
 from streams.settings import Settings
 

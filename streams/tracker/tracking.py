@@ -13,7 +13,7 @@ from streams.errors import UnreadableError
 from streams.kafka.dead_letters import set_aside
 from streams.kafka.orders import FORGET, order_of
 from streams.kafka.origin import forwarded, on_the_bus
-from streams.runtime import Unit
+from streams.runtime.unit import Unit
 from streams.tracker.tracker import Tracker
 
 log = logging.getLogger(__name__)

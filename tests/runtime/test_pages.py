@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from aiokafka.structs import TopicPartition
 
-from streams.runtime import App
+from streams.runtime.app import App
 from streams.runtime.pages import liveness, readiness
 
 TP = TopicPartition("activities", 3)
