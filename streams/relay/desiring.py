@@ -61,7 +61,7 @@ class Desiring:
 
     def _forget(self, learner: bytes, at: datetime) -> None:
         """Have all the learner's badges of this partition deleted; the learner's id is in each row."""
-        rows = {**self._partition.state, **self._unit.table}
+        rows = {**self._partition.rows, **self._unit.table}
         for badge, raw in rows.items():
             if raw is None or learner not in raw:
                 continue

@@ -33,11 +33,11 @@ class PartitionStore:
 
     def scan(self) -> Iterator[tuple[bytes, Issuance]]:
         """Every issuance as of now."""
-        return ((badge, load(orjson.loads(raw))) for badge, raw in list(self._partition.state.items()))
+        return ((badge, load(orjson.loads(raw))) for badge, raw in list(self._partition.rows.items()))
 
     def get(self, badge: bytes) -> Issuance | None:
         """The issuance of a badge, as far as it is durable."""
-        raw = self._partition.state.get(badge)
+        raw = self._partition.rows.get(badge)
         return None if raw is None else load(orjson.loads(raw))
 
     async def save(self, changes: Sequence[tuple[bytes, Change]]) -> Sequence[Issuance]:

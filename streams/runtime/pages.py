@@ -69,7 +69,7 @@ class Pages:
         for tp, partition in self._app.owned.items():
             if partition.table is not None:
                 keys = metrics.TABLE_KEYS.labels(partition.table.name, str(tp.partition))
-                keys.set(len(partition.state))
+                keys.set(len(partition.rows))
         return web.Response(
             body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
@@ -83,7 +83,7 @@ class Pages:
     async def _health(self, _: web.Request) -> web.Response:
         live, ready = liveness(self._app, time.monotonic()), readiness(self._app)
         partitions = {
-            f"{tp.topic}-{tp.partition}": {"ready": p.ready, "committed": p.committed, "keys": len(p.state)}
+            f"{tp.topic}-{tp.partition}": {"ready": p.ready, "committed": p.committed, "keys": len(p.rows)}
             for tp, p in self._app.owned.items()
         }
         lag = {f"{tp.topic}-{tp.partition}": n for tp, n in self._app.lag().items()}

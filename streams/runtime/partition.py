@@ -46,7 +46,7 @@ class Partition:
         self.app = app
         self.tp = tp
         self.table = table
-        self.state: dict[bytes, bytes] = {}
+        self.rows: dict[bytes, bytes] = {}
         self.term = 0
         self.lock = asyncio.Lock()
         self.suspended = asyncio.Event()
@@ -109,8 +109,8 @@ class Partition:
         await start(self._producer, self.app.settings)
         keys = 0
         if self.table is not None:
-            self.state = await read_table(self.app.settings, self.table.changelog, self.tp.partition)
-            keys = len(self.state)
+            self.rows = await read_table(self.app.settings, self.table.changelog, self.tp.partition)
+            keys = len(self.rows)
         last = await recovery.last_commit(self.app, self.tp)
         self.committed = await recovery.starting_offset(self.app, self.tp, last, keys)
         self._read = last.read if last else {}
@@ -149,7 +149,7 @@ class Partition:
         """Give the partition up: close the producer, forget the table."""
         producer, self._producer = self._producer, None
         self._taken = False
-        self.state = {}
+        self.rows = {}
         if producer is not None:
             await producer.stop()
 
@@ -205,7 +205,7 @@ class Partition:
         read = {**self._read, **unit.read} if unit.read else self._read
         keys = self._keys_after(written)
         position = unit.position
-        if position is None and keys < len(self.state):
+        if position is None and keys < len(self.rows):
             # Whoever takes over refuses a table with fewer keys than the last commit says.
             position = self.committed
         offset = None
@@ -244,12 +244,12 @@ class Partition:
         REACHED("after commit")
 
     def _committed(self, unit: Unit, written: Mapping[bytes, bytes | None]) -> None:
-        state = self.state
+        rows = self.rows
         for key, value in written.items():
             if value is None:
-                state.pop(key, None)
+                rows.pop(key, None)
             else:
-                state[key] = value
+                rows[key] = value
         if unit.position is not None:
             self.committed = unit.position
             if not unit.abandoned:
@@ -270,7 +270,7 @@ class Partition:
             self.fetched = None
 
     def _keys_after(self, written: Mapping[bytes, bytes | None]) -> int:
-        state = self.state
-        appeared = sum(value is not None and key not in state for key, value in written.items())
-        gone = sum(value is None and key in state for key, value in written.items())
-        return len(state) + appeared - gone
+        rows = self.rows
+        appeared = sum(value is not None and key not in rows for key, value in written.items())
+        gone = sum(value is None and key in rows for key, value in written.items())
+        return len(rows) + appeared - gone

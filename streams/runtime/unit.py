@@ -124,7 +124,7 @@ class Unit:
         """The table's value for `key`, with what this unit has written."""
         if key in self.table:
             return self.table[key]
-        return self._partition.state.get(key)
+        return self._partition.rows.get(key)
 
     def put(self, key: bytes, value: bytes | None) -> None:
         """Write to the table; None deletes. Several writes of a key become one changelog record."""
