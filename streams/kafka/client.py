@@ -21,6 +21,7 @@ from aiokafka.errors import (
 from aiokafka.structs import ConsumerRecord
 
 from streams.errors import ConfigurationError, FatalError
+from streams.kafka import insides
 from streams.settings import Settings, read_secret
 
 log = logging.getLogger(__name__)
@@ -111,8 +112,7 @@ async def reader(settings: Settings, *, fetch_wait_ms: int = 20) -> AsyncIterato
 
 async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
     """The partitions of `topic`, in order; empty where the topic does not exist."""
-    metadata = await consumer._client.fetch_all_metadata()
-    return [TopicPartition(topic, p) for p in sorted(metadata.partitions_for_topic(topic) or ())]
+    return [TopicPartition(topic, p) for p in sorted(await insides.partitions(consumer, topic))]
 
 
 async def records(

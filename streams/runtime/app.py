@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import faust
-from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 from faust.app.base import BootStrategy as FaustBootStrategy
 
 from streams import logs, metrics
 from streams.errors import BadgeStreamsError, ConfigurationError, FatalError
 from streams.kafka import checks
+from streams.kafka.insides import GroupConsumer
 from streams.kafka.topics import Topic
 from streams.runtime import recovery
 from streams.runtime.consumer import REBALANCE_MS, Consumer, Transport
@@ -136,7 +136,7 @@ class App(faust.App):
         return self.settings.source_epoch if topic in self._sources else 0
 
     @property
-    def kafka_consumer(self) -> AIOKafkaConsumer:
+    def kafka_consumer(self) -> GroupConsumer:
         """The group's client."""
         consumer: Consumer = self.consumer
         return consumer.kafka

@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.consumer.fetcher import FetchError
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 from faust.transport import conductor
 from faust.transport.consumer import Consumer as FaustConsumer
@@ -19,6 +17,7 @@ from faust.types import TP, ConsumerMessage
 
 from streams.errors import FatalError
 from streams.kafka.client import connection, start
+from streams.kafka.insides import GroupConsumer
 from streams.runtime.fetched import Fetched
 from streams.runtime.partition import Partition
 from streams.runtime.unit import Batch
@@ -44,13 +43,13 @@ class Consumer(FaustConsumer):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._kafka: AIOKafkaConsumer | None = None
+        self._kafka: GroupConsumer | None = None
         self._wake = asyncio.Event()
         self._delivery: asyncio.Task[None] | None = None
         self._turn = 0
 
     @property
-    def kafka(self) -> AIOKafkaConsumer:
+    def kafka(self) -> GroupConsumer:
         """The client; only once the consumer was started."""
         assert self._kafka is not None
         return self._kafka
@@ -59,8 +58,6 @@ class Consumer(FaustConsumer):
         """Connect; the subscription follows from Faust's conductor."""
         self._kafka = self._new_kafka_consumer()
         await start(self._kafka, self.app.settings)
-        # A batch not yet taken holds back fetches for the other partitions of its broker so long.
-        self._kafka._fetcher._prefetch_backoff = 0
 
     async def on_stop(self) -> None:
         """Leave the group."""
@@ -72,7 +69,7 @@ class Consumer(FaustConsumer):
     async def leave(self) -> None:
         """Tell the group at once that this worker is gone; for an end without a stop."""
         if self._kafka is not None:
-            await self._kafka._coordinator._maybe_leave_group()
+            await self._kafka.leave_now()
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Join the group and begin to deliver."""
@@ -86,18 +83,17 @@ class Consumer(FaustConsumer):
 
     def lag(self, partition: Partition) -> int | None:
         """Offsets below the last stable one that are not yet worked off; None before the first fetch."""
-        state = self._state(partition.tp)
-        if state is None or state.lso is None:
-            return None
-        begin = partition.unfinished
-        return max(0, int(state.lso) - int(state.position if begin is None else begin))
+        end, begin = self.kafka.stable_end(partition.tp), partition.unfinished
+        if begin is None:
+            begin = self.kafka.next_fetch(partition.tp)
+        return None if end is None or begin is None else max(0, end - begin)
 
     def assignment(self) -> set[TP]:
         """What the group has assigned to this worker."""
         return {TP(tp.topic, tp.partition) for tp in self._kafka.assignment()} if self._kafka else set()
 
     async def _deliver_all(self) -> None:
-        with self.app.ends_worker(), self.kafka._subscription.fetch_context():
+        with self.app.ends_worker(), self.kafka.reading():
             while True:
                 if not await self._deliver_once():
                     await self._next_arrival()
@@ -116,7 +112,7 @@ class Consumer(FaustConsumer):
         First those of which a fetch is begun, then the longest unserved: few fetches are held beside those
         that aiokafka holds.
         """
-        ready = self.kafka._fetcher._records
+        ready = self.kafka.ready()
         waiting = Counter(tp.topic for tp, partition in self.app.owned.items() if partition.waiting)
         turns = []
         for partition in sorted(self.app.owned.values(), key=lambda p: (p.fetched is None, p.turn)):
@@ -129,32 +125,18 @@ class Consumer(FaustConsumer):
 
     async def _take(self, tp: TopicPartition) -> Fetched | None:
         """What was fetched of `tp`, so that aiokafka fetches what follows it."""
-        fetcher = self.kafka._fetcher
-        state = self._state(tp)
-        if state is None:
-            return None
-        result = fetcher._records.pop(tp, None)
-        fetched = None
-        if isinstance(result, FetchError):
-            await self._mend(tp, result._error)
-        elif result is not None and result.check_assignment(tp):
-            fetched = Fetched(result._partition_records)
-            state.consumed_to(fetched.end)
-        fetcher._notify(fetcher._wait_consume_future)
-        return fetched
-
-    def _state(self, tp: TopicPartition) -> Any:
-        """aiokafka's state of `tp`, where the next fetch has a position."""
-        assignment = self.kafka._subscription.subscription.assignment
-        state = assignment.state_value(tp) if assignment is not None else None
-        return state if state is not None and state.has_valid_position else None
-
-    async def _mend(self, tp: TopicPartition, error: Exception) -> None:
-        if not isinstance(error, OffsetOutOfRangeError):
+        try:
+            records = self.kafka.take(tp)
+        except OffsetOutOfRangeError:
+            records = None
+            partition = self.app.owned.get(tp)
+            if partition is not None:
+                await self.app.seek_into_bounds(partition)
+        except KafkaError as error:
             raise FatalError(f"{tp.topic}-{tp.partition} cannot be read: {error!r}") from error
-        partition = self.app.owned.get(tp)
-        if partition is not None:
-            await self.app.seek_into_bounds(partition)
+        fetched = None if records is None else Fetched(records)
+        self.kafka.fetch_on(tp, None if fetched is None else fetched.end)
+        return fetched
 
     async def _deliver(self, partition: Partition) -> bool:
         fetched = partition.fetched or await self._take(partition.tp)
@@ -165,7 +147,10 @@ class Consumer(FaustConsumer):
         return True
 
     async def _next_arrival(self) -> None:
-        waiters = [self.kafka._fetcher._create_fetch_waiter(), asyncio.ensure_future(self._wake.wait())]
+        waiters: list[asyncio.Future[Any]] = [
+            self.kafka.arrival(),
+            asyncio.ensure_future(self._wake.wait()),
+        ]
         try:
             done, _ = await asyncio.wait(waiters, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
             for waiter in done:
@@ -193,9 +178,9 @@ class Consumer(FaustConsumer):
             generation_id=self.app.consumer_generation_id,
         )
 
-    def _new_kafka_consumer(self) -> AIOKafkaConsumer:
+    def _new_kafka_consumer(self) -> GroupConsumer:
         settings = self.app.settings
-        return AIOKafkaConsumer(
+        return GroupConsumer(
             **connection(settings),
             client_id=self.app.conf.id,
             group_id=self.app.conf.id,
@@ -278,9 +263,9 @@ class _Listener(ConsumerRebalanceListener):
         with self._app.ends_worker():
             kafka = self._consumer.kafka
             kafka.pause(*assigned)
-            self._app.consumer_generation_id = kafka._coordinator.generation
+            self._app.consumer_generation_id = kafka.generation
             await self._app._on_partitions_assigned(
-                {TP(tp.topic, tp.partition) for tp in assigned}, kafka._coordinator.generation
+                {TP(tp.topic, tp.partition) for tp in assigned}, kafka.generation
             )
             self._app.on_rebalance_end()
 

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from aiokafka.consumer import fetcher
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import ConsumerRecord
+
+from streams.kafka import insides
 
 _BATCH_BEGIN = struct.Struct(">qi")
 """A record batch's base offset, and how many bytes follow."""
@@ -27,9 +29,11 @@ class Fetched:
     __slots__ = ("_batches", "_raw", "_records", "end")
 
     def __init__(self, records: PartitionRecords) -> None:
-        self._raw: bytes = records._records.raw
-        self._batches = records._records = _Batches(iter(records._records.next_batch, None))
+        batches = insides.batches(records)
+        self._raw: bytes = batches.raw
+        self._batches = _Batches(iter(batches.next_batch, None))
         self._records = records
+        insides.put_batches(records, self._batches)
         self.end = self._batches.end
 
     def __iter__(self) -> Iterator[ConsumerRecord]:
@@ -37,7 +41,7 @@ class Fetched:
         while True:
             try:
                 # Not `yield from`, which would close aiokafka's generator with this one.
-                for record in self._records._records_iterator:  # noqa: UP028
+                for record in insides.left(self._records):  # noqa: UP028
                     yield record
             except UnicodeDecodeError:
                 self._begin_again()
@@ -60,7 +64,7 @@ class Fetched:
         aiokafka's records and their generator hold each other, Faust's events and the agents' tasks too: the
         bytes would stay until the garbage collector comes.
         """
-        self._records._records_iterator = iter(())
+        insides.drop_left(self._records)
         self._batches.clear()
         self._raw = b""
 
@@ -69,11 +73,7 @@ class Fetched:
         failed = self._records
         batches = (batch for batch in _patient(self._raw) if batch.next_offset > failed.next_fetch_offset)
         self._batches = _Batches(batches)
-        self._records = PartitionRecords(
-            failed._tp, self._batches, [], failed.next_fetch_offset, None, None, True, READ_COMMITTED
-        )
-        self._records._aborted_transactions = failed._aborted_transactions
-        self._records._aborted_producers = failed._aborted_producers
+        self._records = insides.over(failed, self._batches)
 
 
 class Records:

@@ -114,7 +114,7 @@ async def _read_of(app: "App", source: TopicPartition) -> int | None:
 
 async def _commits(app: "App", tps: list[TopicPartition]) -> dict[TopicPartition, Commit]:
     try:
-        offsets = await app.kafka_consumer._coordinator.fetch_committed_offsets(tps)
+        offsets = await app.kafka_consumer.commits(tps)
     except KafkaError as error:
         raise FatalError(f"the offsets committed for {tps[0].topic} cannot be read: {error!r}") from error
     return {tp: _parse(offset) for tp, offset in offsets.items()}

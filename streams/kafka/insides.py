@@ -1,0 +1,126 @@
+"""What aiokafka 0.14.0 does not offer and this product needs, each part under a name.
+
+A new aiokafka touches this file and `runtime/patches.py`; nothing else reaches into it.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, PartitionRecords
+from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
+
+
+class GroupConsumer(AIOKafkaConsumer):
+    """aiokafka's consumer of a group, of which a partition's fetch can be taken whole."""
+
+    async def start(self) -> None:
+        """Connect."""
+        await super().start()
+        # aiokafka does not fetch from a broker for 0.1 s while one of its partitions has a batch that nobody
+        # took; with batches waiting for their turn that would hold up all the others.
+        self._fetcher._prefetch_backoff = 0
+
+    @property
+    def generation(self) -> int:
+        """The group's generation: it grows by one with each rebalance."""
+        return int(self._coordinator.generation)
+
+    def reading(self) -> AbstractContextManager[None]:
+        """While this lasts, the member counts as one that polls."""
+        context: AbstractContextManager[None] = self._subscription.fetch_context()
+        return context
+
+    def ready(self) -> Collection[TopicPartition]:
+        """The partitions of which something was fetched and not taken."""
+        fetches: Collection[TopicPartition] = self._fetcher._records
+        return fetches
+
+    def arrival(self) -> asyncio.Future[Any]:
+        """Done when the next fetch has arrived."""
+        waiter: asyncio.Future[Any] = self._fetcher._create_fetch_waiter()
+        return waiter
+
+    def take(self, tp: TopicPartition) -> PartitionRecords | None:
+        """All that was fetched of `tp`; None where nothing was, or the partition was taken away meanwhile.
+
+        Raises what the fetch failed with. aiokafka fetches no more of `tp` until `fetch_on` is called.
+        """
+        if self._state(tp) is None:
+            return None
+        fetch = self._fetcher._records.pop(tp, None)
+        if isinstance(fetch, FetchError):
+            raise fetch._error
+        return fetch._partition_records if fetch is not None and fetch.check_assignment(tp) else None
+
+    def fetch_on(self, tp: TopicPartition, position: int | None = None) -> None:
+        """Fetch `tp` again, from `position` if one is given."""
+        state = self._state(tp)
+        if state is not None and position is not None:
+            state.consumed_to(position)
+        self._fetcher._notify(self._fetcher._wait_consume_future)
+
+    def next_fetch(self, tp: TopicPartition) -> int | None:
+        """Where the next fetch of `tp` begins; None where that is not known yet."""
+        state = self._state(tp)
+        return None if state is None else int(state.position)
+
+    def stable_end(self, tp: TopicPartition) -> int | None:
+        """The last stable offset of `tp` as of the last fetch; None before the first."""
+        state = self._state(tp)
+        return None if state is None or state.lso is None else int(state.lso)
+
+    async def commits(self, tps: Iterable[TopicPartition]) -> Mapping[TopicPartition, OffsetAndMetadata]:
+        """The group's commits for `tps` with their metadata, which aiokafka's `committed` leaves out."""
+        committed: Mapping[TopicPartition, OffsetAndMetadata]
+        committed = await self._coordinator.fetch_committed_offsets(list(tps))
+        return committed
+
+    async def leave_now(self) -> None:
+        """Tell the group that this member is gone, without stopping."""
+        await self._coordinator._maybe_leave_group()
+
+    def _state(self, tp: TopicPartition) -> Any:
+        """aiokafka's state of `tp`, if the next fetch has a position."""
+        assignment = self._subscription.subscription.assignment
+        state = None if assignment is None else assignment.state_value(tp)
+        return state if state is not None and state.has_valid_position else None
+
+
+async def partitions(consumer: AIOKafkaConsumer, topic: str) -> Collection[int]:
+    """The partitions that `topic` has now; `consumer` need not read it. Empty where it does not exist."""
+    metadata = await consumer._client.fetch_all_metadata()
+    return metadata.partitions_for_topic(topic) or ()
+
+
+def batches(records: PartitionRecords) -> Any:
+    """The record batches of a fetch, of which none may have been read yet."""
+    return records._records
+
+
+def put_batches(records: PartitionRecords, ours: object) -> None:
+    """Let a fetch, of which nothing was read yet, go over `ours`: `has_next`, `next_batch`."""
+    records._records = ours
+
+
+def left(records: PartitionRecords) -> Iterator[ConsumerRecord]:
+    """The records of a fetch that were not given yet. A loop may end early; another goes on."""
+    rest: Iterator[ConsumerRecord] = records._records_iterator
+    return rest
+
+
+def drop_left(records: PartitionRecords) -> None:
+    """Give no more records."""
+    records._records_iterator = iter(())
+
+
+def over(failed: PartitionRecords, ours: object) -> PartitionRecords:
+    """The rest of the fetch `failed`, over the batches `ours`, with the same transactions aborted."""
+    records = PartitionRecords(
+        failed._tp, ours, [], failed.next_fetch_offset, None, None, True, READ_COMMITTED
+    )
+    records._aborted_transactions = failed._aborted_transactions
+    records._aborted_producers = failed._aborted_producers
+    return records
