@@ -16,7 +16,7 @@ from streams.errors import BadgeStreamsError, ConfigurationError, FatalError
 from streams.kafka import checks
 from streams.kafka.insides import GroupConsumer
 from streams.kafka.topics import Topic
-from streams.runtime import recovery
+from streams.runtime import patches, recovery
 from streams.runtime.consumer import REBALANCE_MS, Consumer, Transport
 from streams.runtime.partition import Partition
 from streams.runtime.table import Table, TableManager
@@ -25,7 +25,6 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-MADE_FOR = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
 DRAIN_SECONDS = REBALANCE_MS / 1000 * 0.6
 LEAVE_SECONDS = 2.0
 TAKE_AT_ONCE = 4
@@ -117,7 +116,6 @@ class App(faust.App):
         self._take_slots = asyncio.Semaphore(TAKE_AT_ONCE)
         self._generation = 0
         self._ending: asyncio.Task[None] | None = None
-        checks.versions(MADE_FOR)
 
     def batches(self, *names: str) -> Any:
         """The channel of an agent: batches of these topics."""
@@ -188,8 +186,10 @@ class App(faust.App):
         self._ending = asyncio.ensure_future(self._end())
 
     async def on_start(self) -> None:
-        """Check the topics and open the resources before anything is read."""
+        """Check versions and topics, and open the resources, before anything is read."""
         with self.ends_worker():
+            checks.versions(patches.MADE_FOR)
+            patches.apply()
             found = await checks.topics(self.settings, self._needs)
             self.partitions, self.max_message_bytes = found.partitions, found.max_message_bytes
             for resource in self.resources:

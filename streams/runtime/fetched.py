@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
@@ -77,7 +76,7 @@ class Fetched:
 
 
 class Records:
-    """aiokafka's records of a fetch, with their bytes."""
+    """aiokafka's records of a fetch, with their bytes; `patches` has aiokafka make these."""
 
     def __init__(self, raw: bytes) -> None:
         records = MemoryRecords(raw)
@@ -85,10 +84,6 @@ class Records:
         self.has_next = records.has_next
         self.next_batch = records.next_batch
         self.size_in_bytes = records.size_in_bytes
-
-
-# aiokafka lets nobody at the bytes of what it fetched.
-fetcher.MemoryRecords = Records
 
 
 class _Batches:

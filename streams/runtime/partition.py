@@ -17,7 +17,6 @@ from streams.kafka.changelog import read_table
 from streams.kafka.client import TRANSACTION_SECONDS, connection, start
 from streams.runtime import recovery
 from streams.runtime.fetched import Fetched
-from streams.runtime.patience import patient
 from streams.runtime.unit import Batch, Unit
 
 if TYPE_CHECKING:
@@ -181,16 +180,14 @@ class Partition:
         self.app.partition_ready(self)
 
     def _new_producer(self) -> AIOKafkaProducer:
-        return patient(
-            AIOKafkaProducer(
-                **connection(self.app.settings),
-                client_id=f"{self.app.conf.id}-{self.tp.topic}-{self.tp.partition}",
-                transactional_id=f"{self.app.conf.id}-{self.tp.topic}-{self.tp.partition}",
-                transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
-                max_batch_size=BATCH_BYTES,
-                linger_ms=0,
-                retry_backoff_ms=RETRY_MS,
-            )
+        return AIOKafkaProducer(
+            **connection(self.app.settings),
+            client_id=f"{self.app.conf.id}-{self.tp.topic}-{self.tp.partition}",
+            transactional_id=f"{self.app.conf.id}-{self.tp.topic}-{self.tp.partition}",
+            transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
+            max_batch_size=BATCH_BYTES,
+            linger_ms=0,
+            retry_backoff_ms=RETRY_MS,
         )
 
     async def _committing(self, unit: Unit) -> None:
