@@ -31,8 +31,6 @@ RETRY_MS = 20
 a hundred; waiting aiokafka's 100 ms then tripled the latency's 99th percentile."""
 COMMIT_SECONDS = 2 * TRANSACTION_SECONDS
 """After its timeout the broker aborts a transaction; a commit still waiting by now waits for nothing."""
-REACHED: Callable[[str], None] = lambda step: None  # noqa: E731
-"""Called with the name of each step of a commit; tests put a fault here, nothing else does."""
 
 
 class Partition:
@@ -223,22 +221,17 @@ class Partition:
     async def _commit_with(self, unit: Unit, offset: OffsetAndMetadata | None) -> None:
         producer = self._producer
         assert producer is not None
-        REACHED("before begin")
         await producer.begin_transaction()
         sent = [
             await producer.send_batch(builder, topic, partition=partition)
             for (topic, partition), builders in unit.builders.items()
             for builder in builders
         ]
-        REACHED("after send")
         if offset is not None:
             await producer.send_offsets_to_transaction({self.tp: offset}, self.app.conf.id)
-        REACHED("after offsets sent")
         # A batch that failed does not fail aiokafka's transaction.
         await asyncio.gather(*sent)
-        REACHED("before commit")
         await producer.commit_transaction()
-        REACHED("after commit")
 
     def _committed(self, unit: Unit, written: Mapping[bytes, bytes | None]) -> None:
         rows = self.rows

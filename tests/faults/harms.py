@@ -20,8 +20,8 @@ from tests.faults.compacted import compacted_and_transactional
 from tests.faults.configs import alter
 from tests.faults.fleet import READY, until
 from tests.faults.run import Harm, Run
+from tests.faults.worker import STEPS
 
-STEPS = ("before begin", "after send", "after offsets sent", "before commit", "after commit")
 PATIENCE = 60.0
 QUIET_SECONDS = 1.5
 OUTAGE_SECONDS = 20.0

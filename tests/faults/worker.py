@@ -19,6 +19,15 @@ from streams.errors import ConfigurationError
 from streams.runtime import partition, worker
 from streams.tracker import agents, tracking
 
+STEPS = {
+    "before begin": ("before", "begin_transaction"),
+    "after send": ("before", "send_offsets_to_transaction"),
+    "after offsets sent": ("after", "send_offsets_to_transaction"),
+    "before commit": ("before", "commit_transaction"),
+    "after commit": ("after", "commit_transaction"),
+}
+"""The steps of a commit, each as the call of the producer that it lies before or after."""
+
 
 def main() -> None:
     kind, _, argument = os.environ.get("FAULT", "none:").partition(":")
@@ -31,13 +40,18 @@ def main() -> None:
 
 def kill(argument: str) -> None:
     step, _, nth = argument.partition(":")
-    times = count(1)
+    when, name = STEPS[step]
+    method, times = getattr(AIOKafkaProducer, name), count(1)
 
-    def reached(what: str) -> None:
-        if what == step and next(times) == int(nth):
+    async def killing(self: AIOKafkaProducer, *arguments: object) -> None:
+        strikes = next(times) == int(nth)
+        if strikes and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        await method(self, *arguments)
+        if strikes:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    partition.REACHED = reached
+    setattr(AIOKafkaProducer, name, killing)
 
 
 def raise_in_agent(nth: str) -> None:
