@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from prometheus_client.metrics import MetricWrapperBase
 
 from streams import metrics
 from streams.cli import main as commands
@@ -58,8 +59,9 @@ def _kept(topic: Topic) -> str:
 def _metrics() -> Iterator[str]:
     yield from ("", "## Metrics", "")
     yield from _table("metric", "type", "labels", "what")
-    for collector in sorted(metrics.REGISTRY._collector_to_names, key=lambda c: c._name):
-        suffix = {"counter": "_total", "info": "_info"}.get(collector._type, "")
+    declared = [c for c in metrics.REGISTRY._collector_to_names if isinstance(c, MetricWrapperBase)]
+    for collector in sorted(declared, key=lambda c: c._name):
+        suffix = {"counter": "_total", "info": "_info"}.get(collector._type or "", "")
         labels = ", ".join(f"`{label}`" for label in collector._labelnames)
         yield f"| `{collector._name}{suffix}` | {collector._type} | {labels} | {collector._documentation} |"
 

@@ -258,7 +258,8 @@ def _holds(operator: str, value: Any, found: Any) -> bool:
     left, right = _comparable(found, value)
     if left is None:
         return False
-    return {"gt": left > right, "ge": left >= right, "lt": left < right, "le": left <= right}[operator]
+    answers = {"gt": left > right, "ge": left >= right, "lt": left < right, "le": left <= right}
+    return bool(answers[operator])
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -30,6 +30,7 @@ class Message:
     @property
     def payload(self) -> Mapping[str, Any]:
         """What stands inside the single top-level field."""
+        payload: Mapping[str, Any]
         (payload,) = self.decoded.values()
         return payload
 

@@ -51,7 +51,7 @@ def _written(schema: dict[str, Any], value: dict[str, Any], schema_id: int = 99)
 
 def _doubled(levels: int) -> Any:
     """A record that uses another twice, which uses another twice, and so on."""
-    fields = [{"name": "end", "type": "null"}]
+    fields: list[dict[str, Any]] = [{"name": "end", "type": "null"}]
     for level in range(levels):
         inner = {"type": "record", "name": f"D{level}", "fields": fields}
         fields = [{"name": "a", "type": inner}, {"name": "b", "type": f"D{level}"}]

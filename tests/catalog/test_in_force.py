@@ -122,12 +122,12 @@ def test_every_decision_follows_from_the_old_catalog_or_the_new_one(
     # then
     ids = {frozenset(map(template, names)): side for side, names in sets.items()}
     judged = asyncio.run(progress(commands))
-    by_side = defaultdict(set)
+    by_side: defaultdict[str, set[int]] = defaultdict(set)
     for learner, known in judged.items():
-        side = ids.get(frozenset(known.badges))
-        assert side is not None, f"learner {learner} has badges of a mixture"
-        assert {badge.catalog for badge in known.badges.values()} == {rules[side]}
-        by_side[side].add(learner)
+        held = ids.get(frozenset(known.badges))
+        assert held is not None, f"learner {learner} has badges of a mixture"
+        assert {badge.catalog for badge in known.badges.values()} == {rules[held]}
+        by_side[held].add(learner)
     assert len(judged) == len(placed) == RATE * SECONDS + 1
     assert 0 in by_side["old"]
     assert RATE * SECONDS in by_side["new"]

@@ -218,7 +218,7 @@ def test_all_faults_are_told_at_once_each_with_its_place() -> None:
     ]
 
 
-HOSTILE = (
+HOSTILE: tuple[Any, ...] = (
     None,
     True,
     -1,

@@ -13,11 +13,13 @@ CI_VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
 
 
 def values() -> dict[str, Any]:
-    return yaml.safe_load((CHART / "values.yaml").read_text())
+    loaded: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+    return loaded
 
 
 def values_schema() -> dict[str, Any]:
-    return json.loads((CHART / "values.schema.json").read_text())
+    loaded: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
+    return loaded
 
 
 def templates() -> str:
@@ -27,7 +29,8 @@ def templates() -> str:
 
 def alerts() -> list[dict[str, Any]]:
     """The alerts about the product's own metrics."""
-    return yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())["rules"]
+    rules: list[dict[str, Any]] = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())["rules"]
+    return rules
 
 
 def alert_names() -> set[str]:
@@ -36,7 +39,8 @@ def alert_names() -> set[str]:
 
 
 def dashboard() -> dict[str, Any]:
-    return json.loads((CHART / "files" / "dashboard.json").read_text())
+    loaded: dict[str, Any] = json.loads((CHART / "files" / "dashboard.json").read_text())
+    return loaded
 
 
 def panels() -> list[dict[str, Any]]:

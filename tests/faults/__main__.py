@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 from uuid import uuid4
 
 from aiokafka.errors import KafkaError
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.errors import FatalError
-from streams.sandbox.kafka import Kafka
+from streams.sandbox.kafka import Kafka, Security
 from streams.sandbox.registry import Apicurio
 from tests.faults import run
 from tests.faults.harms import HARMS
@@ -30,6 +31,9 @@ COLUMNS = {
     "letters double": ("dead letters double", "dead letters unwanted", "dead letters not whole"),
     "activities": ("activities missing", "activities unwanted", "activities double", "activities changed"),
 }
+
+# How many brokers a harm needs, and how they are reached.
+Site = tuple[Literal[1, 3], Security]
 
 
 def main() -> None:
@@ -55,8 +59,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _clusters(harms: list[Harm]) -> dict[tuple[int, str], list[Harm]]:
-    clusters: dict[tuple[int, str], list[Harm]] = {}
+def _clusters(harms: list[Harm]) -> dict[Site, list[Harm]]:
+    clusters: dict[Site, list[Harm]] = {}
     for harm in harms:
         clusters.setdefault((harm.nodes, harm.security), []).append(harm)
     return clusters

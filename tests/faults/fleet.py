@@ -69,7 +69,7 @@ class Fleet:
         worker.begun = worker.log.stat().st_size if worker.log.exists() else 0
         command = [sys.executable, "-m", "tests.faults.worker"]
         worker.process = self._commands.launch(
-            command, log=worker.log, **self._instance(name), **self._faults | settings
+            command, log=worker.log, **self._instance(name), **{**self._faults, **settings}
         )
         return worker
 

@@ -14,11 +14,12 @@ from streams.kafka.client import admin
 from streams.kafka.topics import topics
 from streams.sandbox import lms
 from streams.sandbox.lms import Happening
+from streams.sandbox.process import Process
 from streams.sandbox.publisher import Emission, Publisher
 from streams.tracker.tracking import PROGRESS_BYTES
 from tests.faults.compacted import compacted_and_transactional
 from tests.faults.configs import alter
-from tests.faults.fleet import READY, until
+from tests.faults.fleet import READY, Worker, until
 from tests.faults.run import Harm, Run
 from tests.faults.worker import STEPS
 
@@ -59,11 +60,7 @@ async def zombies(run: Run) -> int:
         woken = run.fleet.workers[zombie]
         ends, ready = len(woken.exits), woken.said(READY)
         run.fleet.resume(zombie)
-        await until(
-            lambda w=woken, e=ends, r=ready: len(w.exits) > e or w.said(READY) > r,
-            PATIENCE,
-            "the zombie neither ends nor joins again",
-        )
+        await _ends_or_joins(woken, ends, ready)
     return 3
 
 
@@ -91,7 +88,7 @@ async def replace_a_static_member(run: Run) -> int:
         await _all_ready(run)
         assert paused.process is not None
         run.fleet.abandon(paused)
-        await until(lambda p=paused.process: p.exit_code is not None, PATIENCE, "the zombie stays")
+        await _ends(paused.process)
         run.fleet.kill(name)
     return 3
 
@@ -213,6 +210,19 @@ async def _members(run: Run, count: int) -> None:
             if group[2] == "Stable" and len(group[5]) == count:
                 return
             await asyncio.sleep(0.2)
+
+
+async def _ends_or_joins(worker: Worker, ends: int, ready: int) -> None:
+    """Return when the worker has ended more than `ends` times, or got ready more than `ready` times."""
+    await until(
+        lambda: len(worker.exits) > ends or worker.said(READY) > ready,
+        PATIENCE,
+        "the zombie neither ends nor joins again",
+    )
+
+
+async def _ends(process: Process) -> None:
+    await until(lambda: process.exit_code is not None, PATIENCE, "the zombie stays")
 
 
 async def _quiet(run: Run) -> None:

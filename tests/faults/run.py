@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 from aiokafka.structs import ConsumerRecord
 
@@ -25,7 +26,7 @@ from streams.sandbox.audit import (
 )
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
-from streams.sandbox.kafka import Kafka
+from streams.sandbox.kafka import Kafka, Security
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from streams.sandbox.registry import Apicurio
 from tests.faults.fleet import Fleet
@@ -66,9 +67,9 @@ class Harm:
     name: str
     do: Callable[[Run], Awaitable[int]]
     at_least: int
-    nodes: int = 1
+    nodes: Literal[1, 3] = 1
     workers: int = 2
-    security: str = "PLAINTEXT"
+    security: Security = "PLAINTEXT"
     faults: Mapping[str, str] = field(default_factory=dict)
     static: bool = False
     prepare: Callable[[Run], Awaitable[None]] | None = None

@@ -14,7 +14,7 @@ from itertools import count
 
 from aiokafka import AIOKafkaProducer
 
-from streams.badges import Activity, Catalog, Decision, Progress
+from streams.badges import Activity, Catalog, Decision, Progress, judge
 from streams.errors import ConfigurationError
 from streams.runtime import partition, worker
 from streams.tracker import agents, tracking
@@ -78,8 +78,6 @@ def hang_in_commit(nth: str) -> None:
 
 
 def poison(suffix: str) -> None:
-    judge = tracking.judge
-
     def poisoned(
         catalog: Catalog, progress: Progress, activity: Activity
     ) -> tuple[Progress, tuple[Decision, ...]]:
@@ -87,7 +85,7 @@ def poison(suffix: str) -> None:
             raise LookupError("the core fails")
         return judge(catalog, progress, activity)
 
-    tracking.judge = poisoned  # type: ignore[attr-defined]
+    vars(tracking)["judge"] = poisoned
 
 
 FAULTS: Mapping[str, Callable[[str], None]] = {

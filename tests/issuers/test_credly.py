@@ -81,7 +81,9 @@ def read_issue(answered: Answer | NoAnswer, request: Request | None = None) -> o
     return credly.read_issue(request or issue(), answered, NOW, KEY)
 
 
-def read_look_up(answered: Answer | NoAnswer, *, by_email: bool = False) -> outcomes.LookUpOutcome:
+def read_look_up(
+    answered: Answer | NoAnswer, *, by_email: bool = False
+) -> outcomes.LookUpOutcome | outcomes.Page:
     by_earner = credly.look_up_earner(ORGANIZATION, TEMPLATE, 42)
     request = credly.look_up_email(ORGANIZATION, TEMPLATE, EMAIL) if by_email else by_earner
     assert request is not None

@@ -4,7 +4,8 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka import Message, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from streams.kafka.client import partition_of
 from tests.bus.messages import messages

@@ -6,6 +6,7 @@ the registry, topic prefix, consumer group.
 
 import json
 import sys
+from typing import Any
 
 from tests.openedx.services import configure
 
@@ -15,7 +16,7 @@ from edx_event_bus_kafka.internal.consumer import KafkaEventConsumer  # noqa: E4
 from openedx_events.learning.signals import BADGE_AWARDED, BADGE_REVOKED  # noqa: E402
 
 
-def tell(signal, sender, badge, metadata, **_):
+def tell(signal: Any, sender: Any, badge: Any, metadata: Any, **_: Any) -> None:
     received = {
         "type": metadata.event_type,
         "id": str(metadata.id),

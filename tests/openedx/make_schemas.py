@@ -7,6 +7,7 @@ import json
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import django
 from django.conf import settings
@@ -33,16 +34,17 @@ def main(folder: Path) -> None:
     (folder / "openedx-events.version").write_text(version("openedx-events") + "\n", encoding="utf-8")
 
 
-def _schema(signal: OpenEdxPublicSignal) -> dict | None:
+def _schema(signal: OpenEdxPublicSignal) -> dict[str, Any] | None:
     try:
         # Through JSON: the serializer's own value shares parts and holds tuples.
-        return json.loads(json.dumps(AvroSignalSerializer(signal).schema))
+        schema: dict[str, Any] = json.loads(json.dumps(AvroSignalSerializer(signal).schema))
     except TypeError as error:
         print(f"{signal.event_type} has no Avro schema: {error}", file=sys.stderr)
         return None
+    return schema
 
 
-def _names_learner(schema: dict) -> bool:
+def _names_learner(schema: dict[str, Any]) -> bool:
     payload = schema["fields"][0]["type"]
     if len(schema["fields"]) != 1 or not isinstance(payload, dict) or payload["type"] != "record":
         return False

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
+from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -57,10 +58,10 @@ class _Received:
         self._process = process
         Thread(target=self._pump, daemon=True).start()
 
-    def next(self) -> dict[str, str]:
+    def next(self) -> dict[str, Any]:
         """The next badge event that reached a receiver."""
         try:
-            event: dict[str, str] = json.loads(self._lines.get(timeout=WITHIN))
+            event: dict[str, Any] = json.loads(self._lines.get(timeout=WITHIN))
         except Empty:
             raise AssertionError(f"no further badge event within {WITHIN:.0f} s") from None
         return event
@@ -74,7 +75,7 @@ class _Received:
 
 @contextmanager
 def _consumer(python: Path, *arguments: str) -> Iterator[_Received]:
-    command = [python, "-m", "tests.openedx.consumer", *arguments]
+    command = [str(python), "-m", "tests.openedx.consumer", *arguments]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -87,7 +88,7 @@ def _consumer(python: Path, *arguments: str) -> Iterator[_Received]:
 
 def _produce(python: Path, address: tuple[str, str, str], told: list[dict[str, object]]) -> None:
     lines = "".join(json.dumps(line) + "\n" for line in told)
-    command = [python, "-m", "tests.openedx.producer", *address]
+    command = [str(python), "-m", "tests.openedx.producer", *address]
     subprocess.run(command, cwd=ROOT, input=lines, text=True, check=True, capture_output=True, timeout=WITHIN)
 
 

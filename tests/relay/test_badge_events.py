@@ -38,7 +38,7 @@ class Record:
 
 def read(*headers: tuple[str, bytes], **data: Any) -> Any:
     activity = replace(ACTIVITY, data={**ACTIVITY.data, **data})
-    return badge_event(activity, Record(list(headers)))  # type: ignore[arg-type]
+    return badge_event(activity, Record(list(headers)))
 
 
 @pytest.mark.parametrize(

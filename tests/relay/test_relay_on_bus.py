@@ -283,8 +283,9 @@ async def test_an_outage_of_one_organization_holds_neither_the_stream_nor_the_ot
 ) -> None:
     # given
     words = [Word("awarded", template, n, 1) for n in range(400) for template in (TEMPLATE, OTHER_TEMPLATE)]
-    limits = {"BADGES_ISSUER_RATE": "60", "BADGES_ISSUER_IN_FLIGHT": "8"}
-    async with place(sandbox, app_prefix, tmp_path, **limits) as here:
+    async with place(
+        sandbox, app_prefix, tmp_path, BADGES_ISSUER_RATE="60", BADGES_ISSUER_IN_FLIGHT="8"
+    ) as here:
         here.credly.schedule([Fault("error", ORGANIZATION, status=503)])
         lags: list[int] = []
 

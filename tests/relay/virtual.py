@@ -12,7 +12,7 @@ T = TypeVar("T")
 EPOCH = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
+class _JumpingSelector(selectors.DefaultSelector):
     jumped = 0.0
 
     def select(self, timeout: float | None = None) -> Any:

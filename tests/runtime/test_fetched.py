@@ -167,7 +167,7 @@ class _Name(str):
 
     raw: bytes
 
-    def encode(self, *_: object) -> bytes:  # type: ignore[override]
+    def encode(self, *_: object) -> bytes:
         return self.raw
 
 

@@ -96,11 +96,11 @@ SPOILT: dict[str, tuple[Spoil, set[str]]] = {
         {"progress missing"},
     ),
     "a learner's progress is another's": (
-        lambda t: replace(t, progress=t.progress | {next(iter(t.progress)): [*t.progress.values()][-1]}),
+        lambda t: replace(t, progress={**t.progress, next(iter(t.progress)): [*t.progress.values()][-1]}),
         {"progress wrong"},
     ),
     "a stranger has progress": (
-        lambda t: replace(t, progress=t.progress | {b"31415": next(iter(t.progress.values()))}),
+        lambda t: replace(t, progress={**t.progress, b"31415": next(iter(t.progress.values()))}),
         {"progress unwanted"},
     ),
     "a dead letter was lost": (
