@@ -4,12 +4,19 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from streams.badges import Operator
 from streams.catalog import load_catalog
+from streams.cli import main
+from streams.kafka.topics import topics
+from streams.settings import Settings
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EVERY_PAGE = pytest.mark.parametrize("document", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 EXAMPLES = [
     pytest.param(example, id=f"{document.name}-{number}")
     for document in (ROOT / "README.md", ROOT / "docs" / "catalog.md")
@@ -24,18 +31,14 @@ def test_a_catalog_in_the_documents_has_no_fault(example: str) -> None:
     assert load_catalog(example).templates
 
 
-@pytest.mark.parametrize(
-    "document", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda path: path.name
-)
+@EVERY_PAGE
 def test_every_link_leads_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
 
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize(
-    "document", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda path: path.name
-)
+@EVERY_PAGE
 def test_every_link_to_a_heading_leads_to_one(document: Path) -> None:
     links = re.findall(r"\]\(([^)#:]*\.md)?#([^)]*)\)", document.read_text())
     missing = [
@@ -45,6 +48,25 @@ def test_every_link_to_a_heading_leads_to_one(document: Path) -> None:
     ]
 
     assert missing == []
+
+
+def test_every_command_has_its_row_in_the_readme() -> None:
+    rows = "\n".join(re.findall(r"^\| (.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE))
+
+    assert [name for name in main.commands if not re.search(rf"`{name}\b", rows)] == []
+
+
+def test_every_topic_of_ours_is_named_where_personal_data_is() -> None:
+    names = topics(Settings.model_construct(app_id="{app}", relay_id="{relay}"))
+    page = (ROOT / "docs" / "security.md").read_text()
+
+    assert [topic.name for topic in (*names.tracker, *names.relay) if f"`{topic.name}`" not in page] == []
+
+
+def test_every_operator_has_its_row_in_the_catalog_by_example() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "catalog.md").read_text(), re.MULTILINE)
+
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(get_args(Operator))
 
 
 def test_each_reason_of_a_dead_letter_has_its_way_out() -> None:
