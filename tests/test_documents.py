@@ -17,6 +17,7 @@ from streams.settings import Settings
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EVERY_PAGE = pytest.mark.parametrize("document", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 EXAMPLES = [
     pytest.param(example, id=f"{document.name}-{number}")
     for document in (ROOT / "README.md", ROOT / "docs" / "catalog.md")
@@ -48,6 +49,22 @@ def test_every_link_to_a_heading_leads_to_one(document: Path) -> None:
     ]
 
     assert missing == []
+
+
+@pytest.mark.parametrize("record", DECISIONS, ids=lambda path: path.name[:4])
+def test_a_decision_has_its_row_in_the_index(record: Path) -> None:
+    begins = re.match(r"# (.+)\n\nStatus: (accepted|superseded), (\d{4}-\d\d-\d\d)\n", record.read_text())
+    assert begins, "a record begins with its title, an empty line, and its status and date"
+    title, status, date = begins.groups()
+    number = record.name[:4]
+
+    row = f"| [{number}]({record.name}) | {title} | {status} | {date} |\n"
+    assert row in (record.parent / "README.md").read_text()
+
+
+@pytest.mark.parametrize("record", DECISIONS, ids=lambda path: path.name[:4])
+def test_a_decision_says_what_it_was_about_and_what_it_costs(record: Path) -> None:
+    assert re.findall("^## (.*)", record.read_text(), re.M) == ["Context", "Decision", "Consequences"]
 
 
 def test_every_command_has_its_row_in_the_readme() -> None:
