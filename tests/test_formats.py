@@ -1,0 +1,261 @@
+"""`docs/formats.md` shows what the code writes, and names every field and header of it."""
+
+import asyncio
+import functools
+import json
+import re
+from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import orjson
+import pytest
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from streams.badges import Activity, Badge, Decision, Progress, Source, User, dump, judge
+from streams.bus.emitter import GENERATION, BadgeEmitter, BadgeEvent
+from streams.bus.reader import Reader
+from streams.bus.registry import Registry
+from streams.catalog import CatalogDocument, in_force, load_catalog
+from streams.errors import UnreadableError
+from streams.headers import Headers
+from streams.issuers.outcomes import Issued
+from streams.kafka import dead_letters, orders, origin
+from streams.kafka.topics import topics
+from streams.relay import issuance
+from streams.relay.badge_events import badge_event
+from streams.relay.issuance import Doubt, Issuance, Issue
+from streams.runtime import recovery
+from streams.settings import Settings
+from tests.bus.messages import message
+
+PAGE = (Path(__file__).parents[1] / "docs" / "formats.md").read_text()
+CATALOG = """
+version: 1
+organizations:
+  - id: 5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11
+templates:
+  - id: 0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10
+    organization: 5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11
+    name: Kafka Apprentice
+    requirements:
+      - id: passed
+        event_type: org.openedx.learning.course.passing.status.updated.v1
+        rules: [{path: is_passing, operator: eq, value: true}]
+  - id: 3c1d5a0f-7e0d-4b0e-a8f8-0d1a6f6f7a21
+    organization: 5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11
+    name: Stream Master
+    requirements:
+      - id: both
+        event_type: org.openedx.learning.course.passing.status.updated.v1
+        count: 2
+        distinct: course.course_key
+"""
+BUS = "learning-badges-lifecycle"
+AT = datetime(2026, 3, 14, 15, 9, 27, tzinfo=UTC)
+
+
+class OneSchema(Registry):
+    """Gives every schema the same id."""
+
+    async def register(self, subject: str, text: str) -> int:
+        return 3
+
+
+def record(topic: str, partition: int, offset: int, key: bytes, value: bytes, headers: Headers) -> Any:
+    timestamp = int(AT.timestamp() * 1000)
+    return ConsumerRecord(topic, partition, offset, timestamp, 0, key, value, None, 0, 0, tuple(headers))
+
+
+# The way of one message: what is on the bus, what track makes of it, what the relay makes of that.
+
+
+@functools.cache
+def on_the_bus() -> Any:
+    real = message("course_passing_status_updated.as_lms_emits")
+    return record(BUS, 3, 1207, real.key, real.value, real.headers)
+
+
+@functools.cache
+def activity() -> Activity:
+    real = message("course_passing_status_updated.as_lms_emits")
+    reader = Reader(Registry(Settings()), "test", frozenset({real.event_type}))
+    reader._texts[real.schema_id] = json.dumps(real.schema)
+    read = reader.read(real.value, real.headers, origin.on_the_bus(on_the_bus()).source, 0)
+    assert read is not None
+    return read
+
+
+@functools.cache
+def catalog() -> CatalogDocument:
+    return load_catalog(CATALOG)
+
+
+@functools.cache
+def judged() -> tuple[Progress, Decision]:
+    progress, [decision] = judge(catalog().compiled, Progress.initial(), activity())
+    return progress, decision
+
+
+@functools.cache
+def badge_on_the_bus() -> tuple[BadgeEvent, Any]:
+    emitter = BadgeEmitter(OneSchema(Settings()), Settings(), BUS)
+    asyncio.run(emitter.start())
+    progress, decision = judged()
+    event = emitter.encode(decision, progress.user, catalog().templates[decision.template], "credly")
+    return event, record(BUS, 1, 88, event.key, event.value, event.headers)
+
+
+def pending() -> Issuance:
+    """A badge whose issue may have been called."""
+    _, placed = badge_on_the_bus()
+    progress, decision = judged()
+    data = {"uuid": str(decision.badge), "template": {"uuid": decision.template}}
+    type = "org.openedx.learning.badge.awarded.v1"
+    seen = Activity(type, str(decision.id), decision.time, Source("", 0, 0), 42, data, progress.user)
+    desired = issuance.desire(None, badge_event(seen, placed))
+    step = issuance.next_step(desired, AT)
+    assert isinstance(step, Issue)
+    return issuance.intend(desired, step, AT)
+
+
+def held() -> Issuance:
+    """The same after the issuer's answer."""
+    before = pending()
+    assert before.recipient is not None
+    step = Issue(before.recipient, before.time)
+    return issuance.record(before, step, Issued("9f0c1a52-7c1e-4bb0-9a53-1d0e6f1f7a10", "pending"), AT)
+
+
+def set_aside() -> list[tuple[str, bytes]]:
+    """The headers of a dead letter."""
+    sent: list[tuple[str, bytes]] = []
+    outbox = SimpleNamespace(send=lambda *_, headers, **__: sent.extend(headers))
+    error = UnreadableError("bad_body", "EOFError")
+    dead_letters.set_aside(cast(Any, outbox), "", "rekey", origin.on_the_bus(on_the_bus()), error)
+    return sent
+
+
+def beside_the_offset() -> str:
+    app = cast(Any, SimpleNamespace(epoch_of=lambda topic: 0))
+    return recovery.metadata(app, TopicPartition("badge-streams-activities", 0), 811, {(BUS, 3): (0, 1207)})
+
+
+def as_json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def as_lines(headers: Headers) -> str:
+    return "\n".join(f"{name}: {value.decode()}" for name, value in headers)
+
+
+EXAMPLES: dict[str, tuple[Callable[[], str], ...]] = {
+    "Origin": (lambda: as_lines(origin.origin_headers(on_the_bus(), 0)),),
+    "Badge events": (lambda: as_lines(badge_on_the_bus()[0].headers),),
+    "Progress": (lambda: as_json(dump(judged()[0])),),
+    "Issuances": (lambda: as_json(issuance.dump(pending())), lambda: as_json(issuance.dump(held()))),
+    "Dead letters": (lambda: as_lines(set_aside()[-4:]),),
+    "Orders": (lambda: as_lines([(orders.ORDER, orders.FORGET)]),),
+    "Beside an offset": (beside_the_offset,),
+}
+
+
+@pytest.mark.parametrize("heading", EXAMPLES)
+def test_an_example_is_what_the_code_writes(heading: str) -> None:
+    shown = re.findall(r"```(?:json)?\n(.*?)```", section(heading), re.DOTALL)
+    written = [example() for example in EXAMPLES[heading]]
+
+    assert len(shown) == len(written)
+    for example, real in zip(shown, written, strict=True):
+        separator = "" if real.startswith("{") else "\n"
+        assert as_shown(separator.join(line.strip() for line in example.splitlines()), real)
+
+
+def section(heading: str) -> str:
+    """What stands under a heading of the page."""
+    return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def named(heading: str) -> list[str]:
+    """The first column of the tables under a heading."""
+    return re.findall(r"^\| `([\w-]+)` \|", section(heading), re.MULTILINE)
+
+
+def as_shown(shown: str, real: str) -> bool:
+    """Whether the text is the one shown; `…` stands for anything."""
+    return re.fullmatch(".*".join(map(re.escape, shown.split("…"))), real, re.DOTALL) is not None
+
+
+def full_progress() -> Progress:
+    badge = Badge(1, 2, "activity", ("because",), 3, "revoked_by", "catalog", "revoked_catalog")
+    user = User(42, True, "username", "email", "name")
+    return replace(judged()[0], badges={"template": badge}, user=user)
+
+
+def full_issuance() -> Issuance:
+    doubt = Doubt("revoke", AT)
+    return replace(
+        pending(),
+        held="id",
+        state="x",
+        sure=True,
+        loose=doubt,
+        refused="x",
+        attempts=1,
+        answer="x",
+        answered_at=AT,
+    )
+
+
+def test_the_fields_of_a_progress_are_named() -> None:
+    places = [field.name for field in fields(Badge)]
+
+    assert named("Progress") == [*dump(full_progress()), *places]
+
+
+def test_a_badges_places_are_in_the_order_of_the_table() -> None:
+    [badge] = full_progress().badges.values()
+
+    assert dump(full_progress())["b"]["template"] == tuple(getattr(badge, f.name) for f in fields(Badge))
+
+
+def test_the_fields_of_an_issuance_are_named() -> None:
+    assert sorted(named("Issuances")) == sorted(issuance.dump(full_issuance()))
+
+
+def test_a_full_issuance_lacks_no_field() -> None:
+    empty = [f.name for f in fields(Issuance) if getattr(full_issuance(), f.name) in (None, "", 0, False)]
+
+    assert empty == []
+
+
+def test_the_headers_of_dead_letters_are_named() -> None:
+    declared = [value for value in vars(dead_letters).values() if str(value).startswith("dead-letter-")]
+
+    assert named("Dead letters") == declared
+
+
+def test_what_stands_beside_an_offset_is_named() -> None:
+    assert named("Beside an offset") == list(orjson.loads(beside_the_offset()))
+
+
+def test_the_other_headers_are_named() -> None:
+    assert named("Origin") == [origin.ORIGIN, origin.ORIGIN_KEY]
+    assert named("Orders") == [orders.ORDER]
+    assert f"`{GENERATION}`" in section("Badge events")
+
+
+def test_a_revision_is_named_after_its_document_and_gzipped() -> None:
+    [shown] = re.findall(r"```\n(\w+)-\d{8}T\d{6}Z\n```", section("Catalog revisions"))
+
+    assert shown == catalog().revision
+    assert load_catalog(in_force.unpack(in_force.pack(CATALOG.encode()))).revision == shown
+
+
+def test_every_topic_of_ours_has_its_row() -> None:
+    names = topics(Settings.model_construct(app_id="{app}", relay_id="{relay}"))
+
+    assert [t.name for t in (*names.tracker, *names.relay) if f"`{t.name}`" not in PAGE] == []
