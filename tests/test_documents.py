@@ -51,6 +51,28 @@ def test_every_link_to_a_heading_leads_to_one(document: Path) -> None:
     assert missing == []
 
 
+@EVERY_PAGE
+def test_every_file_that_is_named_exists(document: Path) -> None:
+    named = re.findall(r"`((?:streams|tests|docs|avro|helm)/[\w./-]+)`", document.read_text())
+
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@EVERY_PAGE
+def test_what_is_named_after_a_file_is_defined_there(document: Path) -> None:
+    named = re.findall(r"`(streams/[\w/]+\.py)` `([\w.]+)`", document.read_text())
+    missing = [
+        f"{path}: {names}"
+        for path, names in named
+        for name in names.split(".")
+        if not re.search(
+            rf"^ *(async def|def|class) {name}\b|^{name}\b.* = ", (ROOT / path).read_text(), re.M
+        )
+    ]
+
+    assert missing == []
+
+
 @pytest.mark.parametrize("record", DECISIONS, ids=lambda path: path.name[:4])
 def test_a_decision_has_its_row_in_the_index(record: Path) -> None:
     begins = re.match(r"# (.+)\n\nStatus: (accepted|superseded), (\d{4}-\d\d-\d\d)\n", record.read_text())
