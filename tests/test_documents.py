@@ -15,7 +15,7 @@ from streams.kafka.topics import topics
 from streams.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EVERY_PAGE = pytest.mark.parametrize("document", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 EXAMPLES = [
