@@ -15,7 +15,7 @@ from streams.catalog.durations import Duration, parse_duration
 from streams.clock import Patience
 from streams.relay.issuance import BadgeEvent, Kind, done
 from streams.relay.organizations import KeyRef, Limits, OrganizationTerms, TemplateTerms
-from streams.sandbox.credly import Call, Entry, Fault
+from streams.sandbox.credly import Endpoint, Entry, Fault
 from tests.relay.virtual import EPOCH
 from tests.relay.world import (
     BASE,
@@ -240,7 +240,6 @@ async def test_a_badge_of_the_credentials_service_is_adopted_by_its_e_mail(here:
     here.say(event("awarded"))
     await here.settled()
     here.badge().earner = ""
-    here.credly._held.pop((TEMPLATE, "earner", "1"))
     here.store.table.clear()
     here.restart()
     here.say(event("awarded"))
@@ -553,7 +552,7 @@ async def test_what_fails_while_look_ups_work_waits_longer_each_time(
 ) -> None:
     here.say(event("awarded"))
     await here.settled()
-    call: Call = "revoke" if kind == "revoked" else "issue"
+    call: Endpoint = "revoke" if kind == "revoked" else "issue"
     here.credly.schedule([replace(trouble, call=call)])
     here.say(event("revoked") if kind == "revoked" else event("awarded", 2))
     await asyncio.sleep(3600)

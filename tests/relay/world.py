@@ -32,7 +32,7 @@ from streams.relay.issuance import (
 )
 from streams.relay.organizations import KeyRef, Limits, Organizations, OrganizationTerms, TemplateTerms
 from streams.relay.reconciler import Change, Reconciler
-from streams.sandbox.credly import Badge, Credly, Entry
+from streams.sandbox.credly import Credly, Entry, IssuedBadge
 from tests.relay.virtual import EPOCH, in_virtual_time, virtual_clock
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
@@ -228,7 +228,7 @@ class World:
                 assert not self.running[-1].done(), self.running[-1]
                 await asyncio.sleep(every)
 
-    def badge(self, learner: int = 1) -> Badge:
+    def badge(self, learner: int = 1) -> IssuedBadge:
         return next(b for b in self.credly.badges.values() if b.earner == str(learner))
 
 

@@ -1,0 +1,115 @@
+"""A call as the simulator takes it, its answer, and its entry in the journal."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+
+Endpoint = Literal["issue", "revoke", "erase", "look_up", "template", "tokens", "other"]
+
+_ISSUER = re.compile(r"/v1/organizations/([^/]+)(?:/(.*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call: `rest` is the path below the organization, both are empty outside of any."""
+
+    method: str
+    path: str
+    organization: str
+    rest: tuple[str, ...]
+    query: Mapping[str, Sequence[str]]
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What the call is for."""
+        match self.method, self.rest:
+            case "POST", ("badges",):
+                return "issue"
+            case "PUT", ("badges", _, "revoke"):
+                return "revoke"
+            case "DELETE", ("badges", _):
+                return "erase"
+            case "GET", ("badges", *_):
+                return "look_up"
+            case "GET", ("badge_templates", *_):
+                return "template"
+            case "GET", ("authorization_tokens",):
+                return "tokens"
+        return "other"
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The JSON object in the body; raises `RefusalError` if it holds none."""
+        try:
+            document = orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            document = None
+        if not isinstance(document, dict):
+            raise RefusalError(400, {"message": "the body is no JSON object"})
+        return document
+
+    def header(self, name: str) -> str | None:
+        """The header's value; the case of `name` does not matter."""
+        return next((v for k, v in self.headers.items() if k.lower() == name), None)
+
+
+def call_of(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Call:
+    """The call in an HTTP request; `target` is a path, with a query or without."""
+    url = urlsplit(target)
+    match = _ISSUER.fullmatch(url.path)
+    organization, rest = (match[1], match[2] or "") if match else ("", "")
+    return Call(method, url.path, organization, tuple(rest.split("/")), parse_qs(url.query), headers, body)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A call in the journal; `done` if it changed something, `status` 0 if no answer was given.
+
+    `at` is the simulator's own time in seconds.
+    """
+
+    number: int
+    at: float
+    organization: str
+    call: Endpoint
+    method: str
+    path: str
+    status: int
+    done: bool
+    fault: str = ""
+    template: str = ""
+    earner: str = ""
+    badge: str = ""
+    issued_at: str = ""
+    suppressed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to answer, and how: after `delay` seconds, or by breaking the connection (`reset`)."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    reset: bool = False
+
+
+class RefusalError(Exception):
+    """The call is refused with this status and body."""
+
+    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+
+
+def unprocessable(message: str) -> RefusalError:
+    """A refusal of what a call wants, in Credly's form."""
+    return RefusalError(422, {"data": {"message": message}, "metadata": {}})
