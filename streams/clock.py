@@ -1,4 +1,4 @@
-"""Time, randomness and patience, as arguments."""
+"""Time, randomness and waiting, as arguments."""
 
 import asyncio
 import math
@@ -21,19 +21,20 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait before the next try: each time twice as long, with jitter, at most `longest`."""
+    """How long to wait before the next try, in seconds: twice as long each time, at most `longest`."""
 
     first: float
     longest: float
 
     def seconds(self, failures: int, draw: float) -> float:
-        """The wait behind the `failures`-th failure; `draw` lies between 0 and 1."""
-        full = min(self.longest, self.first * 2.0 ** min(failures - 1, 60))
+        """The wait after the `failures`-th failure: half of it certain, half by `draw` between 0 and 1."""
+        doublings = min(failures - 1, 60)  # more make no difference, and a thousand would overflow
+        full = min(self.longest, self.first * 2.0**doublings)
         return full * (0.5 + draw / 2)
 
 
 async def change_within(changed: asyncio.Event, clock: Clock, seconds: float) -> None:
-    """Wait until `changed` is set or so many seconds have passed."""
+    """Clear `changed`, then wait until it is set or `seconds` have passed (`math.inf`: no limit)."""
     changed.clear()
     if seconds == math.inf:
         await changed.wait()

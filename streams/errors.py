@@ -13,15 +13,15 @@ from collections.abc import Sequence
 
 
 class BadgeStreamsError(Exception):
-    """Anything this product raises on purpose."""
+    """Any error that this product raises on purpose."""
 
 
 class ConfigurationError(BadgeStreamsError):
-    """What an operator has set cannot be worked with."""
+    """A setting or document of the operator's is wrong; the message says which and why."""
 
 
 class CatalogError(ConfigurationError):
-    """A catalog was refused. `faults` holds one line a fault, each beginning with its place."""
+    """A catalog was refused. `faults` has a line for each fault, which begins with its place."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
@@ -29,7 +29,7 @@ class CatalogError(ConfigurationError):
 
 
 class UnreadableError(BadgeStreamsError):
-    """A record that can never be read: `reason` is a stable word, `detail` more, without personal data."""
+    """A record that can never be read; `reason` is a stable word, `detail` holds no personal data."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)

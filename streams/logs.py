@@ -1,4 +1,4 @@
-"""Log lines: one event one line, for people or as JSON; what repeats becomes one line with a count."""
+"""Log lines: one line per event, for people or as JSON; repetitions become one line with a count."""
 
 import logging
 from datetime import UTC, datetime
@@ -7,14 +7,16 @@ from typing import Any, Literal
 import orjson
 
 REPEAT_SECONDS = 30.0
+"""An outage logs the same warning many times a second; a line with a count every half minute is enough."""
 KEPT = 1_000
+"""Limit on the different warnings being counted, so that they cannot fill the memory."""
 
-# aiokafka tells of every client's every step.
+# These log each step of each client.
 QUIET = ("aiokafka", "faust", "mode")
 
 
 def configuration(log_format: Literal["console", "json"]) -> dict[str, Any]:
-    """What `logging.config.dictConfig` takes."""
+    """The argument for `logging.config.dictConfig`."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -37,7 +39,7 @@ class CountingHandler(logging.StreamHandler[Any]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, or count it."""
-        self._tell(record.created)
+        self._report(record.created)
         if record.levelno < logging.WARNING:
             super().emit(record)
             return
@@ -48,11 +50,11 @@ class CountingHandler(logging.StreamHandler[Any]):
             super().emit(record)
 
     def close(self) -> None:
-        """Tell what is still counted."""
-        self._tell(float("inf"))
+        """Write what has been counted and not yet written."""
+        self._report(float("inf"))
         super().close()
 
-    def _tell(self, now: float) -> None:
+    def _report(self, now: float) -> None:
         over = [key for key, (since, _, _) in self._repeated.items() if now - since > REPEAT_SECONDS]
         if len(self._repeated) > KEPT:
             over = list(self._repeated)
@@ -64,7 +66,7 @@ class CountingHandler(logging.StreamHandler[Any]):
 
 
 class ConsoleFormatter(logging.Formatter):
-    """`time level logger: message`, and what the record carries beside it."""
+    """`time level logger: message`, then the record's own fields as `name=value`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; a traceback follows on its own lines."""

@@ -17,11 +17,13 @@ from streams.settings import Settings
 EVENT_TYPES: Mapping[str, str] = {"awarded": schemas.BADGE_AWARDED, "revoked": schemas.BADGE_REVOKED}
 KEY_SCHEMA = {"name": "uuid", "type": "string"}
 GENERATION = "ce_generation"
+"""The header that only we write: the decision's generation. Other consumers pass it over."""
 NOBODY = User(0, False, "", "", "")
+"""Takes the place of a learner of whom no event has said more than the id; its own id is not used."""
 
 
 class TemplateTexts(Protocol):
-    """What a badge event says of its template."""
+    """What a badge event says about its template."""
 
     @property
     def id(self) -> str:
@@ -42,7 +44,7 @@ class TemplateTexts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BadgeEvent:
-    """One record for the bus; `headers` are in the order of the real producers."""
+    """One record for the bus: framed key, framed value, headers in the order of the real producers."""
 
     key: bytes
     value: bytes
@@ -66,9 +68,9 @@ class BadgeEmitter:
         }
 
     async def start(self) -> None:
-        """Learn the schemas' ids; waits while the registry is away.
+        """Get the schemas' ids; waits while the registry is away.
 
-        Raises `ConfigurationError` where the registry refuses a schema.
+        Raises `ConfigurationError` if the registry refuses a schema.
         """
         self._key_frame = await self._frame(f"{self._topic}-string", KEY_SCHEMA)
         for kind, event_type in EVENT_TYPES.items():
@@ -78,9 +80,9 @@ class BadgeEmitter:
     def encode(
         self, decision: Decision, user: User | None, template: TemplateTexts, provider: str
     ) -> BadgeEvent:
-        """The event of a decision about `user`; where nobody is known yet its texts are empty.
+        """The event of a decision; if `user` is not known yet, its texts about the learner are empty.
 
-        `provider` is who issues the badge (`credly`).
+        `provider` is who issues the badge, such as `credly`.
         """
         badge = str(decision.badge)
         value = BytesIO()
@@ -131,5 +133,5 @@ def _badge(
 
 
 def _avro_string(text: str) -> bytes:
-    """A string in Avro; `text` is ASCII of fewer than 64 characters, so its length is one byte."""
+    """A string in Avro, for ASCII of fewer than 64 characters: then the length before it is one byte."""
     return bytes((len(text) * 2,)) + text.encode()

@@ -1,14 +1,14 @@
 """From a record of the bus to an activity.
 
-What can never be read raises `UnreadableError` with one of these reasons:
+A record that can never be read raises `UnreadableError` with one of these reasons:
 
 =================== ====================================================================================
 ``no_type``         `ce_type` is missing or doubled
-``no_id``           `ce_id` is missing, doubled or no UUID
+``no_id``           `ce_id` is missing, doubled or not a UUID
 ``no_frame``        the value does not begin with a zero byte and a schema id
 ``unknown_schema``  the registry knows no schema of that id
-``bad_schema``      the registry's schema is none that Avro understands, or none that is safe to follow
-``not_resolvable``  the writer's schema cannot be read as the event type's
+``bad_schema``      the registry's schema is not valid Avro, or not safe to read with
+``not_resolvable``  what the writer's schema says cannot be read as the event type's schema
 ``bad_body``        the body is truncated or not what its schema says
 ``no_learner``      the learner's id is missing
 =================== ====================================================================================
@@ -35,17 +35,19 @@ from streams.errors import UnreadableError
 from streams.headers import Headers
 
 FRAME_BYTES = 5
+"""Confluent's frame: a zero byte and the schema's id in four."""
 LATEST_MS = 253_402_300_799_000
-"""The last second of the year 9999, after which Python has no time."""
+"""The last second of the year 9999, Python's last year."""
 SCHEMA_PARTS = 10_000
-"""A writer's schema of more parts, each use of a named type counted anew, is not read."""
+"""Limit on a writer's schema, with every reference to a named type expanded: a small text can unfold without
+end. The largest of Open edX has 52 parts."""
 LOGICAL = frozenset({"logicalType"})
 KNOWN = schemas.event_types
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class SchemaNeeded(Exception):  # noqa: N818 - not an error: it asks for something
-    """The writer's schema was not read yet; `await Reader.fetch(schema_id)` and read again."""
+    """The writer's schema is not known yet: `await Reader.fetch(schema_id)`, then read again."""
 
     def __init__(self, schema_id: int) -> None:
         super().__init__(schema_id)
@@ -53,7 +55,7 @@ class SchemaNeeded(Exception):  # noqa: N818 - not an error: it asks for somethi
 
 
 class Glimpse:
-    """What decides whether an activity is relevant, and whose it is."""
+    """The part of an activity that says whether it is relevant, and to which learner it belongs."""
 
     __slots__ = ("_time", "_timestamp_ms", "data", "learner", "type")
 
@@ -68,12 +70,12 @@ class Glimpse:
 
     @property
     def time(self) -> datetime:
-        """The activity's time, read when it is asked for: few conditions do."""
+        """The activity's time, parsed only on demand, because few conditions look at it."""
         return _time(self._time, self._timestamp_ms)
 
 
 class Reader:
-    """Reads records as activities, those of the `wanted` event types."""
+    """Reads records as activities, if they are of the `wanted` event types."""
 
     def __init__(self, registry: Registry, agent: str, wanted: frozenset[str] = frozenset()) -> None:
         self._registry = registry
@@ -88,9 +90,10 @@ class Reader:
     def read(
         self, value: bytes | None, headers: Headers, source: Source, timestamp_ms: int
     ) -> Activity | None:
-        """The activity; None for a record that is no event, or of a type that is not wanted.
+        """The activity; None for a record that is no event or whose type is not wanted.
 
-        Raises `UnreadableError`, or `SchemaNeeded` where the writer's schema has to be fetched first.
+        `timestamp_ms` is the record's own, for an event without a readable time. Raises `UnreadableError`, or
+        `SchemaNeeded` if the writer's schema has to be fetched first.
         """
         opened = self._open(value, headers)
         if opened is None:
@@ -101,7 +104,7 @@ class Reader:
         return Activity(event_type, id, _time(time, timestamp_ms), source, learner, data, user)
 
     def glance(self, value: bytes | None, headers: Headers, timestamp_ms: int) -> "Glimpse | None":
-        """What can be said of an activity without knowing its source; as `read` otherwise."""
+        """As `read`, but only what can be said of an activity without its source and its user."""
         opened = self._open(value, headers)
         if opened is None:
             return None
@@ -118,7 +121,7 @@ class Reader:
             (self._unwanted if event_type in KNOWN() else self._unknown).inc()
             return None
         if id is None or not (_UUID.fullmatch(id) or _is_uuid(id)):
-            raise UnreadableError("no_id", "ce_id is missing, doubled or no UUID")
+            raise UnreadableError("no_id", "ce_id is missing, doubled or not a UUID")
         if len(value) < FRAME_BYTES or value[0] != 0:
             raise UnreadableError("no_frame", f"{len(value)} bytes")
         decoder = self._decoder(int.from_bytes(value[1:FRAME_BYTES], "big"), event_type)
@@ -130,7 +133,7 @@ class Reader:
         step: Callable[[ConsumerRecord], None],
         wait: Callable[[Coroutine[Any, Any, None]], Awaitable[None]],
     ) -> None:
-        """Take one step for each record; a writer's schema that is needed first is waited for by `wait`."""
+        """Take one step for each record; `wait` waits for a writer's schema if a step needs one first."""
         for record in records:
             while True:
                 try:
@@ -140,7 +143,7 @@ class Reader:
                     await wait(self.fetch(needed.schema_id))
 
     async def fetch(self, schema_id: int) -> None:
-        """Get a writer's schema; what cannot be had is found out by reading again. Waits for the registry."""
+        """Get a writer's schema. Waits while the registry is away; reading again raises what it refused."""
         try:
             self._texts[schema_id] = await self._registry.schema_by_id(schema_id)
             self._unreadable.pop(schema_id, None)
@@ -162,14 +165,14 @@ class Reader:
 
 
 class _Decoder:
-    """One writer's schema read as one event type's."""
+    """Decodes values written by one schema as one event type."""
 
     __slots__ = ("_field", "_read", "_user_path")
 
     def __init__(self, text: str, event_type: str) -> None:
         pinned = schemas.schema(event_type)
         written, shape = _parsed(text)
-        # Resolution costs half of the reading, and most writers have our schema exactly.
+        # Resolving a schema takes half of the time of reading, and most writers have exactly our schema.
         resolve = None if shape == _shape(pinned) else fastavro.parse_schema(_without(pinned, LOGICAL))
         self._read = partial(fastavro.schemaless_reader, writer_schema=written, reader_schema=resolve)
         self._field = pinned["fields"][0]["name"]
@@ -178,7 +181,7 @@ class _Decoder:
         self._user_path = path[0] if path else None
 
     def decode(self, value: bytes) -> dict[str, Any]:
-        """What stands inside the single top-level field."""
+        """What the payload's only field holds."""
         body = BytesIO(value)
         body.seek(FRAME_BYTES)
         try:
@@ -186,12 +189,12 @@ class _Decoder:
         except SchemaResolutionError as error:
             raise UnreadableError("not_resolvable", _said(error)) from error
         except Exception as error:
-            # Whatever hostile bytes make the Avro library raise, they are not readable.
+            # The Avro library can raise anything on hostile bytes.
             raise UnreadableError("bad_body", type(error).__name__) from error
         return data
 
     def learner(self, data: dict[str, Any]) -> tuple[int, User | None]:
-        """The learner's id, and who that is where the event says so."""
+        """The learner's id, and the user data if the event has them."""
         found = self._who(data)
         if isinstance(found, int):
             return found, None
@@ -215,7 +218,7 @@ _Opened = tuple[str, str, bytes | None, bytes, _Decoder]
 
 
 def _attributes(headers: Headers) -> tuple[str, bytes | None, bytes | None]:
-    """`ce_type`, `ce_id` (None where missing or doubled) and the first `ce_time`."""
+    """`ce_type`, `ce_id` (None if missing or doubled) and the first `ce_time`."""
     event_type = id = time = None
     types = ids = 0
     for name, value in headers:
@@ -244,7 +247,7 @@ def _is_uuid(text: bytes) -> bool:
 
 
 def _time(text: bytes | None, timestamp_ms: int) -> datetime:
-    """`ce_time` in UTC; the record's timestamp where it cannot be read."""
+    """`ce_time` in UTC; the record's timestamp if it cannot be read."""
     if text is not None:
         try:
             time = parse_time(text.decode())
@@ -259,7 +262,7 @@ def _parsed(text: str) -> tuple[Any, Any]:
     """The writer's schema for fastavro, and its shape."""
     named: dict[str, Any] = {}
     try:
-        # A logical type is the writer's word for how to see a value; ours has the last.
+        # A logical type is how the writer would present a value; we read plain ones.
         schema = _without(json.loads(text), LOGICAL)
         parsed = fastavro.parse_schema(schema, named)
         _Weighing(named).weigh(parsed, frozenset())
@@ -267,7 +270,7 @@ def _parsed(text: str) -> tuple[Any, Any]:
     except UnreadableError:
         raise
     except Exception as error:
-        # Text from outside: anything may be wrong with it, and a deep one ends in a RecursionError.
+        # Anything may be wrong with text from outside; deep nesting ends in a RecursionError.
         raise UnreadableError("bad_schema", type(error).__name__) from error
     if not isinstance(schema, dict) or schema.get("type") != "record":
         raise UnreadableError("bad_schema", "not a record")
@@ -275,14 +278,14 @@ def _parsed(text: str) -> tuple[Any, Any]:
 
 
 class _Weighing:
-    """Refuses what would make the Avro library recurse, loop or grow without end on few bytes."""
+    """Refuses schemas by which a few bytes could make the Avro library recurse, loop or grow without end."""
 
     def __init__(self, named: Mapping[str, Any]) -> None:
         self._named = named
         self._known: dict[str, tuple[int, int]] = {}
 
     def weigh(self, schema: Any, within: frozenset[str]) -> tuple[int, int]:
-        """The fewest bytes of a value of the parsed schema, and of how many parts the schema is."""
+        """The size of the schema's smallest value in bytes, and the schema's number of parts."""
         if isinstance(schema, str) and schema in self._named:
             if schema in within:
                 raise UnreadableError("bad_schema", "a type that contains itself")
@@ -319,7 +322,7 @@ class _Weighing:
 
 
 def _shape(schema: Any) -> Any:
-    """The schema without what changes neither the bytes nor the decoded value."""
+    """The schema reduced to what determines the bytes and the decoded value."""
     return _without(schema, LOGICAL | {"doc", "namespace"})
 
 

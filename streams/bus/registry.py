@@ -19,22 +19,26 @@ log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 TIMEOUT = aiohttp.ClientTimeout(total=10)
+"""A registry answers in milliseconds; after this it is taken to be away, and asked again."""
 WAIT_INITIAL = 0.2
 WAIT_MAX = 5.0
+"""Seconds between tries while it is away: soon after a moment's outage, and no more than five seconds late
+after a long one."""
 UNKNOWN_SECONDS = 10.0
+"""How long 'no such id' is believed. The schema may be restored, and many records in a row may need it."""
 CONFLICTS = 3
-"""So often a conflict may be one with somebody who does the same at the same time."""
+"""Tries after a conflict: another worker may be registering the same schema at the same moment."""
 
 
 class _AwayError(Exception):
-    """The registry did not answer, or not now; asking again can help."""
+    """The registry did not answer, or cannot at the moment; asking again can help."""
 
 
 class Registry:
-    """Schemas by id, remembered for ever.
+    """Schemas by id, which never change and are kept for good.
 
-    While the registry is away or refuses the credentials, whoever asks waits: no record is set aside for
-    a fault that is not its own.
+    While the registry is away or refuses the credentials, every caller waits: no record is set aside for a
+    fault that is not its own.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -46,7 +50,7 @@ class Registry:
         self._asking: dict[int, asyncio.Task[str]] = {}
 
     async def start(self) -> None:
-        """Open the session; nothing is asked yet."""
+        """Open the session; no request is made yet."""
         self._session = aiohttp.ClientSession(timeout=TIMEOUT, headers=_headers(self._settings))
 
     async def stop(self) -> None:
@@ -55,28 +59,30 @@ class Registry:
             await self._session.close()
 
     async def schema_by_id(self, schema_id: int) -> str:
-        """The schema's text. Raises `UnreadableError` where the registry says that it has no such id."""
+        """The schema's text. Raises `UnreadableError` if the registry says that it has no such id."""
         if (text := self._texts.get(schema_id)) is not None:
             return text
-        # A 'no' is believed only for a while: the schema may be restored.
         if time.monotonic() - self._unknown.get(schema_id, -UNKNOWN_SECONDS) < UNKNOWN_SECONDS:
             raise UnreadableError("unknown_schema", f"id {schema_id}")
         task = self._asking.get(schema_id)
         if task is None:
             task = self._asking[schema_id] = asyncio.ensure_future(self._fetch(schema_id))
             task.add_done_callback(lambda _: self._asking.pop(schema_id, None))
-        # Shielded: the others that wait for the same id must not lose it with the one that gives up.
+        # Shielded: a caller that gives up must not cancel the request of others for the same id.
         return await asyncio.shield(task)
 
     async def register(self, subject: str, text: str) -> int:
-        """The id of `text` under `subject`, registered if need be.
+        """The id of `text` under `subject`; registers it if it is new.
 
-        Raises `ConfigurationError` where the registry refuses it.
+        Raises `ConfigurationError` if the registry refuses it.
         """
         return await self._id_of(f"/subjects/{quote(subject, safe='')}/versions", subject, text)
 
     async def look_up(self, subject: str, text: str) -> int:
-        """The id of `text`, which somebody else has registered under `subject`."""
+        """The id of `text`, which somebody else must have registered under `subject`.
+
+        Raises `ConfigurationError` if nobody has.
+        """
         return await self._id_of(f"/subjects/{quote(subject, safe='')}", subject, text)
 
     async def _fetch(self, schema_id: int) -> str:
@@ -93,7 +99,7 @@ class Registry:
         for _ in range(CONFLICTS):
             if status != 409:
                 break
-            # Of several workers that register a new subject at once, Apicurio refuses all but one.
+            # If several workers register a new subject at once, Apicurio refuses all but one.
             await asyncio.sleep(WAIT_INITIAL)
             status, reply = await self._ask("POST", path, {"schema": text})
         found = reply.get("id")
@@ -137,7 +143,7 @@ class Registry:
             raise _AwayError
         reply = _json_object(raw)
         if reply is None or (status != 200 and "error_code" not in reply):
-            # An ingress or a login page has answered, which knows nothing of schemas.
+            # An ingress or a login page has answered in the registry's place.
             metrics.REGISTRY_ERRORS.labels("failed").inc()
             log.warning("something else than the schema registry answers: %d", status)
             raise _AwayError

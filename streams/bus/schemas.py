@@ -21,16 +21,16 @@ def event_types() -> frozenset[str]:
 
 @functools.cache
 def schema(event_type: str) -> Schema:
-    """The event type's schema; `KeyError` for a type without one. Not to be changed."""
+    """The event type's schema, shared: do not change it. Raises `KeyError` for a type without one."""
     loaded: Schema = json.loads(_files()[event_type].read_text(encoding="utf-8"))
     return loaded
 
 
 @functools.cache
 def learner_path(event_type: str) -> tuple[str, ...] | None:
-    """Where in the payload the learner's `UserData`, or only the user id, is.
+    """The path in the payload to the learner's `UserData` or user id.
 
-    Empty where the payload is the `UserData` itself; None where the type is unknown or names nobody.
+    Empty if the payload itself is the `UserData`; None if the type is unknown or names no learner.
     """
     if event_type not in _files():
         return None
@@ -54,7 +54,7 @@ def _files() -> dict[str, Traversable]:
 
 
 def _folder() -> Traversable:
-    """`schemas` in an installed package; beside the package in a checkout."""
+    """`schemas` in an installed package; in a checkout, `avro` next to the package."""
     package = files("streams")
     installed = package / "schemas"
     return installed if installed.is_dir() else package.joinpath("..", "avro")
