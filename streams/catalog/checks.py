@@ -6,15 +6,13 @@ another. What the declaration checks itself (types, required keys, ranges) is no
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
-from itertools import pairwise
 from typing import Any
 
 from streams.badges import parse_time
 from streams.bus.schemas import BADGE_AWARDED, BADGE_EVENTS, event_types, learner_path
+from streams.catalog.cycles import cycles
 from streams.catalog.fields import Field, field, is_number
 from streams.catalog.reading import inside
 
@@ -304,7 +302,7 @@ def _cycles_of_after(requirements: list[_Node]) -> Iterator[str]:
         id, after = requirement.get("id").text, requirement.get("after")
         if id is not None and after.text is not None:
             afters.setdefault(id, {}).setdefault(after.text, after)
-    for cycle in _cycles(afters):
+    for cycle in cycles(afters):
         yield afters[cycle[0]][cycle[1]].fault(f"a cycle: {' after '.join(cycle)}")
 
 
@@ -315,7 +313,7 @@ def _cycles_of_badges(templates: list[_Node]) -> Iterator[str]:
         for value in _required_badges(template):
             if id is not None and value.text is not None and value.text.lower() != id:
                 required.setdefault(id, {}).setdefault(value.text.lower(), value)
-    for cycle in _cycles(required):
+    for cycle in cycles(required):
         yield required[cycle[0]][cycle[1]].fault(f"a cycle of badges: {' requires '.join(cycle)}")
 
 
@@ -323,51 +321,3 @@ def _required_badges(template: _Node) -> Iterator[_Node]:
     for requirement in template.members("requirements"):
         if _is_on_badge(requirement):
             yield from (rule.get("value") for rule in requirement.members("rules"))
-
-
-def _cycles(graph: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, ...]]:
-    """Enough cycles that every edge lying on any cycle is in one; each is written a → b → a."""
-    reported: set[tuple[str, str]] = set()
-    endless = _without_ends(graph)
-    for node, others in endless.items():
-        for other in others:
-            if (node, other) in reported:
-                continue
-            way = _way(endless, other, node)
-            if way is not None:
-                reported.update(pairwise((node, *way)))
-                yield node, *way
-
-
-def _without_ends(graph: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    """The graph without nodes that cannot reach a cycle."""
-    sorter = TopologicalSorter(graph)
-    with suppress(CycleError):
-        sorter.prepare()
-    ended: set[str] = set()
-    while ready := sorter.get_ready():
-        ended.update(ready)
-        sorter.done(*ready)
-    return {node: sorted(set(others) - ended) for node, others in graph.items() if node not in ended}
-
-
-def _way(graph: Mapping[str, Iterable[str]], start: str, end: str) -> tuple[str, ...] | None:
-    """A shortest path from one node to another, both included; None if there is none."""
-    previous: dict[str, str] = {}
-    queue = [start]
-    seen = {start}
-    for node in queue:
-        if node == end:
-            return tuple(reversed(list(_back(previous, node))))
-        for other in graph[node]:
-            if other not in seen:
-                seen.add(other)
-                previous[other] = node
-                queue.append(other)
-    return None
-
-
-def _back(previous: Mapping[str, str], node: str | None) -> Iterator[str]:
-    while node is not None:
-        yield node
-        node = previous.get(node)
