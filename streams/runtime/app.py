@@ -3,13 +3,16 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import faust
+from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.structs import TopicPartition
 from faust.app.base import BootStrategy as FaustBootStrategy
+from faust.types import TP
 
 from streams import logs, metrics
 from streams.errors import BadgeStreamsError, ConfigurationError, FatalError
@@ -26,8 +29,11 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = REBALANCE_MS / 1000 * 0.6
+"""A worker whose commit takes longer ends: it would hold up the group until the rebalance times out."""
 LEAVE_SECONDS = 2.0
+"""A request to the broker takes milliseconds; a worker that ends because the broker is away must not wait."""
 TAKE_AT_ONCE = 4
+"""Partitions recovered side by side: more would only share the same processor and network."""
 
 
 class BatchSchema(faust.Schema):
@@ -107,6 +113,7 @@ class App(faust.App):
         self.max_message_bytes: Mapping[str, int] = {}
         self.resources: list[Resource] = []
         self.joined = False
+        self.listener = _Listener(self)
         self.fatal: BaseException | None = None
         self.exit: Callable[[int], object] = os._exit
         self.on_partition_ready: Callable[[Partition], None] | None = None
@@ -134,6 +141,11 @@ class App(faust.App):
         return self.settings.source_epoch if topic in self._sources else 0
 
     @property
+    def group(self) -> str:
+        """The consumer group."""
+        return str(self.conf.id)
+
+    @property
     def kafka_consumer(self) -> GroupConsumer:
         """The group's client."""
         consumer: Consumer = self.consumer
@@ -142,21 +154,21 @@ class App(faust.App):
     def lag(self) -> dict[TopicPartition, int]:
         """For each owned partition the records that are committed on the bus and not by this worker."""
         consumer: Consumer = self.consumer
-        lags = {}
+        lags, now = {}, time.monotonic()
         for tp, partition in self.owned.items():
             lag = consumer.lag(partition)
             if lag is not None:
                 lags[tp] = lag
-                partition.seen_behind(lag > 0)
+                partition.seen_lagging(lag > 0, now)
         return lags
 
-    def partition_ready(self, partition: Partition) -> None:
-        """Called by a partition that can take its next batch."""
+    def wake(self) -> None:
+        """A partition may be able to take a batch now: look for what can be delivered."""
         consumer: Consumer = self.consumer
         consumer.wake()
 
     async def seek_into_bounds(self, partition: Partition) -> None:
-        """Where retention overtook the reader, say so and go on; where the topic is another one, stop."""
+        """Where retention removed what comes next, say so and go on; where it is another topic, stop."""
         assert partition.committed is not None
         begin, end = await recovery.bounds(self, partition.tp)
         offset = recovery.within(partition.tp, partition.committed, begin, end)
@@ -205,19 +217,21 @@ class App(faust.App):
     async def _on_agent_error(self, agent: Any, error: BaseException) -> None:
         self.fail(error)
 
-    async def _on_partitions_revoked(self, revoked: set[Any]) -> None:
+    async def partitions_revoked(self) -> None:
+        """The group begins a rebalance: nobody may own anything until it has ended."""
         self.flow_control.suspend()
         self.flow_control.clear()
         await self._suspend()
 
-    async def _on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
+    async def partitions_assigned(self, assigned: set[TP], generation: int) -> None:
+        """The group has assigned these partitions, in its `generation`: take them, or keep them."""
         metrics.REBALANCES.inc()
         wanted = {TopicPartition(tp.topic, tp.partition) for tp in assigned}
         revoked, newly_assigned = self._update_assignment(assigned)
         await self.agents.on_rebalance(revoked, newly_assigned)
         await self.topics.on_partitions_assigned(assigned)
-        missed = generation_id != self._generation + 1
-        self._generation = generation_id
+        missed = generation != self._generation + 1
+        self._generation = generation
         gone = [self.owned.pop(tp) for tp in list(self.owned) if missed or tp not in wanted]
         for partition in gone:
             self.add_future(partition.release())
@@ -276,3 +290,25 @@ class App(faust.App):
 
     def _new_producer_transport(self) -> Transport:
         return Transport(self.conf.broker_producer, self, loop=self.loop)
+
+
+class _Listener(ConsumerRebalanceListener):
+    """Both callbacks return quickly: aiokafka swallows what they raise, and sends no heartbeats meanwhile."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        with self._app.ends_worker():
+            self._app.on_rebalance_start()
+            await self._app.partitions_revoked()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        with self._app.ends_worker():
+            kafka = self._app.kafka_consumer
+            kafka.pause(*assigned)
+            self._app.consumer_generation_id = kafka.generation
+            await self._app.partitions_assigned(
+                {TP(tp.topic, tp.partition) for tp in assigned}, kafka.generation
+            )
+            self._app.on_rebalance_end()

@@ -4,13 +4,11 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
-from faust.transport import conductor
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, ConsumerMessage
@@ -22,18 +20,25 @@ from streams.runtime.fetched import Fetched
 from streams.runtime.partition import Partition
 from streams.runtime.unit import Batch
 
-if TYPE_CHECKING:
-    from streams.runtime.app import App
-
 log = logging.getLogger(__name__)
 
 WAITING_BATCHES = 2
+"""Batches of a topic that its agent has not begun: it never waits for one, and no more are in memory."""
 SESSION_MS = 8_000
+"""A dead worker's partitions stand still for this long. The broker allows no less than 6 s by default, and a
+worker that the machine holds up for a moment should not lose its partitions."""
 HEARTBEAT_MS = 2_000
+"""Three heartbeats may be lost within a session, which is what Kafka recommends."""
 REBALANCE_MS = 30_000
+"""Time for the slowest member to finish what it is committing; `DRAIN_SECONDS` is a part of it."""
 FETCH_WAIT_MS = 100
+"""How long a broker holds back an answer without records. It answers a client in order, so any other request
+of the consumer waits for that long at most."""
 PARTITION_FETCH_BYTES = 2 * 1024 * 1024
+"""One or two units of small records. A partition may hold twice this in memory: what is being worked off, and
+what was fetched after it."""
 NEVER_MS = 2**31 - 1
+"""aiokafka would leave the group where nobody took records for this long; here a stall shows in `/live`."""
 
 
 class Consumer(FaustConsumer):
@@ -73,7 +78,7 @@ class Consumer(FaustConsumer):
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Join the group and begin to deliver."""
-        self.kafka.subscribe(list(topics), listener=_Listener(self))
+        self.kafka.subscribe(list(topics), listener=self.app.listener)
         if self._delivery is None:
             self._delivery = asyncio.ensure_future(self._deliver_all())
 
@@ -82,7 +87,7 @@ class Consumer(FaustConsumer):
         self._wake.set()
 
     def lag(self, partition: Partition) -> int | None:
-        """Offsets below the last stable one that are not yet worked off; None before the first fetch."""
+        """Offsets below the last stable one that are not committed yet; None before the first fetch."""
         end, begin = self.kafka.stable_end(partition.tp), partition.unfinished
         if begin is None:
             begin = self.kafka.next_fetch(partition.tp)
@@ -102,29 +107,30 @@ class Consumer(FaustConsumer):
         """Deliver to each idle partition what was fetched for it; False where there was nothing."""
         delivered = False
         for partition in self._next_turns():
-            if partition.idle and await self._deliver(partition):
+            if partition.state == "idle" and await self._deliver(partition):
                 delivered = True
         return delivered
 
     def _next_turns(self) -> list[Partition]:
-        """Idle partitions with something to read, as many of each topic as it may have.
+        """Idle partitions with something to read, for each topic as many as may wait for its agent.
 
-        First those of which a fetch is begun, then the longest unserved: few fetches are held beside those
-        that aiokafka holds.
+        First those whose fetch is partly worked off, so that few fetches are held besides aiokafka's; then
+        those that have waited longest.
         """
         ready = self.kafka.ready()
-        waiting = Counter(tp.topic for tp, partition in self.app.owned.items() if partition.waiting)
+        owned = self.app.owned
+        waiting = Counter(tp.topic for tp, partition in owned.items() if partition.state == "delivered")
         turns = []
-        for partition in sorted(self.app.owned.values(), key=lambda p: (p.fetched is None, p.turn)):
+        for partition in sorted(owned.values(), key=lambda p: (p.fetched is None, p.turn)):
             tp = partition.tp
             there = partition.fetched is not None or tp in ready
-            if there and partition.idle and waiting[tp.topic] < WAITING_BATCHES:
+            if there and partition.state == "idle" and waiting[tp.topic] < WAITING_BATCHES:
                 waiting[tp.topic] += 1
                 turns.append(partition)
         return turns
 
     async def _take(self, tp: TopicPartition) -> Fetched | None:
-        """What was fetched of `tp`, so that aiokafka fetches what follows it."""
+        """What was fetched of `tp`; aiokafka then fetches what follows it."""
         try:
             records = self.kafka.take(tp)
         except OffsetOutOfRangeError:
@@ -143,7 +149,8 @@ class Consumer(FaustConsumer):
         if fetched is None:
             return False
         self._turn += 1
-        await self.callback(self._to_message(partition.deliver(fetched, self._turn)))
+        partition.deliver(fetched, self._turn)
+        await self.callback(self._to_message(Batch(partition, fetched)))
         return True
 
     async def _next_arrival(self) -> None:
@@ -231,11 +238,11 @@ class Consumer(FaustConsumer):
         return dict(await self.kafka.beginning_offsets(partitions))
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
-        """The offset behind the last record of each partition."""
+        """The offset after the last record of each partition."""
         return dict(await self.kafka.end_offsets(partitions))
 
     def highwater(self, tp: TP) -> int:
-        """The offset behind the last record as of the last fetch."""
+        """The offset after the last record, as of the last fetch."""
         return int(self.kafka.highwater(TopicPartition(tp.topic, tp.partition)) or 0)
 
     def topic_partitions(self, topic: str) -> int | None:
@@ -247,31 +254,7 @@ class Consumer(FaustConsumer):
         raise NotImplementedError
 
 
-class _Listener(ConsumerRebalanceListener):
-    """Both callbacks return quickly: aiokafka swallows what they raise and sends no heartbeats meanwhile."""
-
-    def __init__(self, consumer: Consumer) -> None:
-        self._consumer = consumer
-        self._app: App = consumer.app
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        with self._app.ends_worker():
-            self._app.on_rebalance_start()
-            await self._app._on_partitions_revoked({TP(tp.topic, tp.partition) for tp in revoked})
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        with self._app.ends_worker():
-            kafka = self._consumer.kafka
-            kafka.pause(*assigned)
-            self._app.consumer_generation_id = kafka.generation
-            await self._app._on_partitions_assigned(
-                {TP(tp.topic, tp.partition) for tp in assigned}, kafka.generation
-            )
-            self._app.on_rebalance_end()
-
-
 class Transport(FaustTransport):
     """Faust's transport with this consumer."""
 
     Consumer = Consumer
-    Conductor = conductor.Conductor

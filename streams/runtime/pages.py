@@ -99,7 +99,7 @@ def liveness(app: "App", now: float) -> dict[str, Any]:
         return {"ok": False, "why": f"the worker is stopping: {app.fatal}"}
     limit = app.settings.stall_seconds
     for tp, lag in app.lag().items():
-        since = app.owned[tp].behind_since
+        since = app.owned[tp].lagging_since
         if since is not None and now - since > limit:
             why = f"{tp.topic}-{tp.partition}: lag {lag} and no commit for {now - since:.0f} s"
             return {"ok": False, "why": why}

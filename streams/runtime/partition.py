@@ -1,62 +1,87 @@
-"""One assigned input partition: its producer, its part of the table, its one unit at a time."""
+"""One assigned input partition: its producer, its rows of the table, its one unit at a time."""
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams import metrics
-from streams.errors import FatalError
 from streams.kafka.changelog import read_table
-from streams.kafka.client import TRANSACTION_SECONDS, connection, start
-from streams.runtime import recovery
+from streams.kafka.client import start
+from streams.runtime import recovery, transaction
 from streams.runtime.fetched import Fetched
-from streams.runtime.unit import Batch, Unit
-
-if TYPE_CHECKING:
-    from streams.runtime.app import App
-    from streams.runtime.table import Table
+from streams.runtime.host import Host, KeptTable
+from streams.runtime.transaction import Producer, new_producer
+from streams.runtime.work import Work
+from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-BATCH_BYTES = 400_000
-RETRY_MS = 20
-"""While the last transaction's markers are still being written, the coordinator refuses one offset commit in
-a hundred; waiting aiokafka's 100 ms then tripled the latency's 99th percentile."""
-COMMIT_SECONDS = 2 * TRANSACTION_SECONDS
-"""After its timeout the broker aborts a transaction; a commit still waiting by now waits for nothing."""
+State = Literal["vacant", "taking", "idle", "delivered", "working", "suspended"]
+
+NEXT: Mapping[State, frozenset[State]] = {
+    "vacant": frozenset(("taking", "vacant")),
+    "taking": frozenset(("idle", "vacant")),
+    "idle": frozenset(("delivered", "suspended")),
+    "delivered": frozenset(("working", "suspended")),
+    "working": frozenset(("idle", "suspended")),
+    "suspended": frozenset(("idle", "vacant", "suspended")),
+}
+READY = frozenset[State](("idle", "delivered", "working"))
+BUSY = frozenset[State](("delivered", "working"))
 
 
 class Partition:
-    """What a worker holds for a partition as long as the consumer group assigns it.
+    """What a worker holds for a partition for as long as the consumer group assigns it.
 
-    `term` counts how often the partition was taken away: what was begun in an earlier term is dropped.
+                  keep              recovered          deliver            begin
+        ┌─ vacant ────▶ taking ──────────────▶ idle ────────▶ delivered ───────▶ working
+        │    ▲ ▲           │                   ▲ ▲                │                │ │
+        │    │ └─ suspend ─┘                   │ └── committed ───┼────────────────┘ │
+        │    │                           keep, │                  │                  │
+        │    │                  nothing missed │     suspend      ▼                  │
+        │    └────── release ──────────── suspended ◀─────────────┴──────────────────┘
+        └─ (suspend, release: stays)
+
+    vacant     nothing is held
+    taking     the former owner is fenced, the table is being read
+    idle       the next batch may be delivered
+    delivered  an agent has a batch; its unit has not begun
+    working    the batch's unit is open, or being committed
+    suspended  a rebalance goes on: producer and rows are kept, in case the partition stays here
+
+    A unit without a batch changes no state. `term` counts how often the partition was suspended: what was
+    delivered in an earlier term is dropped.
     """
 
-    def __init__(self, app: "App", tp: TopicPartition, table: "Table | None") -> None:
-        self.app = app
+    def __init__(
+        self,
+        host: Host,
+        tp: TopicPartition,
+        table: KeptTable | None,
+        *,
+        producer: Callable[[Host, TopicPartition], Producer] = new_producer,
+        read: Callable[[Settings, str, int], Awaitable[dict[bytes, bytes]]] = read_table,
+    ) -> None:
+        self.host = host
         self.tp = tp
         self.table = table
+        self.state: State = "vacant"
         self.rows: dict[bytes, bytes] = {}
         self.term = 0
         self.lock = asyncio.Lock()
-        self.suspended = asyncio.Event()
-        self.ready = False
+        self.revoked = asyncio.Event()
         self.fetched: Fetched | None = None
-        self.delivered: int | None = None
-        self.begun = False
         self.turn = 0
         self.committed: int | None = None
-        self.behind_since: float | None = None
-        self._taken = False
+        self.lagging_since: float | None = None
+        self._new_producer = producer
+        self._read_table = read
+        self._delivered_from = 0
         self._read: recovery.Read = {}
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Producer | None = None
         self._commit: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         labels = (tp.topic, str(tp.partition))
@@ -64,195 +89,161 @@ class Partition:
         self._last_commit = metrics.LAST_COMMIT.labels(*labels)
 
     @property
-    def idle(self) -> bool:
-        """True where the next batch may be delivered."""
-        return self.ready and self.delivered is None
-
-    @property
-    def waiting(self) -> bool:
-        """True where a batch is delivered whose unit has not begun."""
-        return self.delivered is not None and not self.begun
+    def ready(self) -> bool:
+        """True once the partition is taken and its table recovered, until it is suspended."""
+        return self.state in READY
 
     @property
     def unfinished(self) -> int | None:
-        """The first offset taken from aiokafka that is not worked off; None where all is."""
-        if self.delivered is not None:
-            return self.delivered
-        return None if self.fetched is None else self.fetched.position
+        """The first offset that was taken from aiokafka and is not committed; None where there is none."""
+        if self.fetched is None:
+            return None
+        return self._delivered_from if self.state in BUSY else self.fetched.position
 
-    def deliver(self, fetched: Fetched, turn: int) -> Batch:
-        """The next batch of what was fetched; `turn` says when it was this partition's turn."""
+    def deliver(self, fetched: Fetched, turn: int) -> None:
+        """The agent is given the next batch of what was fetched, in this partition's `turn`."""
+        self._become("delivered")
         self.fetched = fetched
-        self.delivered = fetched.position
-        self.begun = False
+        self._delivered_from = fetched.position
         self.turn = turn
-        return Batch(self, fetched)
 
     def begin(self) -> None:
-        """The agent has begun a unit: there is room for another batch."""
-        self.begun = True
-        self.app.partition_ready(self)
+        """The unit of the delivered batch has begun: another partition's batch may wait for the agent."""
+        self._become("working")
+        self.host.wake()
 
-    def seen_behind(self, behind: bool) -> None:
-        """Remember since when there has been lag without a commit (`behind_since`, monotonic seconds)."""
-        if not behind:
-            self.behind_since = None
-        elif self.behind_since is None:
-            self.behind_since = time.monotonic()
-
-    async def take(self) -> None:
-        """Become the owner: fence the previous one, recover the table, seek to what was committed."""
-        self._producer = self._new_producer()
-        await start(self._producer, self.app.settings)
-        keys = 0
-        if self.table is not None:
-            self.rows = await read_table(self.app.settings, self.table.changelog, self.tp.partition)
-            keys = len(self.rows)
-        last = await recovery.last_commit(self.app, self.tp)
-        self.committed = await recovery.starting_offset(self.app, self.tp, last, keys)
-        self._read = last.read if last else {}
-        self._taken = True
-        self._open()
+    def seen_lagging(self, lagging: bool, now: float) -> None:
+        """Remember since when there has been lag without a commit (`lagging_since`, monotonic seconds)."""
+        if not lagging:
+            self.lagging_since = None
+        elif self.lagging_since is None:
+            self.lagging_since = now
 
     async def keep(self) -> None:
-        """Go on after a rebalance that left the partition here; start over if anybody was in between."""
-        if not self._taken or not await self._is_committed():
-            await self.release()
-            await self.take()
-        else:
+        """Be the owner after a rebalance: go on where nobody was in between, else begin from nothing."""
+        if self.state == "suspended" and await self._is_committed():
             self._open()
-
-    async def _is_committed(self) -> bool:
-        last = await recovery.last_commit(self.app, self.tp)
-        return (last.offset if last else None) == self.committed
+        else:
+            await self.release()
+            await self._take()
 
     def suspend(self) -> None:
-        """Deliver nothing more, and drop what is delivered and not yet committing."""
-        self.ready = False
+        """Deliver nothing more; drop what is delivered and not yet being committed."""
+        self._become("vacant" if self.state in ("vacant", "taking") else "suspended")
         self.term += 1
-        self.suspended.set()
+        self.revoked.set()
         self._drop_fetched()
-        self.delivered = None
         for task in self._tasks:
             task.cancel()
         self._tasks.clear()
 
     async def drained(self) -> None:
-        """Wait for the unit that is open or committing."""
+        """Wait for the unit that is open or being committed."""
         async with self.lock:
             pass
 
     async def release(self) -> None:
-        """Give the partition up: close the producer, forget the table."""
+        """Give the partition up: close the producer, forget the rows."""
+        self._become("vacant")
         producer, self._producer = self._producer, None
-        self._taken = False
         self.rows = {}
         if producer is not None:
             await producer.stop()
 
     def run(self, task: Callable[[], Awaitable[None]]) -> None:
-        """Run `task` for as long as the partition stays assigned; its exception ends the worker."""
+        """Run `task` until the partition is suspended; its exception ends the worker."""
 
         async def guarded() -> None:
-            with self.app.ends_worker():
+            with self.host.ends_worker():
                 await task()
 
         self._tasks.append(asyncio.ensure_future(guarded()))
 
-    def new_builder(self, topic: str) -> BatchBuilder:
-        """An empty record batch, as large as `topic` takes."""
-        return BatchBuilder(min(BATCH_BYTES, self.app.max_message_bytes[topic]), 0, is_transactional=True)
+    def commit_soon(self, work: Work) -> None:
+        """Commit in the background; the partition's lock, which the caller holds, is free afterwards."""
+        self._commit = asyncio.ensure_future(self._committing(work))
 
-    def commit_soon(self, unit: Unit) -> None:
-        """Commit in the background; the partition's lock is free again afterwards."""
-        self._commit = asyncio.ensure_future(self._committing(unit))
+    async def _is_committed(self) -> bool:
+        last = await recovery.last_commit(self.host, self.tp)
+        return (last.offset if last else None) == self.committed
+
+    async def _take(self) -> None:
+        """Fence the former owner first: only then are the table and the committed offset final."""
+        self._become("taking")
+        self._producer = self._new_producer(self.host, self.tp)
+        await start(self._producer, self.host.settings)
+        if self.table is not None:
+            self.rows = await self._read_table(self.host.settings, self.table.changelog, self.tp.partition)
+        last = await recovery.last_commit(self.host, self.tp)
+        self.committed = await recovery.starting_offset(self.host, self.tp, last, len(self.rows))
+        self._read = last.read if last else {}
+        self._open()
 
     def _open(self) -> None:
         assert self.committed is not None
-        self.app.kafka_consumer.seek(self.tp, self.committed)
-        self.app.kafka_consumer.resume(self.tp)
-        self.suspended.clear()
-        self.behind_since = None
-        self.ready = True
+        self.host.kafka_consumer.seek(self.tp, self.committed)
+        self.host.kafka_consumer.resume(self.tp)
+        self.revoked.clear()
+        self.lagging_since = None
+        self._become("idle")
         log.info("%s-%d: ready at offset %d", self.tp.topic, self.tp.partition, self.committed)
-        self.app.partition_ready(self)
+        self.host.wake()
 
-    def _new_producer(self) -> AIOKafkaProducer:
-        return AIOKafkaProducer(
-            **connection(self.app.settings),
-            client_id=f"{self.app.conf.id}-{self.tp.topic}-{self.tp.partition}",
-            transactional_id=f"{self.app.conf.id}-{self.tp.topic}-{self.tp.partition}",
-            transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
-            max_batch_size=BATCH_BYTES,
-            linger_ms=0,
-            retry_backoff_ms=RETRY_MS,
-        )
+    def _become(self, state: State) -> None:
+        if state not in NEXT[self.state]:
+            raise RuntimeError(f"{self.tp.topic}-{self.tp.partition}: from {self.state} to {state}")
+        self.state = state
 
-    async def _committing(self, unit: Unit) -> None:
+    async def _committing(self, work: Work) -> None:
         try:
-            with self.app.ends_worker():
-                await self._transaction(unit)
+            with self.host.ends_worker():
+                await self._transaction(work)
         finally:
             self.lock.release()
 
-    async def _transaction(self, unit: Unit) -> None:
-        written = unit.changelog(self.table.changelog, self.tp.partition) if self.table is not None else {}
-        read = {**self._read, **unit.read} if unit.read else self._read
-        keys = self._keys_after(written)
-        position = unit.position
+    async def _transaction(self, work: Work) -> None:
+        assert self._producer is not None
+        if self.table is not None:
+            for key, value in work.rows.items():
+                work.outbox.add(self.table.changelog, self.tp.partition, key, value, [])
+        read = {**self._read, **work.read} if work.read else self._read
+        offset = self._offset(work, read)
+        await transaction.commit(self._producer, self.tp, self.host.group, work.outbox, offset)
+        self._read = read
+        self._committed(work)
+
+    def _offset(self, work: Work, read: recovery.Read) -> OffsetAndMetadata | None:
+        """The offset to commit with `work`, and what stands beside it."""
+        keys = self._keys_after(work.rows)
+        position = work.position
         if position is None and keys < len(self.rows):
             # Whoever takes over refuses a table with fewer keys than the last commit says.
             position = self.committed
-        offset = None
-        if position is not None:
-            offset = OffsetAndMetadata(position, recovery.metadata(self.app, self.tp, keys, read))
-        try:
-            async with asyncio.timeout(COMMIT_SECONDS):
-                await self._commit_with(unit, offset)
-        except ProducerFenced as error:
-            metrics.ABORTS.labels(self.tp.topic).inc()
-            raise FatalError(f"{self.tp.topic}-{self.tp.partition}: another worker has taken over") from error
-        except (KafkaError, TimeoutError) as error:
-            metrics.ABORTS.labels(self.tp.topic).inc()
-            raise FatalError(f"{self.tp.topic}-{self.tp.partition}: commit failed: {error!r}") from error
-        self._read = read
-        self._committed(unit, written)
+        if position is None:
+            return None
+        return OffsetAndMetadata(position, recovery.metadata(self.host, self.tp, keys, read))
 
-    async def _commit_with(self, unit: Unit, offset: OffsetAndMetadata | None) -> None:
-        producer = self._producer
-        assert producer is not None
-        await producer.begin_transaction()
-        sent = [
-            await producer.send_batch(builder, topic, partition=partition)
-            for (topic, partition), builders in unit.builders.items()
-            for builder in builders
-        ]
-        if offset is not None:
-            await producer.send_offsets_to_transaction({self.tp: offset}, self.app.conf.id)
-        # A batch that failed does not fail aiokafka's transaction.
-        await asyncio.gather(*sent)
-        await producer.commit_transaction()
-
-    def _committed(self, unit: Unit, written: Mapping[bytes, bytes | None]) -> None:
+    def _committed(self, work: Work) -> None:
         rows = self.rows
-        for key, value in written.items():
+        for key, value in work.rows.items():
             if value is None:
                 rows.pop(key, None)
             else:
                 rows[key] = value
-        if unit.position is not None:
-            self.committed = unit.position
-            if not unit.abandoned:
-                self.delivered = None
+        if work.position is not None:
+            self.committed = work.position
+            if work.term == self.term:
+                self._become("idle")
                 if self.fetched is not None and self.fetched.done:
                     self._drop_fetched()
-        self.behind_since = None
+        self.lagging_since = None
         self._commits.inc()
         self._last_commit.set_to_current_time()
-        for done in unit.after_commit:
+        for done in work.after_commit:
             done()
-        unit.after_commit.clear()
-        self.app.partition_ready(self)
+        # Who is called may hold the unit, and the unit this list: without the circle both are freed at once.
+        work.after_commit.clear()
+        self.host.wake()
 
     def _drop_fetched(self) -> None:
         if self.fetched is not None:

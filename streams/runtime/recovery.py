@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import orjson
 from aiokafka.errors import KafkaError
@@ -11,9 +10,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams import metrics
 from streams.errors import FatalError
-
-if TYPE_CHECKING:
-    from streams.runtime.app import App
+from streams.runtime.host import Host
 
 log = logging.getLogger(__name__)
 
@@ -34,25 +31,25 @@ class Commit:
     read: Read = field(default_factory=dict)
 
 
-async def last_commit(app: "App", tp: TopicPartition) -> Commit | None:
+async def last_commit(host: Host, tp: TopicPartition) -> Commit | None:
     """What the group has committed for `tp`; None for nothing."""
-    return (await _commits(app, [tp])).get(tp)
+    return (await _commits(host, [tp])).get(tp)
 
 
-async def starting_offset(app: "App", tp: TopicPartition, last: Commit | None, keys: int) -> int:
+async def starting_offset(host: Host, tp: TopicPartition, last: Commit | None, keys: int) -> int:
     """Where the owner of `tp` begins, whose table holds `keys` keys and whose last commit is `last`.
 
     Raises `FatalError` where going on would lose something in silence: the topic was made anew below
     what was read of it, or the table's changelog no longer holds what it held at the last commit.
     """
-    begin, end = await bounds(app, tp)
+    begin, end = await bounds(host, tp)
     if last is None:
         # A topic that is deleted takes the group's offsets with it.
-        read = await _read_of(app, tp)
+        read = await _read_of(host, tp)
         if read is not None and read >= end:
             raise _made_anew(tp, end, read + 1)
         return begin
-    if last.epoch < app.epoch_of(tp.topic):
+    if last.epoch < host.epoch_of(tp.topic):
         log.warning("%s-%d: begins anew, the source epoch was raised", tp.topic, tp.partition)
         return begin
     if keys < last.keys:
@@ -83,9 +80,9 @@ def within(tp: TopicPartition, offset: int, begin: int, end: int) -> int:
     return offset
 
 
-def metadata(app: "App", tp: TopicPartition, keys: int, read: Read) -> str:
+def metadata(host: Host, tp: TopicPartition, keys: int, read: Read) -> str:
     """What is committed beside an offset: the source epoch, the table's keys, how far sources were read."""
-    kept = {"epoch": app.epoch_of(tp.topic), "keys": keys}
+    kept = {"epoch": host.epoch_of(tp.topic), "keys": keys}
     by_topic: dict[str, dict[str, tuple[int, int]]] = {}
     for (topic, partition), place in read.items():
         by_topic.setdefault(topic, {})[str(partition)] = place
@@ -93,28 +90,28 @@ def metadata(app: "App", tp: TopicPartition, keys: int, read: Read) -> str:
     return (text if len(text) <= METADATA_BYTES else orjson.dumps(kept)).decode()
 
 
-async def bounds(app: "App", tp: TopicPartition) -> tuple[int, int]:
+async def bounds(host: Host, tp: TopicPartition) -> tuple[int, int]:
     """The first offset of `tp` and the one behind its last committed record."""
-    begin = await app.kafka_consumer.beginning_offsets([tp])
-    end = await app.kafka_consumer.end_offsets([tp])
+    begin = await host.kafka_consumer.beginning_offsets([tp])
+    end = await host.kafka_consumer.end_offsets([tp])
     return int(begin[tp]), int(end[tp])
 
 
-async def _read_of(app: "App", source: TopicPartition) -> int | None:
+async def _read_of(host: Host, source: TopicPartition) -> int | None:
     """The highest offset of a source that tables remember, of its present epoch; None where none does."""
-    topics = [table.input_topic for table in app.tables.values()]
-    inputs = [TopicPartition(topic, p) for topic in topics for p in range(app.partitions[topic])]
+    topics = [table.input_topic for table in host.tables.values()]
+    inputs = [TopicPartition(topic, p) for topic in topics for p in range(host.partitions[topic])]
     places = [
         commit.read.get((source.topic, source.partition), (-1, -1))
-        for commit in (await _commits(app, inputs)).values()
+        for commit in (await _commits(host, inputs)).values()
     ]
-    epoch = app.epoch_of(source.topic)
+    epoch = host.epoch_of(source.topic)
     return max((offset for of, offset in places if of == epoch), default=None)
 
 
-async def _commits(app: "App", tps: list[TopicPartition]) -> dict[TopicPartition, Commit]:
+async def _commits(host: Host, tps: list[TopicPartition]) -> dict[TopicPartition, Commit]:
     try:
-        offsets = await app.kafka_consumer.commits(tps)
+        offsets = await host.kafka_consumer.commits(tps)
     except KafkaError as error:
         raise FatalError(f"the offsets committed for {tps[0].topic} cannot be read: {error!r}") from error
     return {tp: _parse(offset) for tp, offset in offsets.items()}

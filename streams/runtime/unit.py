@@ -1,32 +1,28 @@
 """The unit of work: what one batch causes, in one Kafka transaction with its offset."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from types import TracebackType
+from typing import TypeVar
 
 from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
-from streams.errors import FatalError, UnreadableError
+from streams.errors import UnreadableError
 from streams.headers import Headers
 from streams.kafka.client import partition_of
 from streams.runtime.fetched import Fetched
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from aiokafka.producer.message_accumulator import BatchBuilder
-
-    from streams.runtime.partition import Partition
+from streams.runtime.partition import Partition
+from streams.runtime.work import Outbox, Work
 
 T = TypeVar("T")
 
 UNIT_RECORDS = 4_000
+"""Records of a unit, at the most: enough to share a commit's round trips, and worked off in about 0.1 s
+(docs/performance.md), after which other partitions have their turn."""
 RECORD_OVERHEAD = 128
 """Bytes of a record batch that are neither key, value nor header (framing, lengths), at the most."""
-
-
 UTF8_BYTES = 4
 """Bytes of a character, at the most."""
 
@@ -43,7 +39,7 @@ class Batch:
 
     __slots__ = ("_fetched", "partition", "taken", "term")
 
-    def __init__(self, partition: "Partition", fetched: Fetched) -> None:
+    def __init__(self, partition: Partition, fetched: Fetched) -> None:
         self.partition = partition
         self.term = partition.term
         self.taken = 0
@@ -62,7 +58,7 @@ class Batch:
 
     @property
     def position(self) -> int:
-        """Behind what was taken: where the next batch begins."""
+        """The offset after what was taken: where the next batch begins."""
         return self._fetched.position
 
 
@@ -70,27 +66,24 @@ class Unit:
     """Collects sends and table writes; on leaving the `async with` they are committed in the background.
 
     `read` tells how far into its sources (topic and partition: epoch and offset) the unit brings the table;
-    it is committed beside the offset, so that a source topic which was made anew is known by its end.
+    it is committed with the offset, so that a source topic that was deleted and created again is known by
+    its end.
 
     Nothing is sent before the body has ended, so a body may wait (for a schema, say) without holding a
     transaction open. An exception of the body ends the worker and nothing is acknowledged.
     """
 
-    __slots__ = ("_batch", "_partition", "_term", "after_commit", "builders", "read", "table")
+    __slots__ = ("_batch", "_host", "_outbox", "_partition", "_term", "after_commit", "read", "table")
 
-    def __init__(self, partition: "Partition", batch: Batch | None) -> None:
+    def __init__(self, partition: Partition, batch: Batch | None) -> None:
         self._partition = partition
+        self._host = partition.host
         self._batch = batch
         self._term = batch.term if batch else partition.term
+        self._outbox = Outbox(partition.host.max_message_bytes)
         self.table: dict[bytes, bytes | None] = {}
-        self.builders: dict[tuple[str, int], list[BatchBuilder]] = {}
         self.after_commit: list[Callable[[], None]] = []
         self.read: dict[tuple[str, int], tuple[int, int]] = {}
-
-    @property
-    def position(self) -> int | None:
-        """The input offset that this unit commits; None for a unit without a batch."""
-        return self._batch.position if self._batch else None
 
     @property
     def abandoned(self) -> bool:
@@ -102,20 +95,22 @@ class Unit:
         """How many bytes a value of the table may have: its changelog takes no more."""
         table = self._partition.table
         assert table is not None
-        return self._partition.app.max_message_bytes[table.changelog] - 2 * RECORD_OVERHEAD
+        # Once for the framing, once for the key: a learner's or a badge's id.
+        return self._host.max_message_bytes[table.changelog] - 2 * RECORD_OVERHEAD
 
     async def __aenter__(self) -> "Unit":
         await self._partition.lock.acquire()
-        self._partition.begin()
+        if self._batch is not None and not self.abandoned:
+            self._partition.begin()
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: "TracebackType | None"
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if self._batch is not None:
             metrics.RECORDS_READ.labels(self._batch.topic).inc(self._batch.taken)
         if kind is None and not self.abandoned:
-            self._partition.commit_soon(self)
+            self._partition.commit_soon(self._work())
             return False
         self._partition.lock.release()
         return kind is AbandonedError and self._batch is not None
@@ -146,12 +141,12 @@ class Unit:
         """
         self.check_size(topic, key, value, headers)
         if partition is None:
-            partition = partition_of(key or b"", self._partition.app.partitions[topic])
-        self._append(topic, partition, key, value, list(headers))
+            partition = partition_of(key or b"", self._host.partitions[topic])
+        self._outbox.add(topic, partition, key, value, list(headers))
 
     def check_size(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """Raise `UnreadableError` where such a record is larger than the topic takes."""
-        limit = self._partition.app.max_message_bytes[topic] - RECORD_OVERHEAD
+        limit = self._host.max_message_bytes[topic] - RECORD_OVERHEAD
         size = len(key or b"") + len(value or b"") + sum(len(k) + len(v or b"") + 4 for k, v in headers)
         if size * UTF8_BYTES > limit:
             # Near the limit the names' own bytes count, of which a character has several.
@@ -162,7 +157,7 @@ class Unit:
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Await something slow; raise `AbandonedError` as soon as the partition is revoked."""
         task = asyncio.ensure_future(awaitable)
-        revoked = asyncio.ensure_future(self._partition.suspended.wait())
+        revoked = asyncio.ensure_future(self._partition.revoked.wait())
         try:
             await asyncio.wait((task, revoked), return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
@@ -172,24 +167,6 @@ class Unit:
             task.cancel()
             revoked.cancel()
 
-    def changelog(self, topic: str, partition: int) -> Mapping[bytes, bytes | None]:
-        """Turn the table's writes into records of its changelog."""
-        for key, value in self.table.items():
-            self._append(topic, partition, key, value, [])
-        return self.table
-
-    def _append(
-        self,
-        topic: str,
-        partition: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: list[tuple[str, bytes]],
-    ) -> None:
-        builders = self.builders.get((topic, partition))
-        if builders is None:
-            builders = self.builders[(topic, partition)] = [self._partition.new_builder(topic)]
-        if builders[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
-            builders.append(self._partition.new_builder(topic))
-            if builders[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
-                raise FatalError(f"a record for {topic} does not fit into an empty batch")
+    def _work(self) -> Work:
+        position = self._batch.position if self._batch else None
+        return Work(self._term, position, self._outbox, self.table, self.read, self.after_commit)

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 
 from streams.badges import Activity, Catalog, Decision, Progress, judge
 from streams.errors import ConfigurationError
-from streams.runtime import partition, worker
+from streams.runtime import transaction, worker
 from streams.tracker import agents, tracking
 
 STEPS = {
@@ -74,7 +74,7 @@ def hang_in_commit(nth: str) -> None:
         await commit(self)
 
     AIOKafkaProducer.commit_transaction = hanging
-    partition.COMMIT_SECONDS = 3
+    transaction.COMMIT_SECONDS = 3
 
 
 def poison(suffix: str) -> None:

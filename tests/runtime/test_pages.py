@@ -18,7 +18,7 @@ class Worker:
     """What the pages ask of an app."""
 
     behind: int = 0
-    behind_since: float | None = None
+    lagging_since: float | None = None
     ready: bool = True
     joined: bool = True
     fatal: BaseException | None = None
@@ -26,7 +26,7 @@ class Worker:
 
     @property
     def owned(self) -> dict[TopicPartition, Any]:
-        return {TP: SimpleNamespace(behind_since=self.behind_since, ready=self.ready)}
+        return {TP: SimpleNamespace(lagging_since=self.lagging_since, ready=self.ready)}
 
     def lag(self) -> dict[TopicPartition, int]:
         return {TP: self.behind}
@@ -45,11 +45,11 @@ def test_a_worker_with_nothing_to_do_is_live() -> None:
 
 
 def test_lag_with_commits_is_live() -> None:
-    assert live(Worker(behind=50, behind_since=1_000.0 - STALL))["ok"]
+    assert live(Worker(behind=50, lagging_since=1_000.0 - STALL))["ok"]
 
 
 def test_lag_without_a_commit_for_too_long_is_not_live_and_says_where() -> None:
-    told = live(Worker(behind=50, behind_since=1_000.0 - STALL - 1))
+    told = live(Worker(behind=50, lagging_since=1_000.0 - STALL - 1))
     assert told == {"ok": False, "why": "activities-3: lag 50 and no commit for 121 s"}
 
 
