@@ -4,18 +4,14 @@ import asyncio
 import gc
 import re
 import weakref
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 import pytest
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException
-from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
-from aiokafka.structs import TopicPartition
 
 from streams.catalog import load_catalog
-from streams.runtime.fetched import Fetched, Records
+from streams.runtime.fetched import Fetched
 from streams.runtime.unit import UNIT_RECORDS
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import audit, settled
@@ -24,6 +20,8 @@ from streams.sandbox.commands import on_bus
 from streams.sandbox.demo import CATALOG
 from streams.sandbox.publisher import Placed, Publisher
 from tests import pages
+from tests.runtime import fetches
+from tests.runtime.fetches import batch
 
 EVENTS = 2 * UNIT_RECORDS + 1_000
 GZIP = 1
@@ -31,7 +29,7 @@ PRODUCER = 7
 
 
 def test_records_come_one_by_one_and_the_end_is_known_before() -> None:
-    fetched = _fetched(_batch((0, 1, 2)), _batch((3, 4), compression=GZIP))
+    fetched = fetches.fetched(batch((0, 1, 2)), batch((3, 4), compression=GZIP))
 
     assert (fetched.position, fetched.end, fetched.done) == (0, 5, False)
     assert [record.offset for record in islice(fetched, 4)] == [0, 1, 2, 3]
@@ -41,18 +39,18 @@ def test_records_come_one_by_one_and_the_end_is_known_before() -> None:
 
 
 def test_a_fetch_that_was_begun_within_a_batch_gives_the_rest_of_it() -> None:
-    assert [record.offset for record in _fetched(_batch((0, 1, 2)), begin=2)] == [2]
+    assert [record.offset for record in fetches.fetched(batch((0, 1, 2)), begin=2)] == [2]
 
 
 def test_what_compaction_removed_is_passed_over() -> None:
-    fetched = _fetched(_batch((2, 5), base=0), _batch((9,), base=7))
+    fetched = fetches.fetched(batch((2, 5), base=0), batch((9,), base=7))
 
     assert [record.offset for record in fetched] == [2, 5, 9]
     assert (fetched.position, fetched.end, fetched.done) == (10, 10, True)
 
 
 def test_an_aborted_transaction_gives_nothing_and_is_done() -> None:
-    fetched = _fetched(_batch((0, 1), producer=PRODUCER), aborted=((PRODUCER, 0),))
+    fetched = fetches.fetched(batch((0, 1), producer=PRODUCER), aborted=((PRODUCER, 0),))
 
     assert not fetched.done
     assert list(fetched) == []
@@ -60,9 +58,9 @@ def test_an_aborted_transaction_gives_nothing_and_is_done() -> None:
 
 
 def test_a_broken_checksum_is_found_when_its_batch_is_reached() -> None:
-    broken = bytearray(_batch((1,)))
+    broken = bytearray(batch((1,)))
     broken[-2] ^= 0xFF
-    fetched = _fetched(_batch((0,)), bytes(broken))
+    fetched = fetches.fetched(batch((0,)), bytes(broken))
 
     assert next(iter(fetched)).offset == 0
     with pytest.raises(CorruptRecordException):
@@ -71,8 +69,8 @@ def test_a_broken_checksum_is_found_when_its_batch_is_reached() -> None:
 
 @pytest.mark.parametrize("compression", [0, GZIP])
 def test_a_headers_name_that_is_not_utf_8_does_not_end_the_stream(compression: int) -> None:
-    odd = _batch((3, 4, 5), compression=compression, name=b"ce_\xff")
-    fetched = _fetched(_batch((0, 1, 2)), odd, _batch((6,)), begin=1)
+    odd = batch((3, 4, 5), compression=compression, name=b"ce_\xff")
+    fetched = fetches.fetched(batch((0, 1, 2)), odd, batch((6,)), begin=1)
 
     records = list(fetched)
 
@@ -83,7 +81,7 @@ def test_a_headers_name_that_is_not_utf_8_does_not_end_the_stream(compression: i
 
 
 def test_what_is_dropped_gives_nothing_and_is_gone_without_the_collector() -> None:
-    records = _records(_batch((0, 1)), _batch((2,)))
+    records = fetches.records(batch((0, 1)), batch((2,)))
     gone = weakref.ref(records)
     fetched = Fetched(records)
     next(iter(fetched))
@@ -122,53 +120,6 @@ async def test_a_fetch_of_more_records_than_a_unit_takes_is_worked_off_in_severa
     verdict = await audit(commands.parsed, load_catalog(CATALOG.read_bytes()).compiled, placed)
     assert {name: places for name, places in verdict.faults.items() if places} == {}
     assert verdict.activities
-
-
-def _fetched(*batches: bytes, begin: int = 0, aborted: Sequence[tuple[int, int]] = ()) -> Fetched:
-    return Fetched(_records(*batches, begin=begin, aborted=aborted))
-
-
-def _records(*batches: bytes, begin: int = 0, aborted: Sequence[tuple[int, int]] = ()) -> PartitionRecords:
-    records = Records(b"".join(batches))
-    tp = TopicPartition("topic", 0)
-    return PartitionRecords(tp, records, aborted, begin, None, None, True, READ_COMMITTED)
-
-
-def _batch(
-    offsets: Sequence[int],
-    *,
-    base: int | None = None,
-    compression: int = 0,
-    producer: int = -1,
-    name: bytes | None = None,
-) -> bytes:
-    """A record batch of records at `offsets`, whose values say so; `base` is the batch's first offset.
-
-    Each record has a header of that `name`, if one is given.
-    """
-    base = offsets[0] if base is None else base
-    builder = _DefaultRecordBatchBuilderPy(2, compression, producer >= 0, producer, 0, 0, 100_000)
-    for offset in offsets:
-        headers = [] if name is None else [(_Name(name), b"")]
-        builder.append(offset - base, 1_700_000_000_000, None, b"%d" % offset, headers)
-    built = builder.build()
-    # The base offset, which the checksum does not cover, is the broker's to write.
-    built[:8] = base.to_bytes(8, "big")
-    return bytes(built)
-
-
-class _Name(str):
-    """A header's name of any bytes."""
-
-    def __new__(cls, raw: bytes) -> "_Name":
-        made = super().__new__(cls, raw.decode("latin-1"))
-        made.raw = raw
-        return made
-
-    raw: bytes
-
-    def encode(self, *_: object) -> bytes:
-        return self.raw
 
 
 def _counted(metrics: str, name: str, topic: str) -> int:
