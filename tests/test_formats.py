@@ -22,6 +22,7 @@ from streams.bus.registry import Registry
 from streams.catalog import CatalogDocument, in_force, load_catalog
 from streams.errors import UnreadableError
 from streams.headers import Headers
+from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.outcomes import Issued
 from streams.kafka import dead_letters, orders, origin
 from streams.kafka.topics import topics
@@ -117,9 +118,9 @@ def pending() -> Issuance:
     type = "org.openedx.learning.badge.awarded.v1"
     seen = Activity(type, str(decision.id), decision.time, Source("", 0, 0), 42, data, progress.user)
     desired = issuance.desire(None, badge_event(seen, placed))
-    step = issuance.next_step(desired, AT)
+    step = issuance.next_step(desired, AT, CREDLY)
     assert isinstance(step, Issue)
-    return issuance.intend(desired, step, AT)
+    return issuance.intend(desired, step, AT, CREDLY)
 
 
 def held() -> Issuance:

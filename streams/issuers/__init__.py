@@ -1,0 +1,9 @@
+"""Who issues badges: each issuer's web service as values, and the network that carries them."""
+
+from collections.abc import Mapping
+
+from streams.issuers.credly.issuer import CREDLY
+from streams.issuers.issuer import Issuer
+
+ISSUERS: Mapping[str, Issuer] = {"credly": CREDLY}
+"""By the name that the catalog gives to an organization's provider."""

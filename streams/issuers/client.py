@@ -1,14 +1,18 @@
-"""Carries requests to Credly and brings answers back; knows nothing of what they say."""
+"""Carries requests to issuers and brings answers back; knows nothing of what they say."""
+
+from collections.abc import Mapping
 
 import aiohttp
 from yarl import URL
 
-from streams.issuers import credly
-from streams.issuers.http import Answer, NoAnswer, Request
+from streams.issuers.http import CALL_SECONDS, Answer, NoAnswer, Request
 
-SECONDS = 30.0
 CONNECT_SECONDS = 10.0
+"""What does not even connect is not there: the other two thirds of a call are for the answer."""
 BODY_BYTES = 4 * 1024 * 1024
+"""A list of 50 badges with 80 KiB each; nothing that an issuer says is longer."""
+READ_BYTES = 64 * 1024
+"""The size of aiohttp's read buffer."""
 
 _UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
@@ -16,27 +20,26 @@ _UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp
 class Http:
     """The network's side. `seconds` limits a whole call."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, seconds: float = CALL_SECONDS) -> None:
         self._limits = aiohttp.ClientTimeout(total=seconds, connect=CONNECT_SECONDS)
         self._session: aiohttp.ClientSession | None = None
 
-    async def call(self, base: str, key: str, request: Request) -> Answer | NoAnswer:
-        """Make one call; whatever happens to it on the way is an answer, too."""
+    async def call(self, base: str, request: Request, headers: Mapping[str, str]) -> Answer | NoAnswer:
+        """Make one call with these headers; whatever happens to it on the way is an answer, too."""
         if self._session is None:
-            # How many calls are in flight is each organization's own affair.
+            # How many calls are in flight is each organization's own matter.
             connector = aiohttp.TCPConnector(limit=0)
             # Cookies would mix the organizations up: they call one host.
             self._session = aiohttp.ClientSession(
                 timeout=self._limits, connector=connector, cookie_jar=aiohttp.DummyCookieJar()
             )
-        headers = request.headers | {"Authorization": credly.authorization(key)}
         try:
             url = URL(base + request.path, encoded=True)
         except ValueError as error:
             return NoAnswer(type(error).__name__, sent=False)
         try:
             async with self._session.request(
-                request.method, url, data=request.body, headers=headers, allow_redirects=False
+                request.method, url, data=request.body, headers=dict(headers), allow_redirects=False
             ) as response:
                 return Answer(response.status, response.headers, await _body(response))
         except _UNSENT as error:
@@ -55,7 +58,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     """The body; empty where it is absurdly long or breaks off: the status still counts."""
     parts, size = [], 0
     try:
-        async for part in response.content.iter_chunked(64 * 1024):
+        async for part in response.content.iter_chunked(READ_BYTES):
             size += len(part)
             if size > BODY_BYTES:
                 return b""

@@ -15,7 +15,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class IssuedBadge:
-    """A badge as Credly shows it."""
+    """A badge as the issuer lists it; `template` and `earner` may be empty."""
 
     id: str
     state: str
@@ -27,7 +27,7 @@ class IssuedBadge:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """Accepted: Credly holds the badge."""
+    """Accepted: the issuer holds the badge."""
 
     badge: str
     state: str
@@ -35,7 +35,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """Accepted: Credly holds the badge no longer, or never did."""
+    """Accepted: the issuer no longer holds the badge, or never did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """Accepted: Credly knows nothing of the badge any more."""
+    """Accepted: the issuer has deleted the badge, or never had it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,21 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class KeyExpiry:
-    """When the key expires, if Credly tells."""
+    """When the key expires, if the issuer says."""
 
     at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
+class Unsupported:
+    """The issuer does not do this, or not with this key: that says nothing of the key's other uses."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class AlreadyIssued:
-    """Credly refuses a second badge of the template to the same earner."""
+    """The issuer refuses a second badge of the template to the same earner."""
 
     why: str
 
@@ -94,14 +101,14 @@ class TemplateUnavailable:
 
 @dataclass(frozen=True, slots=True)
 class KeyRefused:
-    """Credly takes the organization's key no longer, or not for this."""
+    """The issuer does not accept the organization's key, or not for this."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """Too many calls; `wait` is how many seconds Credly asks for."""
+    """Too many calls; `wait` is how many seconds the issuer asks for."""
 
     why: str
     wait: float | None
@@ -109,7 +116,7 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Trouble that passes; `ambiguous` where Credly may have done what it was asked for."""
+    """Trouble that passes; `ambiguous` if the issuer may have done what it was asked for."""
 
     why: str
     ambiguous: bool
@@ -118,7 +125,7 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Credly will never do this; `why` is in its own words."""
+    """The issuer will never do this; `why` is in its own words."""
 
     why: str
 
@@ -129,4 +136,7 @@ RevokeOutcome = Revoked | Trouble
 EraseOutcome = Erased | Trouble
 LookUpOutcome = Found | Absent | TemplateUnavailable | Trouble
 TemplateOutcome = TemplateActive | TemplateUnavailable | Trouble
-Outcome = IssueOutcome | RevokeOutcome | EraseOutcome | LookUpOutcome | TemplateOutcome | Page | KeyExpiry
+KeyExpiryOutcome = KeyExpiry | Unsupported | Trouble
+Outcome = (
+    IssueOutcome | RevokeOutcome | EraseOutcome | LookUpOutcome | TemplateOutcome | KeyExpiryOutcome | Page
+)

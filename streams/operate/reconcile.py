@@ -1,30 +1,32 @@
-"""What Credly holds against what the relay believes that it holds.
+"""Compare what the issuers hold with what the relay believes that they hold.
 
-The relay follows the bus and Credly's answers; what people do on Credly's site it does not see. This
-compares its table, as of now, with Credly's own lists.
+The relay follows the bus and the issuers' answers; it does not see what people do on an issuer's site. This
+compares its table, as of now, with each issuer's own lists.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
 
 import orjson
 
 from streams.catalog.in_force import CatalogInForce
 from streams.clock import Clock, Patience
 from streams.errors import ConfigurationError, FatalError
-from streams.issuers import credly, outcomes
+from streams.issuers import outcomes
 from streams.issuers.client import Http
-from streams.issuers.credly import HELD
-from streams.issuers.outcomes import IssuedBadge
+from streams.issuers.issuer import Call, drive
+from streams.issuers.outcomes import IssuedBadge, Outcome
 from streams.kafka.changelog import read_table
 from streams.kafka.client import partitions_of, reader
 from streams.kafka.topics import topics
 from streams.relay.issuance import Issuance, done, load
-from streams.relay.organizations import Limits, Organization, Organizations, terms
+from streams.relay.organizations import Limits, Organization, Organizations, TemplateTerms, terms
 from streams.settings import Settings
 
 TRIES = 5
+"""How often a page is asked for: the pauses add up to a few seconds, and then a person can try again."""
 PATIENCE = Patience(0.5, 5.0)
 
 Kind = Literal["missing", "revoked_by_hand", "rejected", "issued_by_hand", "still_held"]
@@ -32,34 +34,34 @@ Kind = Literal["missing", "revoked_by_hand", "rejected", "issued_by_hand", "stil
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A badge of which Credly and the relay's table say different things.
+    """A badge of which its issuer and the relay's table say different things.
 
     ================= ============================================================================
-    `missing`          it should be held, and Credly does not know it
-    `revoked_by_hand`  it should be held, and somebody revoked it at Credly
+    `missing`          it should be held, and the issuer does not know it
+    `revoked_by_hand`  it should be held, and somebody revoked it at the issuer
     `rejected`         it should be held, and the earner has rejected it
-    `issued_by_hand`   Credly holds it, and the bus has never asked for it
-    `still_held`       it is revoked by the bus, and Credly holds one all the same
+    `issued_by_hand`   the issuer holds it, and the bus has never asked for it
+    `still_held`       it is revoked by the bus, and the issuer holds one all the same
     ================= ============================================================================
 
-    `badge` is our id, empty where there is none; `credly` is Credly's.
+    `badge` is our id, `issued` the issuer's; each is empty if there is none.
     """
 
     kind: Kind
     template: str
     learner: str
     badge: str
-    credly: str
+    issued: str
 
     def __str__(self) -> str:
         return "\t".join(
-            (self.kind, self.template, self.learner or "-", self.badge or "-", self.credly or "-")
+            (self.kind, self.template, self.learner or "-", self.badge or "-", self.issued or "-")
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was compared: badges of the table, badges at Credly, and what the relay is still working on."""
+    """What was compared: badges of the table, badges at the issuer, and what the relay still works on."""
 
     organization: str
     differences: Sequence[Difference]
@@ -70,12 +72,17 @@ class Report:
     def __str__(self) -> str:
         return (
             f"organization {self.organization}: {len(self.differences)} differences, "
-            f"{self.believed} badges held by the table, {self.listed} by Credly, {self.pending} pending"
+            f"{self.believed} badges held by the table, {self.listed} by the issuer, {self.pending} pending"
         )
 
 
-def compare(table: Mapping[str, Issuance], listed: Iterable[IssuedBadge]) -> Iterator[Difference]:
-    """The differences; badges on which the relay is still working are left out."""
+def compare(
+    table: Mapping[str, Issuance], listed: Iterable[IssuedBadge], held: Collection[str]
+) -> Iterator[Difference]:
+    """The differences; badges on which the relay is still working are left out.
+
+    `held` are the states of a badge that its earner has.
+    """
     by_id = {badge.id: badge for badge in listed}
     settled = {badge: issuance for badge, issuance in table.items() if done(issuance)}
     working = {(i.template, str(i.learner)) for badge, i in table.items() if badge not in settled}
@@ -85,10 +92,10 @@ def compare(table: Mapping[str, Issuance], listed: Iterable[IssuedBadge]) -> Ite
         if issuance.kind != "awarded":
             revoked[(issuance.template, str(issuance.learner))] = badge
         elif issuance.held:
-            yield from _held(badge, issuance, by_id.get(issuance.held))
+            yield from _believed(badge, issuance, by_id.get(issuance.held), held)
     for item in by_id.values():
         place = (item.template, item.earner)
-        if item.state in HELD and item.id not in claimed and place not in working:
+        if item.state in held and item.id not in claimed and place not in working:
             kind: Kind = "still_held" if place in revoked else "issued_by_hand"
             yield Difference(kind, item.template, item.earner, revoked.get(place, ""), item.id)
 
@@ -97,7 +104,7 @@ async def reports(settings: Settings, wanted: Sequence[str]) -> AsyncIterator[Re
     """Compare organization by organization; all of the catalog where none is named.
 
     Raises `ConfigurationError` for an organization that the catalog does not have or whose key is missing,
-    `FatalError` where Credly does not tell.
+    `FatalError` if the issuer does not answer.
     """
     names = topics(settings)
     catalogs = CatalogInForce(settings, names.catalog.name)
@@ -109,7 +116,7 @@ async def reports(settings: Settings, wanted: Sequence[str]) -> AsyncIterator[Re
     organizations.take(organization_terms, templates)
     try:
         for organization in _wanted(organizations, wanted):
-            own = [template for template, of in templates.items() if of.organization == organization.id]
+            own = [of for of in templates.values() if of.organization == organization.id]
             yield await _report(settings, organization, own, clock)
     finally:
         await http.close()
@@ -122,64 +129,68 @@ def _wanted(organizations: Organizations, wanted: Sequence[str]) -> list[Organiz
         raise ConfigurationError(f"the catalog has no organization {', '.join(unknown)}")
     chosen = [known[name] for name in wanted or known]
     for organization in chosen:
-        if not organization.has_key:
-            raise ConfigurationError(f"organization {organization.id}: nothing stands at its key's reference")
+        if not organization.key:
+            raise ConfigurationError(
+                f"organization {organization.id}: there is no key at the catalog's reference"
+            )
     return chosen
 
 
 async def _report(
-    settings: Settings, organization: Organization, templates: Sequence[str], clock: Clock
+    settings: Settings, organization: Organization, templates: Sequence[TemplateTerms], clock: Clock
 ) -> Report:
-    before = await _table(settings, templates)
+    own = {template.id for template in templates}
+    before = await _table(settings, own)
     listed = [badge for template in templates for badge in await _listed(organization, template, clock)]
-    after = await _table(settings, templates)
+    after = await _table(settings, own)
+    held = organization.issuer.held
     # What the relay did meanwhile is no difference.
-    differences = set(compare(before, listed)) & set(compare(after, listed))
+    differences = set(compare(before, listed, held)) & set(compare(after, listed, held))
     return Report(
         organization.id,
         sorted(differences, key=str),
         believed=sum(issuance.held is not None for issuance in after.values()),
-        listed=sum(badge.state in HELD for badge in listed),
+        listed=sum(badge.state in held for badge in listed),
         pending=sum(not done(issuance) for issuance in after.values()),
     )
 
 
-def _held(badge: str, issuance: Issuance, seen: IssuedBadge | None) -> Iterator[Difference]:
-    learner, held = str(issuance.learner), issuance.held or ""
+def _believed(
+    badge: str, issuance: Issuance, seen: IssuedBadge | None, held: Collection[str]
+) -> Iterator[Difference]:
+    """What differs of a badge that the table believes to be held."""
+    learner, issued = str(issuance.learner), issuance.held or ""
     if seen is None:
-        yield Difference("missing", issuance.template, learner, badge, held)
+        yield Difference("missing", issuance.template, learner, badge, issued)
     elif seen.state == "rejected":
-        yield Difference("rejected", issuance.template, learner, badge, held)
-    elif seen.state not in HELD:
-        yield Difference("revoked_by_hand", issuance.template, learner, badge, held)
+        yield Difference("rejected", issuance.template, learner, badge, issued)
+    elif seen.state not in held:
+        yield Difference("revoked_by_hand", issuance.template, learner, badge, issued)
 
 
-async def _listed(organization: Organization, template: str, clock: Clock) -> list[IssuedBadge]:
-    """All badges of a template at Credly, in every state."""
-    badges: list[IssuedBadge] = []
-    page: int | None = 1
-    while page is not None:
-        found = await _page(organization, template, page, clock)
-        badges += found.badges
-        page = found.next
-    return badges
+async def _listed(organization: Organization, template: TemplateTerms, clock: Clock) -> list[IssuedBadge]:
+    """All badges of a template at its issuer, in every state, by the catalog's id of the template."""
+    steps = organization.issuer.listing(organization.id, template.external_id)
+    listed = await drive(steps, partial(_ask, organization, clock))
+    if not isinstance(listed, tuple):
+        raise FatalError(f"organization {organization.id}: no list of its badges: {listed.why}")
+    return [
+        replace(badge, template=template.id) if badge.template == template.external_id else badge
+        for badge in listed
+    ]
 
 
-async def _page(organization: Organization, template: str, page: int, clock: Clock) -> outcomes.Page:
-    request = credly.issued_badges(organization.id, [template], page)
-    for attempt in range(1, TRIES + 1):
-        async with organization.turn() as turn:
-            answer = await turn.call(request)
-            turn.outcome = outcome = credly.read_page(request, answer, clock.wall(), turn.key)
-        if isinstance(outcome, outcomes.Page):
+async def _ask(organization: Organization, clock: Clock, call: Call[Any]) -> Outcome:
+    """What a call came to, after a few tries while there is trouble that passes."""
+    for attempt in range(1, TRIES):
+        outcome = await organization.ask(call)
+        if not isinstance(outcome, outcomes.Deferred | outcomes.Throttled):
             return outcome
-        if isinstance(outcome, outcomes.KeyRefused | outcomes.Refused) or attempt == TRIES:
-            raise FatalError(f"organization {organization.id}: no list of its badges: {outcome.why}")
         await clock.sleep(PATIENCE.seconds(attempt, clock.random()))
-    raise AssertionError("the last attempt ends the loop")
+    return await organization.ask(call)
 
 
-async def _table(settings: Settings, templates: Sequence[str]) -> dict[str, Issuance]:
+async def _table(settings: Settings, templates: Collection[str]) -> dict[str, Issuance]:
     changelog = topics(settings).issuances.name
     async with reader(settings) as consumer:
         places = await partitions_of(consumer, changelog)

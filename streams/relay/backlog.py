@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from streams import metrics
 from streams.relay.organizations import Organizations
-from streams.relay.reconciler import Census, Reconciler
+from streams.relay.reconciler import Reconciler
+from streams.relay.waiting import Census
 
 Where = tuple[str, str]
 """An issuer and an organization there, as metrics name them."""

@@ -9,15 +9,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, assert_never
 
-from streams.issuers import credly, outcomes
+from streams.issuers import outcomes
+from streams.issuers.http import CALL_SECONDS
+from streams.issuers.issuer import Issuer
 from streams.issuers.outcomes import Recipient
 
 VERSION = 1
-SETTLES = timedelta(seconds=1)
-"""After an ambiguous end Credly's look-up is believed only so much later."""
-SETTLES_SURELY = timedelta(seconds=35)
-"""As long as a call may last. Believed only then is what no rule of Credly's protects: a template that
-allows duplicates, and a call to the contrary of what is desired now, which would undo it."""
+FRESH_SECONDS = 5.0
+"""If more time than this passes between saving an intent and calling (a paused machine), another worker may
+own the partition by now: do not call."""
+SETTLES_SURELY = timedelta(seconds=FRESH_SECONDS + CALL_SECONDS)
+"""A call may still arrive this long after its intent. Where the issuer itself would not refuse it (a template
+that allows duplicates; a call that undoes what is desired now), a look-up is believed only after that."""
 
 ERASED = "erased"
 
@@ -181,8 +184,8 @@ def forget(issuance: Issuance, at: datetime) -> Issuance:
     )
 
 
-def next_step(issuance: Issuance, now: datetime, *, allows_duplicates: bool = False) -> Step:
-    """What brings Credly nearer to what is desired. `allows_duplicates` is the template's own word."""
+def next_step(issuance: Issuance, now: datetime, issuer: Issuer, *, allows_duplicates: bool = False) -> Step:
+    """What brings the issuer nearer to what is desired. `allows_duplicates` is the template's own word."""
     if issuance.refused:
         return Nothing()
     if issuance.kind == "forgotten":
@@ -190,7 +193,7 @@ def next_step(issuance: Issuance, now: datetime, *, allows_duplicates: bool = Fa
         return wait or (Erase(issuance.held) if issuance.held else Trace())
     if issuance.doubt is not None:
         unprotected = allows_duplicates or _contrary(issuance.doubt, issuance.kind)
-        wait = _after(issuance.doubt, now, SETTLES_SURELY if unprotected else SETTLES)
+        wait = _after(issuance.doubt, now, SETTLES_SURELY if unprotected else issuer.settles)
         return wait or LookUp(_email(issuance))
     if issuance.kind == "revoked" and issuance.held:
         # As long as it is held, Credly refuses the second badge that may be on its way.
@@ -199,7 +202,7 @@ def next_step(issuance: Issuance, now: datetime, *, allows_duplicates: bool = Fa
         return Nothing()
     if issuance.held:
         return Nothing()
-    lacking = credly.lacks(issuance.recipient)
+    lacking = issuer.lacks(issuance.recipient)
     if lacking:
         return Refuse(lacking)
     if allows_duplicates and not issuance.sure:
@@ -208,9 +211,9 @@ def next_step(issuance: Issuance, now: datetime, *, allows_duplicates: bool = Fa
     return Issue(issuance.recipient, issuance.time)
 
 
-def intend(issuance: Issuance, step: Issue | Revoke, now: datetime) -> Issuance:
-    """Say before a call that it may have been made; unchanged where that is no longer the step."""
-    if next_step(issuance, now) != step:
+def intend(issuance: Issuance, step: Issue | Revoke, now: datetime, issuer: Issuer) -> Issuance:
+    """Say before a call that it may have been made; unchanged if that is no longer the step."""
+    if next_step(issuance, now, issuer) != step:
         return issuance
     return replace(issuance, doubt=Doubt("issue" if isinstance(step, Issue) else "revoke", now))
 
@@ -360,7 +363,7 @@ def _observed(issuance: Issuance, step: Called | Refuse, outcome: outcomes.Outco
             # Nothing was done, and it is not this badge's fault.
             kept = issuance.doubt if isinstance(step, LookUp) else None
             return replace(issuance, doubt=kept, answer=why)
-        case outcomes.TemplateActive() | outcomes.Page() | outcomes.KeyExpiry():
+        case outcomes.TemplateActive() | outcomes.Page() | outcomes.KeyExpiry() | outcomes.Unsupported():
             raise TypeError(f"{type(outcome).__name__} is no answer about a badge")
         case _:
             assert_never(outcome)

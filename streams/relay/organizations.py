@@ -12,16 +12,19 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from streams import metrics
 from streams.catalog import CatalogDocument, Duration
 from streams.clock import Clock, Patience, change_within
-from streams.issuers import credly, outcomes
+from streams.issuers import ISSUERS, outcomes
 from streams.issuers.http import Answer, NoAnswer, Request
-from streams.issuers.outcomes import Outcome
+from streams.issuers.issuer import Call, Issuer
+from streams.issuers.outcomes import Outcome, Trouble
 
 log = logging.getLogger(__name__)
+
+Out = TypeVar("Out", bound=Outcome)
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -36,8 +39,8 @@ TEMPLATE_SECONDS = 3_600.0
 class Transport(Protocol):
     """Carries requests."""
 
-    async def call(self, base: str, key: str, request: Request) -> Answer | NoAnswer:
-        """Make one call to the organization's base URL with its key."""
+    async def call(self, base: str, request: Request, headers: Mapping[str, str]) -> Answer | NoAnswer:
+        """Make one call to the organization's base URL with these headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,10 @@ class OrganizationTerms:
 
 @dataclass(frozen=True, slots=True)
 class TemplateTerms:
-    """What the catalog says of how a template's badges are issued."""
+    """What the catalog says of how a template's badges are issued; the issuer knows it by `external_id`."""
 
+    id: str
+    external_id: str
     organization: str
     notify_award: bool = True
     notify_revoke: bool = False
@@ -114,10 +119,12 @@ class Turn:
         self.called = ""
         self.outcome: Outcome | None = None
 
-    async def call(self, request: Request) -> Answer | NoAnswer:
-        """Make the call."""
-        self.called = request.call
-        return await self._organization.call(self.terms.base, self.key, request)
+    async def ask(self, call: Call[Out]) -> Out | Trouble:
+        """Make the call; return what it came to."""
+        self.called = call.word
+        outcome = await self._organization.call(self.terms.base, self.key, call)
+        self.outcome = outcome
+        return outcome
 
 
 class Key:
@@ -186,6 +193,11 @@ class Organization:
         self.show()
 
     @property
+    def issuer(self) -> Issuer:
+        """Who issues the organization's badges."""
+        return ISSUERS[self.terms.issuer]
+
+    @property
     def held(self) -> str:
         """Why calls are held back at present; empty where they are not."""
         return self._hold.why if self._hold else ""
@@ -202,9 +214,9 @@ class Organization:
         metrics.ISSUER_PAUSED.labels(*self.labels).set(for_key is True)
 
     @property
-    def has_key(self) -> bool:
-        """True where something stands at the key's reference."""
-        return bool(self._key.read())
+    def key(self) -> str:
+        """What is at the key's reference at present; empty if there is nothing."""
+        return self._key.read()
 
     @property
     def rate(self) -> float:
@@ -244,12 +256,19 @@ class Organization:
                     self._learn(turn, turn.outcome)
             self._changed.set()
 
-    async def call(self, base: str, key: str, request: Request) -> Answer | NoAnswer:
-        """Carry a request; only within a turn, whose base and key belong together."""
+    async def ask(self, call: Call[Out]) -> Out | Trouble:
+        """Make one call when it may be made; return what it came to."""
+        async with self.turn() as turn:
+            return await turn.ask(call)
+
+    async def call(self, base: str, key: str, call: Call[Out]) -> Out | Trouble:
+        """Make a call; only within a turn, whose base and key belong together."""
         began = self._clock.monotonic()
-        answer = await self._transport.call(base, key, request)
+        headers = self.issuer.headers(key)
+        answer = await self._transport.call(base, call.request, {**call.request.headers, **headers})
         metrics.ISSUER_LATENCY.labels(*self.labels).observe(self._clock.monotonic() - began)
-        return answer
+        secrets = (key, *(value.rpartition(" ")[2] for value in headers.values()))
+        return call.outcome(answer, self._clock.wall(), secrets)
 
     def template(self, template: str) -> TemplateSeen:
         """What is known of a template."""
@@ -321,6 +340,9 @@ class Organization:
                 self._slow_down(why, wait)
             case outcomes.Deferred(why, _, wait):
                 self._failed(turn, why, wait)
+            case outcomes.Unsupported():
+                # Neither the key nor the issuer is known to work by it.
+                pass
             case _:
                 self._resume(turn)
                 self._throttled = 0
@@ -422,7 +444,7 @@ def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str,
     """What a catalog says of organizations and of how badges are issued."""
     organizations = []
     for declared in document.organizations.values():
-        key, base = declared.api_key, credly.base_url(declared.environment, declared.url)
+        key, base = declared.api_key, ISSUERS[declared.provider].base_url(declared.environment, declared.url)
         file = str(key.file) if key and key.file else None
         organizations.append(
             OrganizationTerms(
@@ -431,7 +453,12 @@ def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str,
         )
     templates = {
         template.id: TemplateTerms(
-            template.organization, template.notify.award, template.notify.revoke, template.expires_after
+            template.id,
+            template.id,
+            template.organization,
+            template.notify.award,
+            template.notify.revoke,
+            template.expires_after,
         )
         for template in document.templates.values()
     }

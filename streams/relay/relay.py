@@ -14,9 +14,9 @@ from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalog.in_force import CatalogInForce
 from streams.clock import Clock
-from streams.issuers import credly
+from streams.issuers import outcomes
 from streams.issuers.client import Http
-from streams.issuers.http import Answer
+from streams.issuers.issuer import drive
 from streams.kafka.topics import Topics
 from streams.relay.backlog import Backlog
 from streams.relay.badge_events import KINDS, badge_event
@@ -122,19 +122,16 @@ class Relay:
             await asyncio.sleep(KEY_EXPIRY_SECONDS)
 
     async def _ask_expiry(self, organization: Organization) -> None:
-        request = credly.tokens(organization.id)
+        steps = organization.issuer.key_expiry(organization.id, organization.key)
         try:
-            async with asyncio.timeout(KEY_EXPIRY_PATIENCE), organization.turn() as turn:
-                answer = await turn.call(request)
-                expiry = credly.read_tokens(answer, turn.key)
-                if isinstance(answer, Answer) and answer.status == 200:
-                    # Else without an outcome: a key that may not ask for this may still do its work.
-                    turn.outcome = expiry
+            async with asyncio.timeout(KEY_EXPIRY_PATIENCE):
+                outcome = await drive(steps, organization.ask)
         except TimeoutError:
             return
-        if expiry.at is None and isinstance(answer, Answer):
-            metrics.ISSUER_KEY_EXPIRY.remove(*organization.labels)
-        if expiry.at is not None:
-            metrics.ISSUER_KEY_EXPIRY.labels(*organization.labels).set(expiry.at.timestamp())
-            if expiry.at - datetime.now(UTC) < KEY_EXPIRY_ALARM:
-                log.error("organization %s: its key expires at %s", organization.id, expiry.at)
+        match outcome:
+            case outcomes.KeyExpiry(None) | outcomes.Unsupported():
+                metrics.ISSUER_KEY_EXPIRY.remove(*organization.labels)
+            case outcomes.KeyExpiry(datetime() as at):
+                metrics.ISSUER_KEY_EXPIRY.labels(*organization.labels).set(at.timestamp())
+                if at - datetime.now(UTC) < KEY_EXPIRY_ALARM:
+                    log.error("organization %s: its key expires at %s", organization.id, at)

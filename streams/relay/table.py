@@ -16,7 +16,7 @@ from streams.relay.issuance import (
     letter_due,
     load,
 )
-from streams.relay.reconciler import Change
+from streams.relay.saving import Change
 from streams.runtime.app import App
 from streams.runtime.partition import Partition
 

@@ -1,25 +1,38 @@
-"""The network's side of Credly, and the simulator as a process."""
+"""The network's side of an issuer, and the simulator as a process."""
 
 import asyncio
 import gzip
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
-from streams.issuers import credly, outcomes
+from streams.issuers import outcomes
 from streams.issuers.client import Http
+from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.http import Answer, NoAnswer
+from streams.issuers.issuer import Award, Call, Wanted, drive
 from streams.sandbox.credly import Credly, Fault, Server
 from streams.sandbox.process import Process
 from tests.relay.badge_bus import until
 from tests.relay.virtual import EPOCH
 from tests.relay.world import KEY, ORGANIZATION, TEMPLATE, recipient
 
-ISSUE = credly.issue(ORGANIZATION, TEMPLATE, 1, recipient(1), EPOCH, expires_at=None, notify=True)
+AWARD = Award(TEMPLATE, 1, recipient(1), EPOCH, expires_at=None, notify=True)
+ISSUE = next(CREDLY.issue(ORGANIZATION, AWARD))
+
+
+async def ask(http: Http, url: str, key: str = KEY, call: Call[Any] = ISSUE) -> Answer | NoAnswer:
+    return await http.call(url, call.request, {**call.request.headers, **CREDLY.headers(key)})
+
+
+def outcome_of(answer: Answer | NoAnswer) -> outcomes.Outcome:
+    return ISSUE.outcome(answer, EPOCH)
 
 
 @asynccontextmanager
@@ -37,35 +50,38 @@ async def served(*faults: Fault, seconds: float = 30.0) -> AsyncIterator[tuple[C
 
 async def test_a_request_arrives_with_its_key_and_its_answer_comes_back() -> None:
     async with served() as (simulated, http, url):
-        answer = await http.call(url, KEY, ISSUE)
+        answer = await ask(http, url)
     assert isinstance(answer, Answer)
-    assert isinstance(credly.read_issue(ISSUE, answer, EPOCH), outcomes.Issued)
+    assert isinstance(outcome_of(answer), outcomes.Issued)
     assert [badge.earner for badge in simulated.held()] == ["1"]
 
 
 async def test_a_wrong_key_is_refused() -> None:
     async with served() as (_, http, url):
-        answer = await http.call(url, "another", ISSUE)
-    assert isinstance(credly.read_issue(ISSUE, answer, EPOCH), outcomes.KeyRefused)
+        answer = await ask(http, url, "another")
+    assert isinstance(outcome_of(answer), outcomes.KeyRefused)
 
 
 async def test_an_e_mail_with_signs_arrives_in_a_look_up_as_it_is() -> None:
     email = "ada+tag&x=1%40@example.org"
     async with served() as (_, http, url):
         who = recipient(1, email=email)
-        request = credly.issue(ORGANIZATION, TEMPLATE, 1, who, EPOCH, expires_at=None, notify=True)
-        await http.call(url, KEY, request)
-        look_up = credly.look_up_email(ORGANIZATION, TEMPLATE, email)
-        assert look_up is not None
-        answer = await http.call(url, KEY, look_up)
-        found = credly.read_look_up(look_up, answer, EPOCH, template=TEMPLATE, learner=1)
+        await ask(http, url, call=next(CREDLY.issue(ORGANIZATION, replace(AWARD, recipient=who))))
+
+        async def asked_by_email(call: Call[Any]) -> outcomes.Outcome:
+            if "issuer_earner_id" in call.request.path:
+                return outcomes.Absent()
+            return call.outcome(await ask(http, url, call=call), EPOCH)
+
+        steps = CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, 1, email))
+        found = await drive(steps, asked_by_email)
     assert isinstance(found, outcomes.Found)
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after"])
 async def test_a_connection_that_breaks_may_have_done_its_work(kind: str) -> None:
     async with served(Fault(kind)) as (simulated, http, url):  # type: ignore[arg-type]
-        answer = await http.call(url, KEY, ISSUE)
+        answer = await ask(http, url)
     assert isinstance(answer, NoAnswer)
     assert answer.sent
     assert len(simulated.badges) == (kind == "reset_after")
@@ -73,7 +89,7 @@ async def test_a_connection_that_breaks_may_have_done_its_work(kind: str) -> Non
 
 async def test_a_call_that_takes_too_long_may_have_done_its_work() -> None:
     async with served(Fault("slow", seconds=30), seconds=0.2) as (simulated, http, url):
-        answer = await http.call(url, KEY, ISSUE)
+        answer = await ask(http, url)
     assert answer == NoAnswer("TimeoutError", sent=True)
     assert len(simulated.badges) == 1
 
@@ -82,7 +98,7 @@ async def test_a_connection_that_is_refused_has_done_nothing() -> None:
     async with served() as (_, _, url):
         pass
     http = Http()
-    answer = await http.call(url, KEY, ISSUE)
+    answer = await ask(http, url)
     await http.close()
     assert answer == NoAnswer("ClientConnectorError", sent=False)
 
@@ -90,14 +106,14 @@ async def test_a_connection_that_is_refused_has_done_nothing() -> None:
 async def test_an_address_that_is_none_has_done_nothing() -> None:
     http = Http()
     for base in ("http://localhost:84430", "http://localhost:port", "http://a..example.org", "http://[x"):
-        answer = await http.call(base, KEY, ISSUE)
+        answer = await ask(http, base)
         assert isinstance(answer, NoAnswer), base
     await http.close()
 
 
 async def test_a_redirection_is_not_followed_with_the_key() -> None:
     async with served(Fault("error", status=302)) as (simulated, http, url):
-        answer = await http.call(url, KEY, ISSUE)
+        answer = await ask(http, url)
     assert isinstance(answer, Answer)
     assert answer.status == 302
     assert len(simulated.journal) == 1
@@ -153,9 +169,9 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 async def test_an_answer_that_is_none_is_survived(said: bytes, outcome: type) -> None:
     http = Http(seconds=2)
     async with raw(said) as (_, url):
-        answer = await http.call(url, KEY, ISSUE)
+        answer = await ask(http, url)
         await http.close()
-    assert isinstance(credly.read_issue(ISSUE, answer, EPOCH), outcome)
+    assert isinstance(outcome_of(answer), outcome)
 
 
 @pytest.mark.parametrize(
@@ -165,10 +181,10 @@ async def test_an_answer_that_drips_is_given_up_in_time_and_left_ambiguous(said:
     http, loop = Http(seconds=0.5), asyncio.get_running_loop()
     async with raw(said, drips=True) as (_, url):
         began = loop.time()
-        answer = await http.call(url, KEY, ISSUE)
+        answer = await ask(http, url)
         took = loop.time() - began
         await http.close()
-    outcome = credly.read_issue(ISSUE, answer, EPOCH)
+    outcome = outcome_of(answer)
     assert isinstance(outcome, outcomes.Deferred)
     assert outcome.ambiguous
     assert took < 5
@@ -178,7 +194,7 @@ async def test_a_body_that_is_too_long_is_not_read_to_its_end() -> None:
     http, zeros = Http(seconds=10), gzip.compress(bytes(64 * 1024 * 1024))
     head = HEAD % b"500 No" + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(zeros)
     async with raw(head + zeros) as (_, url):
-        answer = await http.call(url, KEY, ISSUE)
+        answer = await ask(http, url)
         await http.close()
     assert isinstance(answer, Answer)
     assert (answer.status, answer.body) == (500, b"")
@@ -194,7 +210,7 @@ async def test_no_cookie_of_one_organization_goes_with_a_call_of_another() -> No
         # A jar takes no cookies of a bare address.
         url = url.replace("127.0.0.1", "localhost")
         for key in (KEY, "another"):
-            await http.call(url, key, ISSUE)
+            await ask(http, url, key)
         await http.close()
     assert len(heads) == 2
     assert b"cookie" not in b"".join(heads).lower()
@@ -216,8 +232,8 @@ async def test_the_simulator_runs_as_a_process_and_is_told_what_to_do(tmp_path: 
 
             await tell("templates", {"organization": ORGANIZATION, "template": TEMPLATE})
             await tell("faults", {"kind": "error", "status": 503, "body": "html", "last": 1})
-            first = await http.call(url, KEY, ISSUE)
-            second = await http.call(url, KEY, ISSUE)
+            first = await ask(http, url)
+            second = await ask(http, url)
             async with session.get(f"{url}/_sandbox/badges") as response:
                 [badge] = await response.json()
             await tell("badges", {"badge": badge["id"], "state": "rejected"})

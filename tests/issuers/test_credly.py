@@ -1,7 +1,7 @@
 """Credly's side without any network: requests, and each outcome by a recorded answer."""
 
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Literal
+from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -9,24 +9,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.issuers import credly, outcomes
-from streams.issuers.http import Answer, NoAnswer, Request
+from streams.issuers import outcomes
+from streams.issuers.credly import requests
+from streams.issuers.credly.issuer import CREDLY
+from streams.issuers.http import LONGEST_WAIT, Answer, NoAnswer
+from streams.issuers.issuer import Award, Call, Steps, Wanted
 from streams.issuers.outcomes import (
     Absent,
     AlreadyIssued,
     Deferred,
+    Erased,
     Found,
     Issued,
     KeyExpiry,
     KeyRefused,
-    Page,
     Recipient,
     Refused,
     Revoked,
     TemplateActive,
     TemplateUnavailable,
     Throttled,
+    Unsupported,
 )
+from streams.issuers.words import WORDS
+
+T = TypeVar("T")
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
@@ -41,11 +48,12 @@ HTML = b"<!DOCTYPE html><html><head><title>502 Bad&#160;Gateway</title></head><b
 
 def issue(
     who: Recipient = ADA, expires_at: datetime | Literal[False] | None = None, notify: bool = True
-) -> Request:
-    return credly.issue(ORGANIZATION, TEMPLATE, 42, who, TIME, expires_at=expires_at, notify=notify)
+) -> Call[Any]:
+    return next(CREDLY.issue(ORGANIZATION, Award(TEMPLATE, 42, who, TIME, expires_at, notify)))
 
 
-def body_of(request: Request) -> dict[str, object]:
+def body_of(call: Call[Any]) -> dict[str, object]:
+    request = call.request
     assert request.body is not None
     document = orjson.loads(request.body)
     assert isinstance(document, dict)
@@ -77,26 +85,44 @@ def badge(**changes: object) -> dict[str, object]:
     return document | changes
 
 
-def read_issue(answered: Answer | NoAnswer, request: Request | None = None) -> outcomes.IssueOutcome:
-    return credly.read_issue(request or issue(), answered, NOW, KEY)
+def outcome_of(call: Call[Any], answered: Answer | NoAnswer) -> outcomes.Outcome:
+    secrets = (KEY, requests.authorization(KEY).removeprefix("Basic "))
+    outcome: outcomes.Outcome = call.outcome(answered, NOW, secrets)
+    return outcome
 
 
-def read_look_up(
-    answered: Answer | NoAnswer, *, by_email: bool = False
-) -> outcomes.LookUpOutcome | outcomes.Page:
-    by_earner = credly.look_up_earner(ORGANIZATION, TEMPLATE, 42)
-    request = credly.look_up_email(ORGANIZATION, TEMPLATE, EMAIL) if by_email else by_earner
-    assert request is not None
-    return credly.read_look_up(request, answered, NOW, KEY, template=TEMPLATE, learner=42)
+def issued(answered: Answer | NoAnswer) -> outcomes.Outcome:
+    return outcome_of(issue(), answered)
+
+
+def through(steps: Steps[T], *answers: Answer | NoAnswer) -> T:
+    """What steps come to when their calls are answered so; answers that they do not ask for stay unused."""
+    outcome = None
+    for answered in (*answers, None):
+        try:
+            call = steps.send(outcome)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        assert answered is not None, f"there is no answer to {call.request}"
+        outcome = outcome_of(call, answered)
+    raise AssertionError("the last answer ends the loop")
+
+
+def looked_up(*answers: Answer | NoAnswer, by_email: bool = False) -> outcomes.LookUpOutcome:
+    """By e-mail: after the earner has not been found."""
+    wanted = Wanted(TEMPLATE, 42, EMAIL if by_email else "")
+    return through(CREDLY.look_up(ORGANIZATION, wanted), *([answer(200, listed())] * by_email), *answers)
 
 
 # Requests.
 
 
 def test_an_issue_carries_what_credly_needs() -> None:
-    request = issue()
+    call = issue()
+    request = call.request
     assert (request.method, request.path) == ("POST", f"/v1/organizations/{ORGANIZATION}/badges")
-    assert body_of(request) == {
+    assert body_of(call) == {
         "recipient_email": EMAIL,
         "issued_to_first_name": "Ada",
         "issued_to_last_name": "Lövelace",
@@ -119,18 +145,18 @@ def test_the_template_decides_about_e_mails_and_expiry() -> None:
 def test_a_revocation_gives_a_reason_and_says_whether_to_tell_the_earner(
     notify: bool, suppressed: bool
 ) -> None:
-    request = credly.revoke(ORGANIZATION, BADGE, notify=notify)
-    assert (request.method, request.path) == (
+    call = next(CREDLY.revoke(ORGANIZATION, BADGE, notify=notify))
+    assert (call.request.method, call.request.path) == (
         "PUT",
         f"/v1/organizations/{ORGANIZATION}/badges/{BADGE}/revoke",
     )
-    body = body_of(request)
+    body = body_of(call)
     assert body["reason"]
     assert body["suppress_revoke_notification_email"] is suppressed
 
 
 def test_a_look_up_asks_for_held_badges_of_the_template_and_earner() -> None:
-    request = credly.look_up_earner(ORGANIZATION, TEMPLATE, 42)
+    request = next(CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, 42, EMAIL))).request
     query = parse_qs(urlsplit(request.path).query)
     assert query == {
         "filter": [f"issuer_earner_id::42|badge_template_id::{TEMPLATE}|state::pending,accepted"]
@@ -139,22 +165,35 @@ def test_a_look_up_asks_for_held_badges_of_the_template_and_earner() -> None:
 
 
 def test_a_look_up_by_e_mail_survives_a_plus_and_gives_up_on_filter_signs() -> None:
-    request = credly.look_up_email(ORGANIZATION, TEMPLATE, "ada+a&b@example.org")
-    assert request is not None
-    [wanted] = parse_qs(urlsplit(request.path).query)["filter"]
+    nothing = answer(200, listed())
+    steps = CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, 42, "ada+a&b@example.org"))
+    by_email = steps.send(outcome_of(next(steps), nothing))
+    [wanted] = parse_qs(urlsplit(by_email.request.path).query)["filter"]
     assert wanted.startswith("recipient_email_all::ada+a&b@example.org|")
-    assert credly.look_up_email(ORGANIZATION, TEMPLATE, "a|b@example.org") is None
-    assert credly.look_up_email(ORGANIZATION, TEMPLATE, " ") is None
+    for email in ("a|b@example.org", "a,b@example.org", " "):
+        assert through(CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, 42, email)), nothing) == Absent()
+
+
+def test_a_trace_asks_in_every_state_and_by_the_earner_alone() -> None:
+    steps = CREDLY.trace(ORGANIZATION, Wanted(TEMPLATE, 42))
+    [wanted] = parse_qs(urlsplit(next(steps).request.path).query)["filter"]
+    assert wanted == f"issuer_earner_id::42|badge_template_id::{TEMPLATE}"
+    for state in ("accepted", "revoked", "rejected"):
+        found = through(
+            CREDLY.trace(ORGANIZATION, Wanted(TEMPLATE, 42)), answer(200, listed(badge(state=state)))
+        )
+        assert found == Found(BADGE, state)
 
 
 def test_an_identifier_never_leaves_its_place_in_the_path() -> None:
     assert (
-        credly.template("../admin", "a/b?c").path == "/v1/organizations/..%2Fadmin/badge_templates/a%2Fb%3Fc"
+        next(CREDLY.template("../admin", "a/b?c")).request.path
+        == "/v1/organizations/..%2Fadmin/badge_templates/a%2Fb%3Fc"
     )
 
 
 def test_the_key_is_the_user_name_and_the_password_is_empty() -> None:
-    assert credly.authorization("TOKEN") == "Basic VE9LRU46"
+    assert CREDLY.headers("TOKEN") == {"Authorization": "Basic VE9LRU46"}
 
 
 @pytest.mark.parametrize(
@@ -167,7 +206,7 @@ def test_the_key_is_the_user_name_and_the_password_is_empty() -> None:
     ],
 )
 def test_each_environment_has_its_base(environment: str, url: str | None, base: str) -> None:
-    assert credly.base_url(environment, url) == base
+    assert CREDLY.base_url(environment, url) == base
 
 
 @pytest.mark.parametrize(
@@ -191,12 +230,12 @@ def test_each_environment_has_its_base(environment: str, url: str | None, base: 
     ],
 )
 def test_a_full_name_becomes_a_first_and_a_last_one(name: str, first: str, last: str) -> None:
-    assert credly.names(Recipient("ada99", EMAIL, name)) == (first, last)
+    assert requests.names(Recipient("ada99", EMAIL, name)) == (first, last)
 
 
 @given(st.text(), st.text(min_size=1).filter(lambda text: text.isprintable() and not text.isspace()))
 def test_no_part_of_a_name_is_ever_empty(name: str, username: str) -> None:
-    first, last = credly.names(Recipient(username, EMAIL, name))
+    first, last = requests.names(Recipient(username, EMAIL, name))
     for part in (first, last):
         assert any(sign.isprintable() and not sign.isspace() for sign in part)
 
@@ -213,7 +252,7 @@ def test_no_part_of_a_name_is_ever_empty(name: str, username: str) -> None:
     ],
 )
 def test_what_a_learner_lacks_is_said(who: Recipient | None, lacking: str) -> None:
-    assert credly.lacks(who) == lacking
+    assert CREDLY.lacks(who) == lacking
 
 
 @pytest.mark.parametrize(
@@ -224,7 +263,7 @@ def test_what_a_learner_lacks_is_said(who: Recipient | None, lacking: str) -> No
     ],
 )
 def test_times_are_told_in_utc(time: datetime, text: str) -> None:
-    assert credly.timestamp(time) == text
+    assert requests.timestamp(time) == text
 
 
 # Outcomes of issuing.
@@ -300,7 +339,7 @@ def test_times_are_told_in_utc(time: datetime, text: str) -> None:
     ],
 )
 def test_an_issue_ends_by_its_answer(answered: Answer | NoAnswer, outcome: outcomes.Outcome) -> None:
-    assert read_issue(answered) == outcome
+    assert issued(answered) == outcome
 
 
 @pytest.mark.parametrize(
@@ -322,14 +361,14 @@ def test_a_duplicate_is_told_from_other_refusals_whatever_the_shape(message: str
         "fields": {"errors": {"base": [message]}},
         "text": message.encode(),
     }
-    assert isinstance(read_issue(answer(422, shapes[shape])), AlreadyIssued)
+    assert isinstance(issued(answer(422, shapes[shape])), AlreadyIssued)
 
 
 @given(st.text(max_size=40) | st.dates().map(lambda day: f"{day:%a, %d %b %Y} 00:00:00 +{day.day}99999999"))
 def test_whatever_stands_in_retry_after_it_is_no_trouble(text: str) -> None:
-    outcome = read_issue(answer(429, b"", retry_after=text))
+    outcome = issued(answer(429, b"", retry_after=text))
     assert isinstance(outcome, Throttled)
-    assert outcome.wait is None or 0 <= outcome.wait <= credly.LONGEST_WAIT
+    assert outcome.wait is None or 0 <= outcome.wait <= LONGEST_WAIT
 
 
 # Outcomes of the other calls.
@@ -365,8 +404,7 @@ def test_whatever_stands_in_retry_after_it_is_no_trouble(text: str) -> None:
     ],
 )
 def test_a_revocation_ends_by_its_answer(answered: Answer | NoAnswer, outcome: outcomes.Outcome) -> None:
-    request = credly.revoke(ORGANIZATION, BADGE, notify=False)
-    assert credly.read_revoke(request, answered, NOW, KEY) == outcome
+    assert through(CREDLY.revoke(ORGANIZATION, BADGE, notify=False), answered) == outcome
 
 
 @pytest.mark.parametrize(
@@ -393,7 +431,7 @@ def test_a_revocation_ends_by_its_answer(answered: Answer | NoAnswer, outcome: o
 def test_a_look_up_takes_only_the_badge_of_its_earner(
     answered: Answer | NoAnswer, outcome: outcomes.Outcome
 ) -> None:
-    assert read_look_up(answered) == outcome
+    assert looked_up(answered) == outcome
 
 
 @pytest.mark.parametrize(
@@ -411,28 +449,12 @@ def test_a_look_up_takes_only_the_badge_of_its_earner(
 def test_a_look_up_by_e_mail_takes_badges_without_an_earner(
     badges: list[dict[str, object]], outcome: outcomes.Outcome
 ) -> None:
-    assert read_look_up(answer(200, listed(*badges)), by_email=True) == outcome
+    assert looked_up(answer(200, listed(*badges)), by_email=True) == outcome
 
 
 def page_of(number: int, total: int, *badges: dict[str, object]) -> Answer:
     metadata = {"current_page": number, "total_pages": total}
     return answer(200, {"data": list(badges), "metadata": metadata})
-
-
-def look_through(pages: list[Answer], *, by_email: bool) -> outcomes.LookUpOutcome | Page:
-    outcome: outcomes.LookUpOutcome | Page = Absent()
-    before: tuple[outcomes.IssuedBadge, ...] = ()
-    for number, answered in enumerate(pages, 1):
-        by_earner = credly.look_up_earner(ORGANIZATION, TEMPLATE, 42, page=number)
-        request = credly.look_up_email(ORGANIZATION, TEMPLATE, EMAIL, number) if by_email else by_earner
-        assert request is not None
-        outcome = credly.read_look_up(
-            request, answered, NOW, KEY, template=TEMPLATE, learner=42, before=before
-        )
-        if not isinstance(outcome, Page):
-            break
-        before = outcome.badges
-    return outcome
 
 
 OTHERS = badge(issuer_earner_id="43", recipient_email="bob@example.org")
@@ -469,12 +491,22 @@ OTHER_ADDRESS = badge(issuer_earner_id=None, recipient_email="ada@home.example")
 def test_a_look_up_goes_through_all_pages(
     by_email: bool, pages: list[Answer], outcome: outcomes.Outcome
 ) -> None:
-    assert look_through(pages, by_email=by_email) == outcome
+    assert looked_up(*pages, by_email=by_email) == outcome
 
 
 def test_a_further_page_of_a_look_up_is_asked_for_with_the_same_filter() -> None:
-    first, third = (credly.look_up_earner(ORGANIZATION, TEMPLATE, 42, page=page) for page in (1, 3))
-    assert third.path == f"{first.path}&page=3"
+    steps = CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, 42))
+    first = next(steps)
+    second = steps.send(outcome_of(first, page_of(1, 2, OTHERS)))
+    assert second.request.path == f"{first.request.path}&page=2"
+
+
+@pytest.mark.parametrize(
+    ("status", "means"),
+    [(200, Erased), (204, Erased), (404, Erased), (401, KeyRefused), (403, Refused), (405, Refused)],
+)
+def test_a_deletion_ends_by_its_answer(status: int, means: type) -> None:
+    assert isinstance(through(CREDLY.erase(ORGANIZATION, BADGE), Answer(status)), means)
 
 
 @pytest.mark.parametrize(
@@ -497,19 +529,33 @@ def test_a_further_page_of_a_look_up_is_asked_for_with_the_same_filter() -> None
     ],
 )
 def test_a_template_is_active_or_not(answered: Answer, outcome: outcomes.Outcome) -> None:
-    assert credly.read_template(credly.template(ORGANIZATION, TEMPLATE), answered, NOW, KEY) == outcome
+    assert through(CREDLY.template(ORGANIZATION, TEMPLATE), answered) == outcome
 
 
-def test_a_page_names_the_next_one() -> None:
-    request = credly.issued_badges(ORGANIZATION, [TEMPLATE], 2)
-    assert parse_qs(urlsplit(request.path).query)["page"] == ["2"]
-    by_number = {"data": [badge()], "metadata": {"current_page": 2, "total_pages": 3}}
-    by_address = {"data": [], "metadata": {"next_page_url": "https://x/v1/badges?filter=a&page=3"}}
-    last = {"data": [badge()], "metadata": {"current_page": 3, "total_pages": 3, "next_page_url": None}}
-    odd = {"data": [], "metadata": {"next_page_url": f"http://[x/?page={'9' * 5000}"}}
-    documents = (by_number, by_address, odd, last)
-    pages = [credly.read_page(request, answer(200, document), NOW, KEY) for document in documents]
-    assert [page.next for page in pages if isinstance(page, Page)] == [3, 3, 3, None]
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"current_page": 1, "total_pages": 2},
+        {"next_page_url": "https://x/v1/badges?filter=a&page=2"},
+        {"next_page_url": f"http://[x/?page={'9' * 5000}"},
+    ],
+)
+def test_a_listing_goes_through_all_pages(metadata: dict[str, object]) -> None:
+    pages = answer(200, {"data": [badge()], "metadata": metadata}), page_of(2, 2, badge(id="c-2"))
+    badges = through(CREDLY.listing(ORGANIZATION, TEMPLATE), *pages)
+    assert isinstance(badges, tuple)
+    assert [badge.id for badge in badges] == [BADGE, "c-2"]
+
+
+def test_a_page_of_a_listing_that_fails_may_be_asked_for_again() -> None:
+    steps = CREDLY.listing(ORGANIZATION, TEMPLATE)
+    first = next(steps)
+    second = steps.send(outcome_of(first, page_of(1, 2, badge())))
+    assert parse_qs(urlsplit(second.request.path).query)["page"] == ["2"]
+    assert isinstance(outcome_of(second, answer(503)), Deferred)
+    with pytest.raises(StopIteration) as end:
+        steps.send(outcome_of(second, page_of(2, 2, badge(id="c-2"))))
+    assert [badge.id for badge in end.value.value] == [BADGE, "c-2"]
 
 
 def test_a_key_knows_its_own_expiry_among_others() -> None:
@@ -519,14 +565,25 @@ def test_a_key_knows_its_own_expiry_among_others() -> None:
             {"token": KEY, "expires_at": "2026-06-01T12:00:00.000Z", "write_enabled": True},
         ]
     }
-    assert credly.read_tokens(answer(200, document), KEY) == KeyExpiry(datetime(2026, 6, 1, 12, tzinfo=UTC))
+    expiry = through(CREDLY.key_expiry(ORGANIZATION, KEY), answer(200, document))
+    assert expiry == KeyExpiry(datetime(2026, 6, 1, 12, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
-    "answered", [answer(403, b""), answer(200, HTML), answer(200, listed()), NoAnswer("TimeoutError", True)]
+    ("answered", "outcome"),
+    [
+        (answer(200, HTML), KeyExpiry(None)),
+        (answer(200, listed()), KeyExpiry(None)),
+        # A key that may not ask for this may still do its work.
+        (answer(401, b""), Unsupported("401: no body")),
+        (answer(403, b""), Unsupported("403: no body")),
+        (NoAnswer("TimeoutError", sent=True), Deferred("TimeoutError", ambiguous=True)),
+    ],
 )
-def test_a_key_whose_expiry_is_not_told_is_no_trouble(answered: Answer | NoAnswer) -> None:
-    assert credly.read_tokens(answered, KEY) == KeyExpiry(None)
+def test_a_key_whose_expiry_is_not_said_is_not_refused(
+    answered: Answer | NoAnswer, outcome: outcomes.Outcome
+) -> None:
+    assert through(CREDLY.key_expiry(ORGANIZATION, KEY), answered) == outcome
 
 
 # What must never be told.
@@ -540,8 +597,8 @@ def test_a_key_whose_expiry_is_not_told_is_no_trouble(answered: Answer | NoAnswe
         f"<{EMAIL.upper()}>",
         f'{{"e":"{EMAIL}"}}',
         f"the token {KEY} has expired",
-        f"Authorization: {credly.authorization(KEY)}",
-        f"we got {credly.authorization(KEY).split()[1]}, which is nothing",
+        f"Authorization: {requests.authorization(KEY)}",
+        f"we got {requests.authorization(KEY).split()[1]}, which is nothing",
         "x" * 20_000 + EMAIL,
         " " * 8_150 + f"{EMAIL} {KEY}" * 20,
         "o'hara+badges@sub.example.org has no account",
@@ -551,18 +608,35 @@ def test_a_key_whose_expiry_is_not_told_is_no_trouble(answered: Answer | NoAnswe
 @pytest.mark.parametrize("plain", [True, False])
 def test_no_key_and_no_e_mail_is_ever_quoted(message: str, status: int, plain: bool) -> None:
     document = message.encode() if plain else said(message)
-    outcome = read_issue(answer(status, document))
+    outcome = issued(answer(status, document))
     told = repr(outcome).casefold()
-    for secret in (EMAIL, KEY, "example.org", "%40", credly.authorization(KEY).split()[1], "sub.example"):
+    for secret in (EMAIL, KEY, "example.org", "%40", requests.authorization(KEY).split()[1], "sub.example"):
         assert secret.casefold() not in told
     assert len(told) < 500
 
 
+def every_call(answered: Answer) -> None:
+    """Each of Credly's calls, answered so, has an outcome."""
+    wanted = Wanted(TEMPLATE, 42, EMAIL)
+    look_up = CREDLY.look_up(ORGANIZATION, wanted)
+    look_up_email = look_up.send(outcome_of(next(look_up), answer(200, listed())))
+    for call in (
+        issue(),
+        next(CREDLY.revoke(ORGANIZATION, BADGE, notify=True)),
+        next(CREDLY.erase(ORGANIZATION, BADGE)),
+        next(CREDLY.template(ORGANIZATION, TEMPLATE)),
+        next(CREDLY.look_up(ORGANIZATION, wanted)),
+        look_up_email,
+        next(CREDLY.trace(ORGANIZATION, wanted)),
+        next(CREDLY.listing(ORGANIZATION, TEMPLATE)),
+        next(CREDLY.key_expiry(ORGANIZATION, KEY)),
+    ):
+        assert isinstance(outcome_of(call, answered), get_args(outcomes.Outcome))
+
+
 @given(st.binary(max_size=300), st.integers(200, 599))
 def test_any_answer_has_an_outcome(body: bytes, status: int) -> None:
-    read_issue(Answer(status, {}, body))
-    read_look_up(Answer(status, {}, body))
-    credly.read_revoke(credly.revoke(ORGANIZATION, BADGE, notify=True), Answer(status, {}, body), NOW, KEY)
+    every_call(Answer(status, {}, body))
 
 
 @given(
@@ -581,25 +655,19 @@ def test_any_answer_has_an_outcome(body: bytes, status: int) -> None:
     st.sampled_from([200, 201, 404, 422, 500]),
 )
 def test_json_of_any_shape_has_an_outcome(document: object, status: int) -> None:
-    answered = answer(status, document)
-    read_issue(answered)
-    read_look_up(answered)
-    read_look_up(answered, by_email=True)
-    credly.read_revoke(credly.revoke(ORGANIZATION, BADGE, notify=True), answered, NOW, KEY)
-    credly.read_page(credly.issued_badges(ORGANIZATION), answered, NOW, KEY)
-    credly.read_template(credly.template(ORGANIZATION, TEMPLATE), answered, NOW, KEY)
-    credly.read_tokens(answered, KEY)
+    every_call(answer(status, document))
 
 
 def test_a_huge_body_is_cut_quickly() -> None:
-    outcome = read_issue(answer(500, b"a" * 4_000_000))
+    outcome = issued(answer(500, b"a" * 4_000_000))
     assert isinstance(outcome, Deferred)
-    assert len(outcome.why) <= credly.WORDS + 10
+    assert len(outcome.why) <= WORDS + 10
 
 
 def test_values_do_not_print_personal_data() -> None:
-    request = issue()
-    by_email = credly.look_up_email(ORGANIZATION, TEMPLATE, EMAIL)
-    for value in (request, by_email, ADA, Answer(200, {}, EMAIL.encode())):
+    wanted = Wanted(TEMPLATE, 42, EMAIL)
+    steps = CREDLY.look_up(ORGANIZATION, wanted)
+    by_email = steps.send(outcome_of(next(steps), answer(200, listed())))
+    for value in (issue(), by_email, wanted, ADA, Answer(200, {}, EMAIL.encode(), (EMAIL,))):
         assert EMAIL not in repr(value)
         assert "Ada" not in repr(value)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import FatalError
+from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.outcomes import Absent, Found, Issued, IssuedBadge, Refused, Revoked
 from streams.operate.reconcile import Difference, compare, reports
 from streams.relay.issuance import Issuance, Issue, LookUp, Revoke, desire, record
@@ -33,7 +34,7 @@ def table(*issuances: Issuance) -> dict[str, Issuance]:
 
 
 def kinds(issuances: dict[str, Issuance], *listed: IssuedBadge) -> list[str]:
-    return [difference.kind for difference in compare(issuances, listed)]
+    return [difference.kind for difference in compare(issuances, listed, CREDLY.held)]
 
 
 def test_what_agrees_is_no_difference() -> None:
@@ -43,7 +44,8 @@ def test_what_agrees_is_no_difference() -> None:
 
 
 def test_a_badge_that_credly_does_not_know_is_missing() -> None:
-    assert list(compare(table(held()), [])) == [Difference("missing", TEMPLATE, "1", badge_id(1), "c-1")]
+    missing = Difference("missing", TEMPLATE, "1", badge_id(1), "c-1")
+    assert list(compare(table(held()), [], CREDLY.held)) == [missing]
 
 
 @pytest.mark.parametrize(("state", "kind"), [("revoked", "revoked_by_hand"), ("rejected", "rejected")])
@@ -93,7 +95,7 @@ async def test_the_command_prints_what_people_did_at_credly(
         monkeypatch.setenv("RELAY_TEST_KEY", KEY)
         found = [report async for report in reports(here.commands.parsed, [ORGANIZATION])]
         # then
-        assert [(d.kind, d.learner, d.credly) for report in found for d in report.differences] == [
+        assert [(d.kind, d.learner, d.issued) for report in found for d in report.differences] == [
             ("rejected", "4", held["4"].id),
             ("revoked_by_hand", "3", held["3"].id),
         ]

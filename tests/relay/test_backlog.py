@@ -39,7 +39,7 @@ async def test_an_organization_that_left_the_catalog_is_not_shown_as_paused_for_
     assert (gauge("paused"), gauge("pending"), gauge("oldest_pending_seconds")) == (None, None, None)
     assert gauge("pending", UNKNOWN) == 1
     # and when it is back
-    terms = {TEMPLATE: TemplateTerms(ORGANIZATION)}
+    terms = {TEMPLATE: TemplateTerms(TEMPLATE, TEMPLATE, ORGANIZATION)}
     here.organizations.take([OrganizationTerms(ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))], terms)
     backlog.count(0.0)
     assert (gauge("pending"), gauge("pending", UNKNOWN)) == (1, None)

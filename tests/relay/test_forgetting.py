@@ -2,11 +2,7 @@
 
 import pytest
 
-from streams.issuers.credly import erase, read_erase
-from streams.issuers.http import Answer
-from streams.issuers.outcomes import Erased, KeyRefused, Refused
 from streams.sandbox.credly import Fault
-from tests.relay.virtual import EPOCH
 from tests.relay.world import OTHER_TEMPLATE, TEMPLATE, World, event, in_world
 
 
@@ -106,11 +102,3 @@ async def test_a_learner_who_earns_the_badge_anew_gets_it_anew(here: World) -> N
     here.say(event("awarded"))
     await here.settled()
     assert here.held() == [(TEMPLATE, "1")]
-
-
-@pytest.mark.parametrize(
-    ("status", "means"),
-    [(200, Erased), (204, Erased), (404, Erased), (401, KeyRefused), (403, Refused), (405, Refused)],
-)
-def test_what_credly_answers_to_a_deletion_means(status: int, means: type) -> None:
-    assert isinstance(read_erase(erase("o", "b"), Answer(status), EPOCH), means)

@@ -28,7 +28,7 @@ def move_template(here: World) -> None:
     """Another catalog: the template is the other organization's, the first is gone."""
     here.credly.add_template(OTHER_ORGANIZATION, TEMPLATE)
     terms = [OrganizationTerms(OTHER_ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))]
-    here.catalog(terms, {TEMPLATE: TemplateTerms(OTHER_ORGANIZATION)})
+    here.catalog(terms, {TEMPLATE: TemplateTerms(TEMPLATE, TEMPLATE, OTHER_ORGANIZATION)})
 
 
 @pytest.mark.parametrize("last", ["awarded", "forgotten"])
@@ -43,8 +43,8 @@ async def test_a_badge_is_in_one_hand_however_often_it_was_queued(here: World, l
         here.say(event("awarded", generation=2))
     else:
         here.forget(1)
-    key, queue = badge_id(1).encode(), here.reconciler._queues[ORGANIZATION]
-    await here.until(lambda: here.reconciler._pending[key].place == "busy", every=0.001)
+    key, queue = badge_id(1).encode(), here.reconciler._waiting._queues[ORGANIZATION]
+    await here.until(lambda: here.reconciler._waiting._pending[key].place == "busy", every=0.001)
     assert key in queue
     # when
     here.reconciler.catalog_changed()
@@ -137,7 +137,7 @@ async def test_what_was_learned_at_an_old_address_does_not_hold_at_the_new_one(h
     await asyncio.sleep(5)
     # when
     terms = [OrganizationTerms(ORGANIZATION, "credly", "https://elsewhere", KeyRef(env="KEY"))]
-    here.catalog(terms, {TEMPLATE: TemplateTerms(ORGANIZATION)})
+    here.catalog(terms, {TEMPLATE: TemplateTerms(TEMPLATE, TEMPLATE, ORGANIZATION)})
     here.say(event("awarded", 2))
     # then
     await here.until(lambda: here.issuance(2).held is not None, within=60)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import get_args
 
 import orjson
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.issuers import outcomes
+from streams.issuers.credly.issuer import CREDLY
+from streams.relay import issuance as issuances
 from streams.relay.issuance import (
-    SETTLES,
     SETTLES_SURELY,
     BadgeEvent,
     Doubt,
@@ -27,13 +29,14 @@ from streams.relay.issuance import (
     done,
     dump,
     forget,
-    intend,
     load,
-    next_step,
     record,
 )
 from tests.relay.virtual import EPOCH
 from tests.relay.world import event, recipient
+
+next_step = partial(issuances.next_step, issuer=CREDLY)
+intend = partial(issuances.intend, issuer=CREDLY)
 
 LATER = EPOCH + timedelta(minutes=1)
 WHO = recipient(1)
@@ -78,7 +81,7 @@ def test_the_next_step_is_what_differs(issuance: Issuance, step: object) -> None
     assert done(issuance) == (step == Nothing())
 
 
-@pytest.mark.parametrize(("duplicates", "settles"), [(False, SETTLES), (True, SETTLES_SURELY)])
+@pytest.mark.parametrize(("duplicates", "settles"), [(False, CREDLY.settles), (True, SETTLES_SURELY)])
 def test_an_intent_without_a_result_settles_before_it_is_looked_up(
     duplicates: bool, settles: timedelta
 ) -> None:

@@ -95,7 +95,8 @@ async def test_credly_gets_what_the_catalog_and_the_learner_say(here: World) -> 
 async def test_an_expiry_follows_the_calendar(
     here: World, lasts: str | None, earned: datetime, expires: object
 ) -> None:
-    lasting = TemplateTerms(ORGANIZATION, expires_after=None if lasts is None else parse_duration(lasts))
+    lasts_for = None if lasts is None else parse_duration(lasts)
+    lasting = TemplateTerms(TEMPLATE, TEMPLATE, ORGANIZATION, expires_after=lasts_for)
     here.catalog(here.terms, {TEMPLATE: lasting})
     here.say(event("awarded", time=earned))
     await here.settled()

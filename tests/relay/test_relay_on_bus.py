@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 
-from streams.issuers.credly import authorization, timestamp
+from streams.issuers.credly.requests import authorization, timestamp
 from streams.kafka.client import partitions_of, reader
 from streams.kafka.dead_letters import DETAIL, REASON
 from streams.kafka.topics import topics

@@ -14,7 +14,6 @@ from uuid import UUID, uuid5
 import orjson
 
 from streams.clock import Patience
-from streams.issuers.credly import authorization
 from streams.issuers.http import Answer, NoAnswer, Request
 from streams.issuers.outcomes import Recipient
 from streams.relay.issuance import (
@@ -31,7 +30,8 @@ from streams.relay.issuance import (
     load,
 )
 from streams.relay.organizations import KeyRef, Limits, Organizations, OrganizationTerms, TemplateTerms
-from streams.relay.reconciler import Change, Reconciler
+from streams.relay.reconciler import Reconciler
+from streams.relay.saving import Change
 from streams.sandbox.credly import Credly, Entry, IssuedBadge
 from tests.relay.virtual import EPOCH, in_virtual_time, virtual_clock
 
@@ -153,7 +153,7 @@ class Wire:
         self.most_in_flight: Counter[str] = Counter()
         self.started: list[tuple[float, str]] = []
 
-    async def call(self, base: str, key: str, request: Request) -> Answer | NoAnswer:
+    async def call(self, base: str, request: Request, headers: Mapping[str, str]) -> Answer | NoAnswer:
         organization = request.path.split("/")[3]
         self.in_flight[organization] += 1
         self.most_in_flight[organization] = max(
@@ -163,18 +163,19 @@ class Wire:
         try:
             async with asyncio.timeout(SECONDS):
                 # What is on its way arrives, also where nobody waits for the answer any more.
-                return await asyncio.shield(self._call(organization, key, request))
+                return await asyncio.shield(self._call(organization, request, headers))
         except TimeoutError:
             return NoAnswer("TimeoutError", sent=True)
         finally:
             self.in_flight[organization] -= 1
 
-    async def _call(self, organization: str, key: str, request: Request) -> Answer | NoAnswer:
+    async def _call(
+        self, organization: str, request: Request, headers: Mapping[str, str]
+    ) -> Answer | NoAnswer:
         await asyncio.sleep(self.latency / 2)
         if organization in self.away:
             return NoAnswer("ClientConnectorError", sent=False)
         await asyncio.sleep(self.credly.slow_before(request.method, request.path))
-        headers = request.headers | {"Authorization": authorization(key)}
         reply = self.credly.handle(request.method, request.path, headers, request.body or b"")
         await asyncio.sleep(reply.delay + self.latency / 2)
         if reply.reset:
@@ -264,8 +265,8 @@ async def world(
     here.catalog(
         both_with(key or KeyRef(env="KEY")),
         {
-            TEMPLATE: TemplateTerms(ORGANIZATION, **terms),
-            OTHER_TEMPLATE: TemplateTerms(OTHER_ORGANIZATION, **terms),
+            TEMPLATE: TemplateTerms(TEMPLATE, TEMPLATE, ORGANIZATION, **terms),
+            OTHER_TEMPLATE: TemplateTerms(OTHER_TEMPLATE, OTHER_TEMPLATE, OTHER_ORGANIZATION, **terms),
         },
     )
     start()

@@ -1,0 +1,238 @@
+"""What Credly's answers mean, each to its call; None where they mean what they do with every issuer.
+
+Credly documents its errors in words, not by codes: `User already has this badge` and the like are told apart
+by patterns, as wide as the words seen at Credly's clients, and never by the status alone.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from streams.issuers.credly.requests import HELD
+from streams.issuers.http import Answer
+from streams.issuers.issuer import Wanted
+from streams.issuers.outcomes import (
+    Absent,
+    AlreadyIssued,
+    Deferred,
+    Erased,
+    EraseOutcome,
+    Found,
+    Issued,
+    IssuedBadge,
+    IssueOutcome,
+    KeyExpiry,
+    KeyExpiryOutcome,
+    LookUpOutcome,
+    Page,
+    Refused,
+    Revoked,
+    RevokeOutcome,
+    TemplateActive,
+    TemplateOutcome,
+    TemplateUnavailable,
+    Unsupported,
+)
+from streams.issuers.words import document, mapping, redacted, text
+
+LONGEST_ID = 200
+"""Credly's ids are UUIDs; anything much longer is no id, and the table keeps no text of unknown size."""
+LOOK_UP_PAGES = 20
+"""A look-up is about one learner; if it has more pages than this, of 50 badges, Credly ignored the filter."""
+
+_ALREADY_ISSUED = re.compile(
+    r"already (has|have|holds|owns|earned|received|issued|awarded|been (issued|awarded|taken|earned))\b", re.I
+)
+_NOT_HELD = re.compile(r"\b(already|been|is|was) (revoked|rejected)\b", re.I)
+_ARCHIVED = re.compile(r"\barchived\b|\bdraft\b.*\btemplate|\btemplate\b.*\bdraft\b", re.I | re.S)
+
+
+def issued(answer: Answer) -> IssueOutcome | None:
+    """What became of an issue."""
+    if answer.status in (200, 201):
+        data = mapping(document(answer.body).get("data"))
+        if badge := _identifier(data.get("id")):
+            return Issued(badge, _word(data.get("state")) or "pending")
+        return Deferred(f"{answer.status} without a badge's id", ambiguous=True)
+    if answer.status == 404:
+        return TemplateUnavailable(answer.why)
+    if answer.status != 422:
+        return None
+    said = answer.said
+    if _ALREADY_ISSUED.search(said):
+        return AlreadyIssued(f"422: {said}")
+    return TemplateUnavailable(f"422: {said}") if _ARCHIVED.search(said) else None
+
+
+def revoked(answer: Answer) -> RevokeOutcome | None:
+    """What became of a revocation; what Credly does not know, or nobody holds, need not be revoked."""
+    if answer.status in (204, 404):
+        return Revoked()
+    if answer.status in (200, 201):
+        return _revoked_badge(answer)
+    if answer.status == 422 and _NOT_HELD.search(answer.said):
+        return Revoked()
+    return None
+
+
+def erased(answer: Answer) -> EraseOutcome | None:
+    """What became of a deletion. A key that may not delete is still good for its other uses."""
+    if answer.status in (200, 201, 202, 204, 404):
+        return Erased()
+    return Refused(answer.why) if answer.status == 403 else None
+
+
+def found_by_earner(
+    answer: Answer,
+    wanted: Wanted,
+    page: int,
+    *,
+    states: Sequence[str] = HELD,
+    before: Sequence[IssuedBadge] = (),
+) -> LookUpOutcome | Page | None:
+    """What a look-up by earner found; a `Page` if the next must be asked for, with its badges as `before`.
+
+    A badge that belongs to another earner or template is never taken for it.
+    """
+    seen = _candidates(answer, wanted, page, states, before)
+    if not isinstance(seen, Page):
+        return seen
+    return _found(seen, [badge for badge in seen.badges if badge.earner == str(wanted.learner)], page)
+
+
+def found_by_email(
+    answer: Answer, wanted: Wanted, page: int, *, before: Sequence[IssuedBadge] = ()
+) -> LookUpOutcome | Page | None:
+    """What a look-up by e-mail found, as `found_by_earner`."""
+    seen = _candidates(answer, wanted, page, HELD, before)
+    if not isinstance(seen, Page):
+        return seen
+    email = wanted.email.strip().casefold()
+    chosen = [badge for badge in seen.badges if badge.email.casefold() == email]
+    if not chosen and len(seen.badges) == 1 and seen.next is None:
+        # Credly looks through all addresses of an account: one badge of another address is the learner's.
+        chosen = list(seen.badges)
+    return _found(seen, chosen, page)
+
+
+def template(answer: Answer) -> TemplateOutcome | None:
+    """Whether badges of a template can be issued."""
+    if answer.status == 404:
+        return TemplateUnavailable(answer.why)
+    if answer.status != 200:
+        return None
+    data = mapping(document(answer.body).get("data"))
+    state = text(data.get("state"))
+    if not data:
+        return Deferred("200 without a template", ambiguous=False)
+    if state and state != "active":
+        return TemplateUnavailable(f"the template is {redacted(state, answer.hidden)}")
+    # If Credly does not say, the dangerous case is assumed.
+    return TemplateActive(allows_duplicates=data.get("allow_duplicate_badges") is not False)
+
+
+def listed(answer: Answer, page: int) -> Page | Deferred | None:
+    """A page of badges."""
+    if answer.status != 200:
+        return None
+    body = document(answer.body)
+    badges = body.get("data")
+    if not isinstance(badges, list):
+        return Deferred("200 without a list of badges", ambiguous=False)
+    following = _next_page(mapping(body.get("metadata")), page)
+    if following is not None and following <= page:
+        return Deferred(f"page {page} of a list does not lead on", ambiguous=False)
+    return Page(tuple(_badges(badges)), following)
+
+
+def key_expiry(answer: Answer, key: str) -> KeyExpiryOutcome:
+    """When `key` expires. A key that may not ask for this says nothing about its other uses."""
+    if answer.status != 200:
+        return Unsupported(answer.why)
+    tokens = document(answer.body).get("data")
+    described = [item for item in tokens if isinstance(item, dict)] if isinstance(tokens, list) else []
+    own = [item for item in described if key and key in (item.get("token"), item.get("id"))]
+    chosen = own or (described if len(described) == 1 else [])
+    return KeyExpiry(_time(text(chosen[0].get("expires_at"))) if chosen else None)
+
+
+def _revoked_badge(answer: Answer) -> Revoked | Deferred:
+    if not answer.body.strip():
+        return Revoked()
+    data = document(answer.body).get("data")
+    if not isinstance(data, dict) or _word(data.get("state")) in HELD:
+        # Either a proxy answered and not Credly, or Credly still holds the badge.
+        return Deferred(f"{answer.status} without a revoked badge", ambiguous=True)
+    return Revoked()
+
+
+def _candidates(
+    answer: Answer, wanted: Wanted, page: int, states: Sequence[str], before: Sequence[IssuedBadge]
+) -> Page | TemplateUnavailable | Deferred | None:
+    """The badges that may be the wanted one, of this page and those `before`."""
+    if answer.status == 404:
+        return TemplateUnavailable(answer.why)
+    seen = listed(answer, page)
+    if not isinstance(seen, Page):
+        return seen
+    return Page((*before, *(badge for badge in seen.badges if _may_be(badge, wanted, states))), seen.next)
+
+
+def _may_be(badge: IssuedBadge, wanted: Wanted, states: Sequence[str]) -> bool:
+    held = not states or badge.state in states
+    earner = badge.earner in ("", str(wanted.learner))
+    return held and earner and badge.template in ("", wanted.template)
+
+
+def _found(seen: Page, chosen: Sequence[IssuedBadge], page: int) -> Found | Absent | Page | Refused:
+    if chosen:
+        return Found(chosen[0].id, chosen[0].state)
+    if seen.next is None:
+        return Absent()
+    if page >= LOOK_UP_PAGES:
+        return Refused(f"a look-up lists more than {LOOK_UP_PAGES} pages")
+    return seen
+
+
+def _badges(items: Sequence[Any]) -> Iterator[IssuedBadge]:
+    for item in items:
+        badge = mapping(item)
+        if identifier := _identifier(badge.get("id")):
+            yield IssuedBadge(
+                identifier,
+                _word(badge.get("state")),
+                text(mapping(badge.get("badge_template")).get("id")),
+                text(badge.get("issuer_earner_id")),
+                text(badge.get("recipient_email")),
+                text(badge.get("issued_at")),
+            )
+
+
+def _next_page(metadata: Mapping[str, Any], page: int) -> int | None:
+    current, total = metadata.get("current_page"), metadata.get("total_pages")
+    if isinstance(current, int) and isinstance(total, int):
+        return current + 1 if current < total else None
+    url = text(metadata.get("next_page_url"))
+    # Nine digits are more pages than there can be, and few enough to become a number quickly.
+    match = re.search(r"[?&]page=(\d{1,9})(?:[&#]|$)", url)
+    if match:
+        return int(match[1])
+    return page + 1 if url else None
+
+
+def _identifier(value: object) -> str:
+    identifier = text(value)
+    return identifier if len(identifier) <= LONGEST_ID else ""
+
+
+def _word(value: object) -> str:
+    return text(value)[:LONGEST_ID]
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,143 @@
+"""Requests to Credly's web service, version 1.
+
+What is known of it, and from where, is in docs/decisions/0004-what-the-relay-does-in-doubt.md.
+"""
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+
+from streams.issuers.http import Request
+from streams.issuers.issuer import Award, Wanted
+from streams.issuers.outcomes import Recipient
+from streams.issuers.words import visible
+
+BASES: Mapping[str, str] = {
+    "production": "https://api.credly.com",
+    "sandbox": "https://sandbox-api.credly.com",
+}
+HELD: Final = ("pending", "accepted")
+REVOCATION_REASON = "The requirements of the badge are no longer met."
+"""Credly refuses a revocation without a reason; it is shown to the earner."""
+
+
+def base_url(environment: str, url: str | None = None) -> str:
+    """Where an organization's calls go: its own `url`, or what its environment stands for."""
+    return (url or BASES[environment]).rstrip("/").removesuffix("/v1")
+
+
+def authorization(key: str) -> str:
+    """Basic authentication: the key is the user name, the password is empty."""
+    return "Basic " + base64.b64encode(f"{key}:".encode()).decode("ascii")
+
+
+def issue(organization: str, award: Award) -> Request:
+    """Issue a badge."""
+    email = award.recipient.email.strip()
+    first, last = names(award.recipient)
+    body: dict[str, Any] = {
+        "recipient_email": email,
+        "issued_to_first_name": first,
+        "issued_to_last_name": last,
+        "badge_template_id": award.template,
+        "issued_at": timestamp(award.time),
+        "issuer_earner_id": str(award.learner),
+        "suppress_badge_notification_email": not award.notify,
+    }
+    if award.expires_at is not None:
+        body["expires_at"] = timestamp(award.expires_at) if award.expires_at else False
+    return Request("POST", _path(organization, "badges"), orjson.dumps(body), (email,))
+
+
+def revoke(organization: str, badge: str, *, notify: bool) -> Request:
+    """Revoke a badge by Credly's own id."""
+    body = {"reason": REVOCATION_REASON, "suppress_revoke_notification_email": not notify}
+    return Request("PUT", _path(organization, "badges", badge, "revoke"), orjson.dumps(body))
+
+
+def erase(organization: str, badge: str) -> Request:
+    """Have Credly delete a badge for good; Credly wants this done for the sake of privacy only."""
+    return Request("DELETE", _path(organization, "badges", badge))
+
+
+def look_up_earner(organization: str, wanted: Wanted, page: int = 1) -> Request:
+    """Ask for the badges of the template that are held by this earner."""
+    return _look_up(organization, wanted, _by_earner(wanted), _HELD, page)
+
+
+def look_up_email(organization: str, wanted: Wanted, page: int = 1) -> Request:
+    """Ask for those held by the account that has this e-mail address, among others perhaps."""
+    email = wanted.email.strip()
+    return _look_up(organization, wanted, f"recipient_email_all::{email}", _HELD, page, (email,))
+
+
+def can_be_asked_for(email: str) -> bool:
+    """Whether a filter can hold the address: Credly's grammar has no escape for its own signs."""
+    return bool(email.strip()) and not any(sign in email for sign in "|,")
+
+
+def trace(organization: str, wanted: Wanted, page: int = 1) -> Request:
+    """Ask for the badges of the template and earner in every state."""
+    return _look_up(organization, wanted, _by_earner(wanted), "", page)
+
+
+def template(organization: str, template: str) -> Request:
+    """Ask for a badge template."""
+    return Request("GET", _path(organization, "badge_templates", template))
+
+
+def listing(organization: str, template: str, page: int) -> Request:
+    """Ask for a page of the issued badges of a template in every state."""
+    query = f"filter={quote(f'badge_template_id::{template}', safe='')}&sort=created_at&page={page}"
+    return Request("GET", f"{_path(organization, 'badges')}?{query}")
+
+
+def tokens(organization: str) -> Request:
+    """Ask when the organization's keys expire."""
+    return Request("GET", _path(organization, "authorization_tokens"))
+
+
+def names(recipient: Recipient) -> tuple[str, str]:
+    """First and last name out of one full name: the first word and the rest; the username stands in."""
+    words = [word for word in visible(recipient.name).split() if visible(word)]
+    username = " ".join(visible(recipient.username).split())
+    first = words[0] if words else username
+    last = " ".join(words[1:]) or username or first
+    return first, last
+
+
+def lacks(recipient: Recipient | None) -> str:
+    """What Credly needs of a learner and is not known; empty if nothing is missing."""
+    if recipient is None or not recipient.email.strip():
+        return "the learner's e-mail address is not known"
+    if not names(recipient)[0]:
+        return "the learner's name is not known"
+    return ""
+
+
+def timestamp(time: datetime) -> str:
+    """A time as Credly takes it."""
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
+
+
+_HELD = f"|state::{','.join(HELD)}"
+
+
+def _by_earner(wanted: Wanted) -> str:
+    return f"issuer_earner_id::{wanted.learner}"
+
+
+def _look_up(
+    organization: str, wanted: Wanted, by: str, states: str, page: int, hidden: tuple[str, ...] = ()
+) -> Request:
+    asked = quote(f"{by}|badge_template_id::{wanted.template}{states}", safe="")
+    more = f"&page={page}" if page > 1 else ""
+    return Request("GET", f"{_path(organization, 'badges')}?filter={asked}{more}", hidden=hidden)
+
+
+def _path(organization: str, *parts: str) -> str:
+    return "/".join(("/v1/organizations", *(quote(part, safe="") for part in (organization, *parts))))

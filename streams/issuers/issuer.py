@@ -1,0 +1,144 @@
+"""What an issuer of badges is to the relay: its web service as values, without any network.
+
+An issuer answers each question with steps: a generator that yields one call after the other, is sent each
+call's outcome, and returns what they come to together. Whoever drives the steps decides when a call is made.
+"""
+
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from streams.issuers.http import Answer, NoAnswer, Request, trouble
+from streams.issuers.outcomes import (
+    Deferred,
+    EraseOutcome,
+    IssuedBadge,
+    IssueOutcome,
+    KeyExpiryOutcome,
+    LookUpOutcome,
+    Outcome,
+    Recipient,
+    RevokeOutcome,
+    TemplateOutcome,
+    Trouble,
+)
+
+T = TypeVar("T")
+Out = TypeVar("Out", bound=Outcome)
+
+
+# Without slots: a frozen class with them takes no type argument when it is called, `Call[T](...)`.
+@dataclass(frozen=True)
+class Call(Generic[Out]):
+    """One request, and what its answer comes to.
+
+    `word` names the call in metrics. `accept` returns None for what is trouble with every issuer.
+    `changes`: if its answer is lost, only a look-up can say whether it was done. That it may have been made
+    must be durable before it is made.
+    """
+
+    word: str
+    request: Request
+    accept: Callable[[Answer], Out | None]
+    changes: bool = False
+
+    def outcome(self, answer: Answer | NoAnswer, now: datetime, secrets: Iterable[str] = ()) -> Out | Trouble:
+        """What the call came to at the time `now`; none of the `secrets` is in it."""
+        if isinstance(answer, NoAnswer):
+            return Deferred(answer.why, ambiguous=answer.sent)
+        answer = replace(answer, hidden=(*self.request.hidden, *secrets))
+        accepted = self.accept(answer)
+        return trouble(answer, now) if accepted is None else accepted
+
+    def once(self) -> "Steps[Out | Trouble]":
+        """This call alone, as steps."""
+        outcome: Out | Trouble = yield self
+        return outcome
+
+
+Steps = Generator[Call[Any], Any, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    """A badge to issue. `template` is the issuer's id, `time` when it was earned.
+
+    `expires_at`: None for as the template says at the issuer, False for never.
+    """
+
+    template: str
+    learner: int
+    recipient: Recipient
+    time: datetime
+    expires_at: datetime | Literal[False] | None
+    notify: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The badge to look for: of a template, by the issuer's id, and a learner; `email` may be empty."""
+
+    template: str
+    learner: int
+    email: str = field(default="", repr=False)
+
+
+class Issuer(Protocol):
+    """One issuer's web service. `organization` and every template and badge are named by the issuer's ids.
+
+    At most one call of an answer `changes` anything; an issuer that needs no network yields none.
+    """
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The states of a badge that its earner has."""
+
+    @property
+    def settles(self) -> timedelta:
+        """How long after a call without an answer a look-up is believed, where a late call is refused."""
+
+    def base_url(self, environment: str, url: str | None) -> str:
+        """Where an organization's calls go: its own `url`, or what its environment stands for."""
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """The headers by which the issuer knows the organization; each value ends with what is secret."""
+
+    def lacks(self, recipient: Recipient | None) -> str:
+        """What is not known of a learner, so that nothing can be issued; empty if nothing is missing."""
+
+    def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
+        """Whether badges of a template can be issued."""
+
+    def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
+        """Issue a badge; the recipient must lack nothing."""
+
+    def revoke(self, organization: str, badge: str, *, notify: bool) -> Steps[RevokeOutcome]:
+        """Revoke a badge; one that the issuer does not know, or nobody holds, is revoked."""
+
+    def erase(self, organization: str, badge: str) -> Steps[EraseOutcome]:
+        """Have a badge deleted for good. It may be asked for again: it needs no intent."""
+
+    def look_up(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
+        """The badge that the learner holds; never one of another template or learner."""
+
+    def trace(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
+        """The badge of the learner in whatever state: whether the issuer knows anything of it."""
+
+    def listing(self, organization: str, template: str) -> Steps[tuple[IssuedBadge, ...] | Trouble]:
+        """All badges of a template in whatever state."""
+
+    def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
+        """When the key expires."""
+
+
+async def drive(steps: Steps[T], ask: Callable[[Call[Any]], Awaitable[Any]]) -> T:
+    """Make each call of the steps by `ask`, which returns its outcome; return what they come to."""
+    outcome = None
+    while True:
+        try:
+            call = steps.send(outcome)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        outcome = await ask(call)

@@ -1,0 +1,89 @@
+"""What an issuer's answer says, fit for a log line or a dead letter: one short line without personal data."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from html import unescape
+from typing import Any
+
+import orjson
+
+WORDS = 300
+"""Characters of a quotation: enough for the validation messages of issuers, little enough for a log line."""
+SCANNED = 8_192
+"""Characters that are searched for secrets: an error page of megabytes must not hold up the event loop."""
+TITLE_WITHIN = 2 * SCANNED
+"""Bytes in which an HTML page's title is looked for: it stands in the head."""
+
+_EMAIL = re.compile(
+    r"[^\s\"'<>,;:()\[\]{}=|/?&\\]{1,128}(?:@|%40|\\u0040|&#64;)[^\s\"'<>,;:()\[\]{}=|/?&\\]*", re.I
+)
+_CREDENTIAL = re.compile(r"\b(basic|bearer|token)\b[\s:=]+[\w+/=.~-]{8,}", re.I)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.I | re.S)
+
+
+def quoted(body: bytes, hidden: Iterable[str]) -> str:
+    """What a body says, on one line, cut, without e-mail addresses, credentials and what is `hidden`."""
+    return redacted("; ".join(_messages(document(body))) or _plain(body), hidden)
+
+
+def redacted(text: str, hidden: Iterable[str]) -> str:
+    """The text on one line, cut, without e-mail addresses, credentials and what is `hidden`."""
+    if len(text) > SCANNED:
+        # The last word may be half a secret.
+        text = text[:SCANNED].rpartition(" ")[0]
+    for secret in hidden:
+        if secret:
+            text = re.sub(re.escape(secret), "[hidden]", text, flags=re.I)
+    text = _CREDENTIAL.sub(r"\1 [hidden]", _EMAIL.sub("[e-mail]", text))
+    text = " ".join(visible(text).split())
+    return text if len(text) <= WORDS else text[: WORDS - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """`text` with blanks for control characters; empty if nothing in it can be seen."""
+    text = "".join(" " if c < " " or "\x7f" <= c < "\xa0" else c for c in text)
+    return text if any(c.isprintable() and not c.isspace() for c in text) else ""
+
+
+def document(body: bytes) -> Mapping[str, Any]:
+    """The JSON object of a body; empty if it is anything else."""
+    try:
+        return mapping(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        return {}
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """The JSON object that a value is; empty if it is anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def text(value: object) -> str:
+    """The text of a JSON string or whole number; empty for anything else."""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _messages(document: Mapping[str, Any]) -> Iterator[str]:
+    """The messages where web services put them: at the top or under `data`."""
+    for place in (mapping(document.get("data")), document):
+        for name in ("message", "error", "error_description"):
+            if message := text(place.get(name)):
+                yield message
+        errors = place.get("errors")
+        for item in errors if isinstance(errors, list) else [errors]:
+            yield from _error(item)
+
+
+def _error(item: object) -> Iterator[str]:
+    if isinstance(item, str):
+        yield item
+    elif isinstance(item, dict):
+        yield " ".join(text(value) for value in item.values() if text(value))
+
+
+def _plain(body: bytes) -> str:
+    page = body[:TITLE_WITHIN].decode("utf-8", "replace")
+    if "<" not in page[:200]:
+        return page.strip() or "no body"
+    title = _TITLE.search(page)
+    return f"an HTML page: {unescape(title[1]).strip()}" if title else "an HTML page"

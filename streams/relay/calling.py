@@ -1,0 +1,148 @@
+"""Makes the calls of a badge's step, each at its organization's turn."""
+
+import logging
+from datetime import datetime
+from functools import partial
+from typing import Any, Literal, assert_never
+
+from streams.clock import Clock
+from streams.issuers import outcomes
+from streams.issuers.issuer import Award, Call, Steps, Wanted, drive
+from streams.issuers.outcomes import Outcome, TemplateOutcome
+from streams.relay.issuance import (
+    FRESH_SECONDS,
+    Called,
+    Erase,
+    Issuance,
+    Issue,
+    LookUp,
+    Revoke,
+    Step,
+    Trace,
+    intend,
+    next_step,
+)
+from streams.relay.organizations import Organization, Organizations, TemplateTerms
+from streams.relay.saving import Saving, Store
+
+log = logging.getLogger(__name__)
+
+
+class _OvertakenError(Exception):
+    """The step was no longer the one to take when its turn came."""
+
+
+class Calling:
+    """Makes the calls of a partition's badges."""
+
+    def __init__(self, store: Store, saving: Saving, organizations: Organizations, clock: Clock) -> None:
+        self._store = store
+        self._saving = saving
+        self._organizations = organizations
+        self._clock = clock
+
+    def next(self, issuance: Issuance, organization: Organization) -> Step:
+        """What to do next for a badge, by what is known of its template."""
+        seen, issuer = organization.template(issuance.template), organization.issuer
+        return next_step(issuance, self._clock.wall(), issuer, allows_duplicates=seen.allows_duplicates)
+
+    async def make(
+        self,
+        badge: bytes,
+        step: Called,
+        issuance: Issuance,
+        organization: Organization,
+        terms: TemplateTerms,
+    ) -> Outcome | None:
+        """Make the calls of a step; None if it was no longer the step when its turn came."""
+        steps = _steps(step, issuance, organization, terms)
+        try:
+            return await drive(steps, partial(self._ask, badge, step, organization, terms))
+        except _OvertakenError:
+            return None
+
+    async def ask_template(self, organization: Organization, terms: TemplateTerms) -> TemplateOutcome:
+        """Ask whether badges of a template can be issued, and let the organization know."""
+        steps = organization.issuer.template(organization.id, terms.external_id)
+        outcome = await drive(steps, organization.ask)
+        match outcome:
+            case outcomes.TemplateActive(allows_duplicates):
+                organization.release(terms.id, allows_duplicates=allows_duplicates)
+            case outcomes.TemplateUnavailable(why):
+                organization.park(terms.id, why)
+            case outcomes.Refused(why):
+                log.warning("template %s cannot be asked for: %s", terms.id, why)
+                organization.release(terms.id, allows_duplicates=True)
+        return outcome
+
+    async def _ask(
+        self,
+        badge: bytes,
+        step: Called,
+        organization: Organization,
+        terms: TemplateTerms,
+        call: Call[Any],
+    ) -> Outcome:
+        """Make a call; one that changes something only once its intent is durable."""
+        if not call.changes:
+            return await organization.ask(call)
+        assert isinstance(step, Issue | Revoke)
+        async with organization.turn() as turn:
+            if not self._is_still(badge, step, organization, terms):
+                raise _OvertakenError
+            began, now = self._clock.monotonic(), self._clock.wall()
+            intent = partial(intend, step=step, now=now, issuer=organization.issuer)
+            intended = await self._saving.save(badge, intent)
+            if intended.doubt is None or intended.doubt.at != now:
+                raise _OvertakenError
+            if self._clock.monotonic() - began > FRESH_SECONDS:
+                raise _OvertakenError
+            return await turn.ask(call)
+
+    def _is_still(
+        self, badge: bytes, step: Issue | Revoke, organization: Organization, terms: TemplateTerms
+    ) -> bool:
+        """False if the bus has spoken, the template was parked or the catalog has changed before its turn."""
+        issuance = self._store.get(badge)
+        if issuance is None or self._organizations.of(terms.id) != (organization, terms):
+            return False
+        if issuance.kind == "awarded" and not organization.knows(terms.id):
+            return False
+        return self.next(issuance, organization) == step
+
+
+def _steps(
+    step: Called, issuance: Issuance, organization: Organization, terms: TemplateTerms
+) -> Steps[Outcome]:
+    issuer, id = organization.issuer, organization.id
+    match step:
+        case Issue(recipient, time):
+            award = Award(
+                template=terms.external_id,
+                learner=issuance.learner,
+                recipient=recipient,
+                time=time,
+                expires_at=_expiry(terms, time),
+                notify=terms.notify_award,
+            )
+            return issuer.issue(id, award)
+        case Revoke(badge):
+            return issuer.revoke(id, badge, notify=terms.notify_revoke)
+        case LookUp(email):
+            return issuer.look_up(id, Wanted(terms.external_id, issuance.learner, email))
+        case Trace():
+            return issuer.trace(id, Wanted(terms.external_id, issuance.learner))
+        case Erase(badge):
+            return issuer.erase(id, badge)
+        case _:
+            assert_never(step)
+
+
+def _expiry(terms: TemplateTerms, time: datetime) -> datetime | Literal[False] | None:
+    if terms.expires_after is None:
+        return None
+    try:
+        return terms.expires_after.after(time)
+    except OverflowError:
+        # After the year 9999, which is as good as never.
+        return False
