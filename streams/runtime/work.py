@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from streams.errors import FatalError
 from streams.runtime.recovery import Read
 
 BATCH_BYTES = 400_000
@@ -32,14 +31,14 @@ class Outbox:
         value: bytes | None,
         headers: list[tuple[str, bytes]],
     ) -> None:
-        """Add a record; raise `FatalError` where no batch that the topic takes can hold it."""
+        """Add a record. One larger than the topic takes gets a batch of its own, which the broker refuses."""
         batches = self.batches.get((topic, partition))
         if batches is None:
             batches = self.batches[(topic, partition)] = [self._new_batch(topic)]
         if batches[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
+            # Full; an empty one takes any record.
             batches.append(self._new_batch(topic))
-            if batches[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
-                raise FatalError(f"a record for {topic} does not fit into an empty batch")
+            batches[-1].append(timestamp=None, key=key, value=value, headers=headers)
 
     def _new_batch(self, topic: str) -> BatchBuilder:
         return BatchBuilder(min(BATCH_BYTES, self._largest[topic]), NO_COMPRESSION, is_transactional=True)

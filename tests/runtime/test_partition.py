@@ -1,0 +1,386 @@
+"""A partition's states, and that what its units cause is committed together, once, or not at all."""
+
+import asyncio
+from collections.abc import Callable
+from typing import get_args
+
+import orjson
+import pytest
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from streams import metrics
+from streams.errors import FatalError
+from streams.runtime.partition import NEXT, State
+from tests.relay.virtual import in_virtual_time
+from tests.runtime import fetches
+from tests.runtime.fetches import batch
+from tests.runtime.world import CHANGELOG, OUTPUT, SOURCE, TP, World
+
+
+async def test_an_owner_fences_the_former_one_then_reads_the_table_then_the_offset() -> None:
+    world = await World().owner()
+
+    assert world.broker.did == ["fence", "read table", "read commits", "read commits", "seek 0", "resume"]
+    assert world.partition.state == "idle"
+    assert world.partition.ready
+
+
+async def test_a_batch_is_delivered_worked_and_committed_with_its_offset() -> None:
+    world = await World().owner()
+    states = [world.partition.state]
+
+    delivered = world.deliver((0, 1, 2))
+    states.append(world.partition.state)
+    async with world.unit(delivered) as unit:
+        states.append(world.partition.state)
+        for record in delivered:
+            unit.send(OUTPUT, key=b"k", value=record.value, partition=3)
+        unit.put(b"ana", b"progress")
+    states.append(world.partition.state)
+    await world.partition.drained()
+    states.append(world.partition.state)
+
+    assert states == ["idle", "delivered", "working", "working", "idle"]
+    assert [(r.topic, r.partition, r.value) for r in world.broker.records] == [
+        (OUTPUT, 3, b"0"),
+        (OUTPUT, 3, b"1"),
+        (OUTPUT, 3, b"2"),
+        (CHANGELOG, 0, b"progress"),
+    ]
+    assert world.at == world.partition.committed == 3
+
+
+async def test_a_row_is_there_for_later_units_and_only_once_it_is_committed() -> None:
+    world = await World().owner()
+
+    async with world.unit(world.deliver()) as unit:
+        unit.put(b"ana", b"new")
+        assert world.partition.rows == {}
+    await world.partition.drained()
+
+    assert world.partition.rows == world.broker.rows == {b"ana": b"new"}
+
+
+async def test_a_fetch_is_worked_off_batch_by_batch_and_kept_until_its_end() -> None:
+    world = await World().owner()
+    fetched = fetches.fetched(batch((0, 1, 2)))
+
+    first = world.deliver_rest(fetched)
+    async with world.unit(first):
+        next(iter(first))
+    await world.partition.drained()
+    assert (world.at, world.partition.fetched, world.partition.unfinished) == (1, fetched, 1)
+
+    await world.work(world.deliver_rest(fetched))
+    assert (world.at, world.partition.fetched, world.partition.unfinished) == (3, None, None)
+
+
+async def test_what_is_delivered_counts_as_unfinished_from_its_first_record() -> None:
+    world = await World().owner()
+    delivered = world.deliver((4, 5))
+
+    async with world.unit(delivered):
+        list(delivered)
+        assert world.partition.unfinished == 4
+
+
+async def test_beside_the_offset_stand_the_tables_keys_and_how_far_its_sources_were_read() -> None:
+    world = await World().owner()
+
+    delivered = world.deliver()
+    async with world.unit(delivered) as unit:
+        list(delivered)
+        unit.put(b"ana", b"1")
+        unit.put(b"ben", b"1")
+        unit.put(b"cy", None)
+        unit.read[SOURCE, 0] = (0, 41)
+    await world.partition.drained()
+    await world.work(world.deliver((3,)), ana=None, ben=b"2")
+
+    metadata = orjson.loads(world.broker.commits[TP].metadata)
+    assert metadata == {"epoch": 0, "keys": 1, "read": {SOURCE: {"0": [0, 41]}}}
+
+
+async def test_a_successor_goes_on_from_what_its_predecessor_says_of_the_sources() -> None:
+    world = await World().owner()
+    async with world.unit(world.deliver()) as unit:
+        unit.read[SOURCE, 0] = (0, 41)
+    await world.partition.drained()
+    successor = await World(world.broker).owner()
+
+    async with successor.unit(successor.deliver()) as unit:
+        unit.read[SOURCE, 1] = (0, 7)
+    await successor.partition.drained()
+
+    assert orjson.loads(world.broker.commits[TP].metadata)["read"] == {SOURCE: {"0": [0, 41], "1": [0, 7]}}
+
+
+class TestWithoutABatch:
+    async def test_it_commits_records_and_rows_but_no_offset_and_changes_no_state(self) -> None:
+        world = await World().owner()
+
+        async with world.unit(None) as unit:
+            assert world.partition.state == "idle"
+            unit.put(b"badge", b"issued")
+        await world.partition.drained()
+
+        assert world.broker.rows == {b"badge": b"issued"}
+        assert world.at is None
+        assert world.partition.state == "idle"
+
+    async def test_the_batch_that_waits_beside_it_goes_on_waiting(self) -> None:
+        world = await World().owner()
+        waiting = world.deliver()
+
+        await world.work(None, badge=b"issued")
+        assert world.partition.state == "delivered"
+
+        await world.work(waiting)
+        assert (world.partition.state, world.at) == ("idle", 3)
+
+    async def test_with_fewer_keys_it_commits_the_same_offset_with_their_number(self) -> None:
+        world = await World().owner()
+        await world.work(world.deliver(), ana=b"1", ben=b"1")
+
+        await world.work(None, ana=None)
+
+        assert world.at == 3
+        assert orjson.loads(world.broker.commits[TP].metadata)["keys"] == 1
+
+
+class TestARebalance:
+    async def test_a_unit_that_is_open_is_dropped_and_its_batch_comes_again(self) -> None:
+        world = await World().owner()
+        async with world.unit(world.deliver()) as unit:
+            unit.put(b"ana", b"lost")
+            world.partition.suspend()
+            assert unit.abandoned
+        await world.partition.drained()
+
+        assert (world.partition.state, world.at, world.broker.rows) == ("suspended", None, {})
+        assert world.worker.failures == []
+
+    async def test_a_unit_that_is_being_committed_is_waited_for_and_counts(self) -> None:
+        world = await World().owner()
+        world.broker.hold = asyncio.Event()
+        delivered = world.deliver()
+        async with world.unit(delivered) as unit:
+            list(delivered)
+            unit.put(b"ana", b"1")
+        world.partition.suspend()
+        drained = asyncio.ensure_future(world.partition.drained())
+        await asyncio.sleep(0)
+        assert not drained.done()
+
+        world.broker.hold.set()
+        await drained
+        await world.partition.keep()
+
+        assert (world.partition.state, world.partition.committed) == ("idle", 3)
+        assert world.partition.rows == {b"ana": b"1"}
+
+    async def test_a_partition_that_stays_keeps_its_producer_and_rows_and_seeks_to_its_commit(self) -> None:
+        world = await World().owner()
+        await world.work(world.deliver(), ana=b"1")
+        world.partition.suspend()
+        assert not world.partition.ready
+        world.broker.did.clear()
+
+        await world.partition.keep()
+
+        assert world.broker.did == ["read commits", "seek 3", "resume"]
+        assert world.partition.rows == {b"ana": b"1"}
+        assert len(world.producers) == 1
+
+    async def test_a_partition_that_another_has_worked_on_meanwhile_is_taken_from_nothing(self) -> None:
+        world = await World().owner()
+        world.partition.suspend()
+        other = await World(world.broker).owner()
+        await other.work(other.deliver(), ana=b"theirs")
+
+        await world.partition.keep()
+
+        assert world.producers[0].stopped
+        assert world.partition.rows == {b"ana": b"theirs"}
+        assert world.partition.committed == 3
+
+    async def test_taking_that_was_cut_off_begins_from_nothing(self) -> None:
+        world = World()
+        taking = asyncio.ensure_future(world.partition.keep())
+        await asyncio.sleep(0)
+        states = [world.partition.state]
+        taking.cancel()
+        await asyncio.wait([taking])
+        world.partition.suspend()
+        states.append(world.partition.state)
+
+        await world.partition.keep()
+        states.append(world.partition.state)
+
+        assert states == ["taking", "vacant", "idle"]
+        assert world.producers[0].stopped
+
+    async def test_a_batch_of_an_earlier_term_gives_nothing_and_commits_nothing(self) -> None:
+        world = await World().owner()
+        late = world.deliver((0, 1))
+        world.partition.suspend()
+        await world.partition.keep()
+        world.deliver((0, 1, 2))
+
+        async with world.unit(late) as unit:
+            assert list(late) == []
+            unit.put(b"ana", b"lost")
+
+        assert (world.partition.state, world.at, world.broker.rows) == ("delivered", None, {})
+
+    async def test_what_is_released_is_forgotten(self) -> None:
+        world = await World().owner()
+        await world.work(world.deliver(), ana=b"1")
+        world.partition.suspend()
+
+        await world.partition.release()
+
+        assert (world.partition.state, world.partition.rows) == ("vacant", {})
+        assert world.producers[0].stopped
+
+    async def test_a_task_ends_when_its_partition_is_suspended(self) -> None:
+        world = await World().owner()
+        ended = asyncio.Event()
+
+        async def task() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        world.partition.run(task)
+        await asyncio.sleep(0)
+        world.partition.suspend()
+
+        await asyncio.wait_for(ended.wait(), 1)
+        assert world.worker.failures == []
+
+
+class TestACommitThatFails:
+    @pytest.mark.parametrize("step", ["begin", f"send {CHANGELOG}", "offsets", "commit"])
+    async def test_at_any_step_it_ends_the_worker_and_the_rows_are_as_before(self, step: str) -> None:
+        world = await World().owner()
+        world.broker.strike = _failing(step, KafkaError("no"))
+        aborts = _aborts()
+
+        await world.work(world.deliver(), ana=b"1")
+
+        (failure,) = world.worker.failures
+        assert isinstance(failure, FatalError)
+        assert str(failure) == "activities-0: commit failed: KafkaError('no')"
+        assert (world.partition.rows, world.broker.rows, world.at) == ({}, {}, None)
+        assert _aborts() == aborts + 1
+
+    async def test_a_batch_that_was_refused_keeps_the_transaction_from_being_committed(self) -> None:
+        world = await World().owner()
+        world.broker.strike = _failing(f"send {CHANGELOG}", MessageSizeTooLargeError())
+
+        await world.work(world.deliver(), ana=b"1")
+
+        assert len(world.worker.failures) == 1
+        assert "commit" not in world.broker.did
+
+    async def test_a_zombie_cannot_write_over_its_successor(self) -> None:
+        zombie = await World().owner()
+        successor = await World(zombie.broker).owner()
+        await successor.work(successor.deliver(), ana=b"newer")
+
+        await zombie.work(zombie.deliver(), ana=b"older")
+
+        (failure,) = zombie.worker.failures
+        assert str(failure) == "activities-0: another worker has taken over"
+        assert zombie.broker.rows == {b"ana": b"newer"}
+
+    def test_a_commit_that_never_ends_is_given_up(self) -> None:
+        async def scenario() -> None:
+            world = await World().owner()
+            world.broker.hold = asyncio.Event()
+
+            await world.work(world.deliver(), ana=b"1")
+
+            (failure,) = world.worker.failures
+            assert "commit failed: TimeoutError" in str(failure)
+
+        in_virtual_time(scenario())
+
+    async def test_a_task_that_fails_ends_the_worker(self) -> None:
+        world = await World().owner()
+        error = LookupError("a bug")
+
+        async def task() -> None:
+            raise error
+
+        world.partition.run(task)
+        await asyncio.sleep(0.01)
+
+        assert world.worker.failures == [error]
+
+
+async def test_lag_without_a_commit_is_dated_from_when_it_was_first_seen() -> None:
+    world = await World().owner()
+
+    world.partition.seen_lagging(True, 10.0)
+    world.partition.seen_lagging(True, 11.0)
+    assert world.partition.lagging_since == 10.0
+
+    world.partition.seen_lagging(False, 12.0)
+    assert world.partition.lagging_since is None
+
+    world.partition.seen_lagging(True, 13.0)
+    await world.work(world.deliver())
+    assert world.partition.lagging_since is None
+
+
+async def test_the_worker_looks_again_when_there_is_room_and_when_a_unit_is_committed() -> None:
+    world = await World().owner()
+    delivered = world.deliver()
+    woken = [world.worker.woken]
+
+    async with world.unit(delivered):
+        woken.append(world.worker.woken)
+    await world.partition.drained()
+    woken.append(world.worker.woken)
+
+    assert woken == [1, 2, 3]
+
+
+@pytest.mark.parametrize("state", [s for s in get_args(State) if "delivered" not in NEXT[s]])
+async def test_only_an_idle_partition_is_delivered_to(state: State) -> None:
+    world = World()
+    world.partition.state = state
+
+    with pytest.raises(RuntimeError, match=f"activities-0: from {state} to delivered"):
+        world.deliver()
+
+
+def test_from_every_state_there_is_a_way_to_vacant_and_to_idle() -> None:
+    assert set(NEXT) == set(get_args(State))
+    for state in NEXT:
+        assert {"vacant", "idle"} <= _reachable(state)
+
+
+def _reachable(state: State) -> set[State]:
+    found: set[State] = set()
+    left = [state]
+    while left:
+        for following in NEXT[left.pop()] - found:
+            found.add(following)
+            left.append(following)
+    return found
+
+
+def _failing(step: str, error: Exception) -> Callable[[str], None]:
+    def strike(reached: str) -> None:
+        if reached == step:
+            raise error
+
+    return strike
+
+
+def _aborts() -> float:
+    return metrics.REGISTRY.get_sample_value("badges_transaction_aborts_total", {"topic": TP.topic}) or 0.0

@@ -1,0 +1,235 @@
+"""A unit collects what its batch causes; nothing of it is sent before its body has ended."""
+
+import asyncio
+
+import orjson
+import pytest
+
+from streams import metrics
+from streams.errors import UnreadableError
+from streams.kafka.client import partition_of
+from streams.runtime import unit as units
+from streams.runtime.unit import RECORD_OVERHEAD, AbandonedError, Batch
+from streams.runtime.work import BATCH_BYTES, Outbox
+from tests.runtime import fetches
+from tests.runtime.fetches import batch
+from tests.runtime.world import CHANGELOG, INPUT, OUTPUT, World
+
+
+async def test_a_unit_reads_what_it_wrote_before_what_is_committed() -> None:
+    world = await World().owner()
+    await world.work(world.deliver(), ana=b"1", ben=b"1")
+
+    async with world.unit(None) as unit:
+        unit.put(b"ana", b"2")
+        unit.put(b"ben", None)
+
+        assert [unit.get(key) for key in (b"ana", b"ben", b"cy")] == [b"2", None, None]
+
+
+async def test_several_writes_of_a_key_are_one_record_of_the_changelog() -> None:
+    world = await World().owner()
+
+    async with world.unit(world.deliver()) as unit:
+        for number in range(3):
+            unit.put(b"ana", b"%d" % number)
+    await world.partition.drained()
+
+    assert [(r.topic, r.key, r.value) for r in world.broker.records] == [(CHANGELOG, b"ana", b"2")]
+
+
+async def test_what_is_written_is_copied_for_its_serializer_may_keep_more_of_it_alive() -> None:
+    world = await World().owner()
+    value = orjson.dumps({"held": True})
+
+    async with world.unit(None) as unit:
+        unit.put(b"ana", value)
+
+        assert unit.get(b"ana") == value
+        assert unit.get(b"ana") is not value
+
+
+async def test_a_record_goes_to_its_keys_partition_with_its_headers() -> None:
+    world = await World().owner()
+    headers = [("ce_id", b"1"), ("ce_type", b"t")]
+
+    async with world.unit(None) as unit:
+        unit.send(OUTPUT, key=b"badge", value=b"v", headers=tuple(headers))
+        unit.send(OUTPUT, key=b"badge", value=None, partition=2)
+    await world.partition.drained()
+
+    first, second = sorted(world.broker.records, key=lambda r: r.value is None)
+    assert first == (OUTPUT, partition_of(b"badge", 4), b"badge", b"v", tuple(headers))
+    assert second == (OUTPUT, 2, b"badge", None, ())
+
+
+async def test_no_transaction_is_open_while_a_unit_works() -> None:
+    world = await World().owner()
+
+    async with world.unit(world.deliver()) as unit:
+        unit.send(OUTPUT, key=None, value=b"v")
+        await unit.wait(asyncio.sleep(0))
+        assert "begin" not in world.broker.did
+    await world.partition.drained()
+
+    assert "begin" in world.broker.did
+
+
+async def test_units_of_a_partition_come_one_after_another() -> None:
+    world = await World().owner()
+    async with world.unit(None) as first:
+        second = asyncio.ensure_future(world.work(None, ana=b"2"))
+        await asyncio.sleep(0)
+        assert first.get(b"ana") is None
+        first.put(b"ana", b"1")
+
+    await second
+
+    assert [r.value for r in world.broker.records] == [b"1", b"2"]
+
+
+class TestTooLarge:
+    async def test_a_record_that_the_topic_does_not_take_is_refused_when_it_is_sent(self) -> None:
+        world = await World().owner()
+        largest = 10_000 - RECORD_OVERHEAD - len(b"key") - len(b"ce_id" + b"v") - 4
+
+        async with world.unit(None) as unit:
+            unit.send(OUTPUT, key=b"key", value=b"x" * largest, headers=[("ce_id", b"v")])
+            with pytest.raises(UnreadableError) as refusal:
+                unit.send(OUTPUT, key=b"key", value=b"x" * (largest + 1), headers=[("ce_id", b"v")])
+
+        assert refusal.value.reason == "too_large"
+
+    async def test_a_headers_name_counts_by_its_bytes(self) -> None:
+        world = await World().owner()
+        fits = 10_000 - RECORD_OVERHEAD - 4
+
+        async with world.unit(None) as unit:
+            unit.check_size(OUTPUT, None, None, [("é" * (fits // 2), b"")])
+            with pytest.raises(UnreadableError):
+                unit.check_size(OUTPUT, None, None, [("é" * (fits // 2 + 1), b"")])
+
+    async def test_a_value_of_the_table_leaves_room_for_its_key(self) -> None:
+        world = await World().owner()
+
+        async with world.unit(None) as unit:
+            assert unit.value_bytes == 10_000 - 2 * RECORD_OVERHEAD
+
+
+class TestItsBody:
+    async def test_an_exception_of_it_is_passed_on_and_nothing_committed(self) -> None:
+        world = await World().owner()
+
+        async def failing() -> None:
+            async with world.unit(world.deliver()) as unit:
+                unit.put(b"ana", b"1")
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            await failing()
+        await world.partition.drained()
+
+        assert (world.broker.rows, world.at) == ({}, None)
+
+    async def test_it_stops_waiting_as_soon_as_the_partition_is_taken_away(self) -> None:
+        world = await World().owner()
+        cancelled = asyncio.Event()
+
+        async def schema() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+
+        async def work() -> None:
+            async with world.unit(world.deliver()) as unit:
+                await unit.wait(schema())
+
+        working = asyncio.ensure_future(work())
+        await asyncio.sleep(0.001)
+        world.partition.suspend()
+        await working
+        await world.partition.drained()
+
+        assert cancelled.is_set()
+        assert world.at is None
+
+    async def test_it_may_wait_again_once_the_partition_is_back(self) -> None:
+        world = await World().owner()
+        world.partition.suspend()
+        await world.partition.keep()
+
+        async with world.unit(None) as unit:
+            assert await unit.wait(asyncio.sleep(0.001, "schema")) == "schema"
+
+    async def test_what_it_waits_for_is_given_to_it_and_may_raise(self) -> None:
+        world = await World().owner()
+
+        async def missing() -> None:
+            raise UnreadableError("schema", "there is none")
+
+        async with world.unit(None) as unit:
+            assert await unit.wait(asyncio.sleep(0, "schema")) == "schema"
+            with pytest.raises(UnreadableError):
+                await unit.wait(missing())
+
+    async def test_without_a_batch_it_is_told_that_its_partition_was_taken_away(self) -> None:
+        world = await World().owner()
+
+        async def suspended() -> None:
+            async with world.unit(None) as unit:
+                world.partition.suspend()
+                await unit.wait(asyncio.Event().wait())
+
+        with pytest.raises(AbandonedError):
+            await suspended()
+
+
+async def test_what_is_to_be_done_after_the_commit_is_done_then_and_once() -> None:
+    world = await World().owner()
+    done: list[int | None] = []
+
+    async with world.unit(world.deliver()) as unit:
+        unit.after_commit.append(lambda: done.append(world.at))
+        assert done == []
+    await world.partition.drained()
+    await world.work(world.deliver((3,)))
+
+    assert done == [0]
+    assert unit.after_commit == []
+
+
+async def test_a_batch_gives_no_more_records_than_a_unit_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "UNIT_RECORDS", 2)
+    world = await World().owner()
+    fetched = fetches.fetched(batch((0, 1, 2)))
+    delivered = world.deliver_rest(fetched)
+
+    assert [record.offset for record in delivered] == [0, 1]
+    assert (delivered.taken, delivered.position) == (2, 2)
+    assert [record.offset for record in Batch(world.partition, fetched)] == [2]
+
+
+async def test_the_records_that_an_agent_took_are_counted() -> None:
+    world = await World().owner()
+    before = _read()
+
+    await world.work(world.deliver((0, 1, 2)))
+
+    assert _read() == before + 3
+
+
+def test_records_fill_as_many_batches_as_they_need() -> None:
+    outbox = Outbox({OUTPUT: 10 * BATCH_BYTES})
+
+    for partition in (0, 1, 0, 0):
+        outbox.add(OUTPUT, partition, b"key", b"x" * (BATCH_BYTES // 2), [])
+
+    assert {place: len(batches) for place, batches in outbox.batches.items()} == {
+        (OUTPUT, 0): 3,
+        (OUTPUT, 1): 1,
+    }
+
+
+def _read() -> float:
+    return metrics.REGISTRY.get_sample_value("badges_records_read_total", {"topic": INPUT}) or 0.0
