@@ -321,7 +321,7 @@ def _machine() -> str:
 
 _INTRODUCTION = """# Performance
 
-`make bench` measures everything here anew and writes this page; `python -m tests.bench PART` prints one part
+`make bench` measures all of this and writes this page; `python -m tests.bench PART` prints one part
 (`--help` has its options). Broker, worker, sender and reader share one machine, so a worker with a processor
 of its own is faster; compare ratios, and processor time, rather than rates."""
 
