@@ -1,1 +1,1 @@
-"""A real Kafka, a real registry, an LMS that emits, for the demo and the tests."""
+"""A real Kafka and registry, an LMS that emits events, a simulated Credly: for the demo and the tests."""

@@ -1,4 +1,4 @@
-"""A bus and a Credly to try things on, and what an LMS says there.
+"""A bus and a Credly to try things on, and an LMS that says things on the bus.
 
 python -m streams.sandbox run            a Kafka, a registry and a Credly simulator, until interrupted
 python -m streams.sandbox passes --learner 42
@@ -27,7 +27,7 @@ def main() -> None:
 @main.command()
 def run() -> None:
     """Run Kafka, a schema registry and a Credly simulator; print the settings that lead there."""
-    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job ignores the second
+    for number in (signal.SIGTERM, signal.SIGINT):  # A job in a shell's background ignores SIGINT by default.
         signal.signal(number, signal.default_int_handler)
     with bus() as running:
         try:

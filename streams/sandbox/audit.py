@@ -1,7 +1,7 @@
-"""What the tracker made of a run, held against the core: nothing missing, nothing double, nothing else.
+"""Compares what the tracker made of a run with the core: nothing missing, nothing double, nothing else.
 
-The core is run over the activities in the order in which the tracker met them, as the LMS told them; so
-neither the codec nor the runtime can agree with itself.
+The core is run over the LMS's own events, in the order in which the tracker met them. So neither the codec
+nor the runtime is compared with itself.
 """
 
 import io
@@ -45,7 +45,7 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What a run has left on the tracker's topics."""
+    """What a run has left on the tracker's topics; `progress` is by key, as in the changelog."""
 
     activities: Sequence[ConsumerRecord]
     badges: Sequence[Announcement]
@@ -57,8 +57,8 @@ class Traces:
 class Verdict:
     """What an audit has counted.
 
-    `dead_letters` counts them by what was wrong with the record and the reason that was given; `faults`
-    holds, by its name, what the tracker did wrong and where.
+    `dead_letters` counts them by what was wrong with the record and by the reason that the tracker gave.
+    `faults` has, for each kind of fault, the places where the tracker was wrong.
     """
 
     activities: int
@@ -70,14 +70,14 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing at all is wrong."""
+        """Whether there is no fault."""
         return not any(self.faults.values())
 
 
 async def settled(settings: Settings, placed: Iterable[Placed], *, within: float) -> None:
     """Return when the tracker has committed everything that follows from `placed`.
 
-    Raises `TimeoutError` if either agent has not `within` so many seconds.
+    Raises `TimeoutError` if either agent needs more than `within` seconds.
     """
     names = topics(settings)
     ends: dict[TopicPartition, int] = {}
@@ -85,13 +85,13 @@ async def settled(settings: Settings, placed: Iterable[Placed], *, within: float
         tp = TopicPartition(record.emission.topic, record.partition)
         ends[tp] = max(ends.get(tp, 0), record.offset + 1)
     await committed(settings, settings.app_id, ends, within=within)
-    # All that rekey had to forward is forwarded: the activities have their end now.
+    # Rekey has forwarded everything by now, so the ends of the activities are final.
     ends = await _ends(settings, names.activities.name)
     await committed(settings, settings.app_id, ends, within=within)
 
 
 async def audit(settings: Settings, catalog: Catalog, placed: Iterable[Placed]) -> Verdict:
-    """Compare what is on our topics with what should be there; only for a settled run on fresh topics."""
+    """Compare what is on our topics with what should be there, after a settled run on fresh topics."""
     return compare(catalog, placed, await read_traces(settings))
 
 
@@ -146,7 +146,7 @@ def core_run(
 
 
 def as_activity(emission: Emission, source: Source) -> Activity:
-    """What the LMS told, as the core takes it."""
+    """What the LMS emitted, in the form that the core takes; only for an emission that can be read."""
     happening = emission.happening
     assert happening is not None
     return Activity(
@@ -161,7 +161,7 @@ def as_activity(emission: Emission, source: Source) -> Activity:
 
 
 def announcement(record: ConsumerRecord, settings: Settings) -> Announcement | None:
-    """A record of the badge topic, None where it is not a badge event of ours."""
+    """The badge event in a record of the badge topic; None if it is not one of ours."""
     headers = dict(record.headers)
     event_type = headers.get("ce_type", b"").decode()
     if headers.get("ce_source") != settings.source.encode() or event_type not in (
@@ -350,7 +350,7 @@ def _user(data: Mapping[str, Any]) -> User | None:
 
 
 async def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
-    """Behind the last committed record of each partition; those without any are left out."""
+    """The offset after the last committed record of each partition that has any."""
     return {
         TopicPartition(record.topic, record.partition): record.offset + 1
         for record in await read_topic(settings, topic)
@@ -362,9 +362,9 @@ async def _until_end(consumer: AIOKafkaConsumer, tps: Sequence[TopicPartition]) 
     consumer.assign(tps)
     await consumer.seek_to_beginning(*tps)
     while True:
-        behind = [tp for tp in tps if await consumer.position(tp) < ends[tp]]
-        if not behind:
+        left = [tp for tp in tps if await consumer.position(tp) < ends[tp]]
+        if not left:
             return
-        for records in (await consumer.getmany(*behind, timeout_ms=200)).values():
+        for records in (await consumer.getmany(*left, timeout_ms=200)).values():
             for record in records:
                 yield record

@@ -13,6 +13,7 @@ from streams.sandbox.credly import Credly
 from streams.sandbox.publisher import Placed
 
 LAST_EVENTS = 12
+"""With the counts above them they need a terminal of some 25 lines."""
 
 Held = tuple[str, int]
 """A template's id and a learner's."""
@@ -20,7 +21,7 @@ Held = tuple[str, int]
 
 @dataclass
 class Board:
-    """What has happened so far; `templates` are names by id, `total` how many records will be emitted."""
+    """What has happened so far; `templates` are names by id, `total` is the number of records to emit."""
 
     templates: Mapping[str, str]
     credly: Credly
@@ -48,7 +49,7 @@ class Board:
 
     @property
     def held_at_credly(self) -> set[Held]:
-        """Who holds what by Credly's books."""
+        """Who holds which badge according to Credly."""
         return {(badge.template, int(badge.earner)) for badge in self.credly.held()}
 
     @property
@@ -71,10 +72,10 @@ class Board:
         return Group(counts, *(_line(event) for event in self.last), flow)
 
 
-def tell(console: Console, verdict: Verdict, board: Board) -> int:
-    """Print what came out beside what the core says; return the demo's exit code."""
+def report(console: Console, verdict: Verdict, board: Board) -> int:
+    """Print the outcome and where it differs from the core's; returns the demo's exit code."""
     letters = (f"{count} {fault} ({reason})" for (fault, reason), count in verdict.dead_letters.items())
-    console.rule("The outcome, held against the core run over the same events")
+    console.rule("The outcome, compared with the core run over the same events")
     console.print(
         f"{board.total:,} records on the bus; {verdict.activities:,} of them concern a badge; "
         f"{verdict.learners:,} learners have progress\n"

@@ -1,4 +1,4 @@
-"""A Kafka and a schema registry side by side."""
+"""A Kafka and a schema registry, started together."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ class Bus:
 
 @contextmanager
 def bus() -> Iterator[Bus]:
-    """Both, started at the same time; ended with the block."""
+    """Both, started at the same time, until the end of the `with` block."""
     with ExitStack() as running:
         with ThreadPoolExecutor(2) as pool:
             kafka = pool.submit(running.enter_context, broker())

@@ -1,4 +1,4 @@
-"""Running the product's own commands as an operator does: a process each, settings from the environment."""
+"""Runs the product's own commands as an operator does: one process each, settings from the environment."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from streams.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """`badge-streams` under a set of `BADGES_` settings, and under no other ones."""
+    """`badge-streams` with these `BADGES_` settings and no others."""
 
     settings: Mapping[str, str]
 
@@ -28,7 +28,7 @@ class Commands:
         )
 
     def run(self, *arguments: str, within: float = 60.0) -> str:
-        """Run a command to its end and return what it printed; raise `FatalError` if it fails."""
+        """Run a command to its end; returns what it printed, raises `FatalError` if it fails."""
         run = subprocess.run(
             _command(*arguments),
             env=self._environment(),
@@ -42,11 +42,11 @@ class Commands:
         return run.stdout
 
     def start(self, *arguments: str, log: Path, **settings: str) -> Process:
-        """Start a worker, with `settings` beside the common ones."""
+        """Start a worker, with `settings` in addition to the common ones."""
         return self.launch(_command(*arguments), log=log, **settings)
 
     def launch(self, command: Sequence[str], *, log: Path, **settings: str) -> Process:
-        """Start any program as a worker is started."""
+        """Start any program in the way a worker is started."""
         return Process(command, log=log, env=self._environment() | settings)
 
     def _environment(self) -> dict[str, str]:
@@ -55,7 +55,7 @@ class Commands:
 
 
 def on_bus(bus: Bus, name: str, *, catalog: Path, partitions: int, **more: str) -> Commands:
-    """The commands on a sandbox's bus, with topics and groups that begin with `name` and hear the LMS.
+    """The commands on a sandbox's bus; topics and groups begin with `name`, and the LMS's topics are read.
 
     `more` are further settings, by their full names.
     """

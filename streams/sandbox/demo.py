@@ -1,4 +1,4 @@
-"""The demo: the whole way of an event on a real Kafka, told on the screen and held against the core."""
+"""The demo: events on their way through a real Kafka, shown on the screen and compared with the core."""
 
 import asyncio
 import secrets
@@ -19,7 +19,7 @@ from streams.kafka.client import partitions_of, reader
 from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import announcement, audit, settled
-from streams.sandbox.board import Board, tell
+from streams.sandbox.board import Board, report
 from streams.sandbox.bus import Bus, bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.credly import Credly, Server
@@ -30,11 +30,14 @@ from streams.settings import Settings
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
 PARTITIONS = 8
+"""Enough that learners are spread, and few enough that two cores take them over in seconds."""
 REPEATED = 0.02
 RUBBISH = 0.01
+"""Shares of the LMS's records: a term then has every kind of fault."""
 JOIN_SECONDS = 60.0
 SETTLE_SECONDS = 120.0
 ISSUE_SECONDS = 60.0
+"""Limits, not waits: several times what a slow machine needs."""
 KEY = "CREDLY_API_KEY_DEMO"
 PACE = {"BADGES_ISSUER_RATE": "200", "BADGES_ISSUER_IN_FLIGHT": "8"}
 
@@ -65,7 +68,7 @@ async def _run(console: Console, running: Bus, learners: int, seed: int, rate: f
                 console.print(f"An LMS of {learners} learners emits {len(emissions):,} records: one term.\n")
                 await _flow(console, commands.parsed, workers, emissions, rate, board)
             await _explain(console, commands, board.busiest)
-            return tell(console, await audit(commands.parsed, catalog.compiled, board.placed), board)
+            return report(console, await audit(commands.parsed, catalog.compiled, board.placed), board)
 
 
 def _commands(running: Bus, catalog: Path) -> Commands:
@@ -82,7 +85,7 @@ def _credly(catalog: CatalogDocument, key: str) -> Credly:
 
 
 def _catalog_at(url: str, folder: Path) -> Path:
-    """The demo's catalog with its organizations at this Credly, as a file."""
+    """A file with the demo's catalog, its organizations at the Credly of this URL."""
     catalog = yaml.safe_load(CATALOG.read_bytes())
     for organization in catalog["organizations"]:
         del organization["environment"]
@@ -99,7 +102,7 @@ async def _term(running: Bus, name: str, learners: int, seed: int) -> list[Emiss
 
 @asynccontextmanager
 async def _workers(commands: Commands, folder: Path, key: str) -> AsyncIterator[Mapping[str, Process]]:
-    """A tracker and a relay; only the relay is given the key."""
+    """A tracker and a relay; only the relay gets the key."""
     workers = {
         "tracker": commands.start("tracker", log=folder / "tracker.log"),
         "relay": commands.start("relay", log=folder / "relay.log", **{KEY: key}),
@@ -118,7 +121,7 @@ async def _flow(
     rate: float,
     board: Board,
 ) -> None:
-    """Emit everything with the board on the screen, until all that follows from it has happened."""
+    """Emit everything with the board on the screen, and wait until all its consequences are there."""
     board.total = len(emissions)
     done = asyncio.Event()
     try:
@@ -126,7 +129,7 @@ async def _flow(
             async with asyncio.TaskGroup() as group:
                 living = [group.create_task(_live(name, worker)) for name, worker in workers.items()]
                 watching = group.create_task(_watch(settings, board, done))
-                # What finds a backlog reads one topic after the other, and badges come in another order.
+                # From a backlog a worker reads one topic after the other, and badges come in another order.
                 for consumer in (settings.app_id, settings.relay_id):
                     await joined(settings, consumer, within=JOIN_SECONDS)
                 await publisher.emit(settings.kafka, emissions, rate=rate, placed=board.placed.extend)
@@ -141,14 +144,14 @@ async def _flow(
 
 
 async def _live(name: str, worker: Process) -> None:
-    """Never returns; raises `FatalError` when the worker has ended."""
+    """Never return; raise `FatalError` when the worker has ended."""
     while worker.exit_code is None:
         await asyncio.sleep(0.2)
     raise FatalError(f"the {name} ended with {worker.exit_code}:\n{tail(worker.log)}")
 
 
 async def _watch(settings: Settings, board: Board, done: asyncio.Event) -> None:
-    """Show what becomes visible, until `done` is set and nothing more comes."""
+    """Show what appears on our topics, until `done` is set and nothing more comes."""
     names = topics(settings)
     async with reader(settings) as consumer:
         tps = await partitions_of(consumer, names.badges.name)
@@ -168,7 +171,7 @@ async def _watch(settings: Settings, board: Board, done: asyncio.Event) -> None:
 
 
 async def _issued(board: Board) -> None:
-    """Return when Credly's books say what the bus says, or when that takes too long: the verdict tells."""
+    """Wait until Credly holds what the bus says, but not for ever: the verdict shows a difference."""
     end = time.monotonic() + ISSUE_SECONDS
     while board.held_at_credly != board.held and time.monotonic() < end:
         await asyncio.sleep(0.1)

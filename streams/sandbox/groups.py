@@ -1,4 +1,4 @@
-"""Waiting for consumer groups."""
+"""Waits for consumer groups."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,10 +11,11 @@ from streams.kafka.client import admin
 from streams.settings import Settings
 
 POLL_SECONDS = 0.1
+"""Between two looks at a group, each of which is a request to its coordinator."""
 
 
 async def joined(settings: Settings, group: str, *, within: float) -> None:
-    """Return when the group has members and has assigned its partitions; else raise `TimeoutError`."""
+    """Wait until the group has members and has assigned its partitions; `TimeoutError` if it does not."""
 
     async def is_stable(client: AIOKafkaAdminClient) -> bool:
         (described,) = await client.describe_consumer_groups([group])
@@ -26,7 +27,7 @@ async def joined(settings: Settings, group: str, *, within: float) -> None:
 async def committed(
     settings: Settings, group: str, ends: Mapping[TopicPartition, int], *, within: float
 ) -> None:
-    """Return when the group has committed at least these offsets; else raise `TimeoutError`."""
+    """Wait until the group has committed at least these offsets; `TimeoutError` if it does not."""
 
     async def is_there(client: AIOKafkaAdminClient) -> bool:
         offsets = await client.list_consumer_group_offsets(group)
@@ -47,7 +48,7 @@ async def _until(
 
 
 async def _or_not(answer: Awaitable[bool]) -> bool:
-    """The answer; no, while a broker or a coordinator is away."""
+    """The answer; False while a broker or a coordinator is away."""
     try:
         return await answer
     except KafkaError:

@@ -25,14 +25,14 @@ optimizing compiler."""
 
 @dataclass(frozen=True, slots=True)
 class Jars:
-    """Where the archives are: a folder of the broker's jars, and the registry's runnable jar."""
+    """Where the archives are: the folder of the broker's jars, and the registry's executable jar."""
 
     kafka: Path
     registry: Path
 
 
 def jars() -> Jars:
-    """The archives, fetched if they are not cached; raise `ConfigurationError` without Java or Maven."""
+    """The archives, fetched if they are not cached; raises `ConfigurationError` without Java or Maven."""
     folder = _cache() / f"sandbox-{hashlib.sha256(POM.read_bytes()).hexdigest()[:16]}"
     if not folder.exists():
         with alone(folder.with_suffix(".lock")):
@@ -42,7 +42,7 @@ def jars() -> Jars:
 
 
 def java() -> str:
-    """The path of a Java that is new enough; raise `ConfigurationError` if there is none."""
+    """The path of a Java that is new enough; raises `ConfigurationError` if there is none."""
     home = os.environ.get("JAVA_HOME")
     command = shutil.which("java", path=f"{home}/bin" if home else None)
     if command is None:
@@ -62,7 +62,7 @@ def _cache() -> Path:
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process is between here and the end of the `with`."""
+    """Hold the file's lock within the `with` block: one process at a time."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -87,7 +87,7 @@ def _fetch(folder: Path) -> None:
 
 
 def _copy_dependencies(maven: str, into: Path, work: Path) -> None:
-    # A copy, because Maven writes beside the pom, and an installed package may be read-only.
+    # A copy, because Maven writes into the pom's folder, and an installed package may be read-only.
     pom = shutil.copy(POM, work / "pom.xml")
     goal = "dependency:copy-dependencies"
     command = [maven, "-q", "-B", "-f", str(pom), goal, f"-DoutputDirectory={into}"]

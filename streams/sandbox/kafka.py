@@ -1,4 +1,4 @@
-"""A real Kafka in KRaft mode, started here: one node, or three that replicate."""
+"""A real Kafka in KRaft mode, run from here: one node, or three that replicate."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ class Login:
 
 @contextmanager
 def broker() -> Iterator[str]:
-    """The bootstrap servers of a Kafka: the one that `SANDBOX_KAFKA` names, or one that is started here."""
+    """The bootstrap servers of the Kafka that `SANDBOX_KAFKA` names, else of one started here."""
     running = os.environ.get("SANDBOX_KAFKA")
     if running:
         yield running
@@ -57,7 +57,7 @@ async def create_topics(
     configs: Mapping[str, str] | None = None,
     **connection: Any,
 ) -> None:
-    """Create topics that do not exist yet, and wait until every partition has a leader."""
+    """Create the topics that do not exist yet, and wait until every partition has a leader."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **connection)
     await admin.start()
     try:
@@ -73,11 +73,11 @@ async def create_topics(
 
 
 class Kafka:
-    """A cluster of our own: 127.0.0.1, free ports, logs in a temporary folder that goes away with it.
+    """A cluster of our own on free ports of 127.0.0.1; its logs are in a temporary folder, removed with it.
 
     With three nodes, topics can be replicated three times and need two replicas in sync. With
-    `security="SASL_SSL"` clients need `user` and trust `ca_file`. `properties` go before the ones set here.
-    Every method blocks for seconds: where a loop has to go on meanwhile, call it by `asyncio.to_thread`.
+    `security="SASL_SSL"`, clients need `user` and trust `ca_file`. `properties` override the ones set here.
+    Every method blocks for seconds: in a running event loop, call it through `asyncio.to_thread`.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Kafka:
         self.close()
 
     def start(self) -> None:
-        """Start every node, and return when all of them answer."""
+        """Start every node, and wait until all of them answer."""
         if self.security == "SASL_SSL":
             self._make_keystore()
         with ThreadPoolExecutor(len(self.nodes)) as pool:
@@ -141,13 +141,13 @@ class Kafka:
         self.wait_ready()
 
     def close(self) -> None:
-        """End every node at once and remove everything."""
+        """Kill every node and remove the cluster's files."""
         for node in list(self._processes):
             self.kill(node)
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def stop(self, node: int = 1) -> None:
-        """End a node as an operator does: it hands its leaderships over first."""
+        """End a node as an operator does: it hands over its leaderships first."""
         self._processes.pop(node).stop()
 
     def kill(self, node: int = 1) -> None:
@@ -155,7 +155,7 @@ class Kafka:
         self._processes.pop(node).kill()
 
     def pause(self, node: int = 1) -> None:
-        """Stop a node's clock: it neither answers nor closes its connections."""
+        """Freeze a node: it neither answers nor closes its connections."""
         self._processes[node].send(signal.SIGSTOP)
 
     def resume(self, node: int = 1) -> None:
@@ -163,16 +163,16 @@ class Kafka:
         self._processes[node].send(signal.SIGCONT)
 
     def restart(self, node: int = 1) -> None:
-        """Start a node again with the logs it had, and return when all running ones answer."""
+        """Start a node again with the logs it had, and wait until all running ones answer."""
         self._launch(node)
         self.wait_ready()
 
     def log(self, node: int = 1) -> Path:
-        """What a node has said."""
+        """The file with a node's output."""
         return self.scratch / f"node-{node}.log"
 
     def wait_ready(self, within: float = READY_SECONDS) -> None:
-        """Return when as many brokers as there are processes say that they belong to the cluster."""
+        """Wait until each node that was started accepts clients and is registered with the cluster."""
         deadline = Deadline(within, "Kafka is not ready")
         while not (self._listening() and self._registered() == set(self._processes)):
             for node, process in self._processes.items():
@@ -184,7 +184,7 @@ class Kafka:
         return all(_accepts(self._ports[node, "CLIENT"]) for node in self._processes)
 
     def _registered(self) -> set[int]:
-        # A loop of its own in a thread of its own, for callers that are in one.
+        # In another thread, because the caller's may already run an event loop.
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(asyncio.run, self._ask_brokers()).result()
 
@@ -298,7 +298,10 @@ class Kafka:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, below those that clients get: after a crash they are still free."""
+    """Ports that nobody listens on, below the range from which the system gives ports to clients.
+
+    So no client takes the port of a node that is about to start again.
+    """
     found: list[int] = []
     while len(found) < count:
         port = random.randrange(10_000, 32_000)

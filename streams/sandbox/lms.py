@@ -1,8 +1,8 @@
 """What happens at a learning management system in one term: a pure function of its seed.
 
-Learners register, enrol, are graded again and again, pass courses and lose them, sit exams, get
-certificates. As in Open edX, every recalculation of a grade tells the passing status: mostly false, mostly
-a repetition.
+Learners register, enrol, are graded again and again, pass courses and fail them after all, sit exams, get
+certificates. As in Open edX, every recalculation of a grade is an event with the passing status: mostly
+false, mostly a repetition.
 """
 
 import random
@@ -71,7 +71,7 @@ _FAMILY_NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One event: its type, when, about whom, and the payload as Open edX's schema of the type has it."""
+    """One event; `data` is its payload as Open edX's schema of the type has it."""
 
     type: str
     time: datetime
@@ -92,9 +92,9 @@ def term(seed: int, learners: int, start: datetime = TERM_START) -> list[Happeni
 def recalculations(
     seed: int, events: int, learners: int, courses: int, start: datetime = TERM_START
 ) -> Iterator[Happening]:
-    """Passing statuses alone, as fast as they can be made: grades of random learners in random courses.
+    """Only passing statuses, cheap to make: one per millisecond, of random learners in random courses.
 
-    Three of four say `is_passing=false`, and whoever has passed a course keeps it.
+    Each learner passes a course at one event in four; who has passed a course does not fail it any more.
     """
     rng = random.Random(seed)
     users = [user(number) for number in range(1, learners + 1)]
@@ -160,14 +160,14 @@ def _enrolment(rng: random.Random, learner: dict[str, Any], key: str, when: date
 def _attend(
     rng: random.Random, learner: dict[str, Any], key: str, enrolled: datetime, talent: float
 ) -> Iterator[Happening]:
-    """One learner in one course: answers graded one by one, perhaps an exam, perhaps a certificate."""
+    """One learner in one course: graded after each answer, with an exam or a certificate at times."""
     who, when, answers = learner["id"], enrolled, rng.randint(4, 9)
     reached = min(1.0, talent * rng.uniform(0.7, 1.5))
     grade, passing = 0.0, False
     for answer in range(1, answers + 1):
         when += timedelta(hours=rng.uniform(2, 60))
         grade = round(reached * answer / answers, 4)
-        # Now and then a policy is changed, and everybody's grade with it.
+        # Sometimes a course's grading policy changes, and with it everybody's grade.
         grade = round(grade * 0.6, 4) if rng.random() < 0.06 else grade
         passing = grade >= 0.6
         data = {"is_passing": passing, "course": course(key), "user": learner}
@@ -233,7 +233,7 @@ def _certificate(
 def _coached(
     rng: random.Random, learner: dict[str, Any], enrolled: datetime, talent: float
 ) -> Iterator[Happening]:
-    """One learner in a coach's copy of a course, which Open edX tells by an event type of its own."""
+    """One learner in a coach's copy of a course, for which Open edX has an event type of its own."""
     coached = {
         "ccx_course_key": CCX_COURSE,
         "master_course_key": CCX_MASTER,

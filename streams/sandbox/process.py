@@ -1,4 +1,4 @@
-"""Child processes that never outlive us."""
+"""Child processes that never outlive this one."""
 
 import os
 import signal
@@ -11,8 +11,8 @@ from pathlib import Path
 READY_SECONDS = 60.0
 """Until a Java server answers: it needs a few seconds, the rest is for a busy machine."""
 
-# The child's group has a guard in it, which waits for our end of a pipe to close: also after our `kill -9`.
-# The group's number stays taken while the guard lives, so that it can never kill a stranger.
+# The child's process group has a guard in it, which waits until our end of a pipe closes: that happens even
+# after `kill -9`. While the guard lives, no other group gets the number, so it cannot kill a stranger.
 _GUARDED = """
 exec 3<&0 </dev/null
 (cat >/dev/null; kill -KILL $$; [ -n "$0" ] && rm -rf "$0") <&3 3<&- >/dev/null 2>&1 &
@@ -22,9 +22,9 @@ exec "$@"
 
 
 class Process:
-    """A running child in a process group of its own.
+    """A running child in a process group of its own; its output goes to `log`.
 
-    What it says goes to `log`. However this process ends, so does the child, and then `scratch` is removed.
+    However this process ends, the child is killed then, and the folder `scratch` is removed.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """None while the child runs; negative: the signal that ended it."""
+        """The child's exit code: None while it runs, negative if a signal has ended it."""
         return self._child.poll()
 
     def send(self, number: signal.Signals) -> None:
@@ -62,7 +62,7 @@ class Process:
             self._child.send_signal(number)
 
     def stop(self, within: float = 20.0) -> int:
-        """Ask the child to end, kill it if it has not after `within` seconds; return its exit code."""
+        """Ask the child to end, and kill it after `within` seconds; returns its exit code."""
         self.send(signal.SIGTERM)
         self.send(signal.SIGCONT)
         try:
@@ -72,12 +72,12 @@ class Process:
         return self._bury()
 
     def kill(self) -> int:
-        """End the child at once, as a crash would; return its exit code."""
+        """End the child at once, as a crash would; returns its exit code."""
         self.send(signal.SIGKILL)
         return self._bury()
 
     def wait(self, within: float) -> int:
-        """Wait until the child has ended by itself; raise `TimeoutError` after `within` seconds."""
+        """The exit code of a child that ends by itself; `TimeoutError` after `within` seconds."""
         try:
             self._child.wait(within)
         except subprocess.TimeoutExpired:
@@ -102,7 +102,7 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 class Deadline:
-    """A limit for waiting: `while deadline.wait():` ends the loop with `TimeoutError` once it has passed."""
+    """A limit for a loop that waits: `wait` pauses, and raises `TimeoutError` after `seconds`."""
 
     def __init__(self, seconds: float, what: str, pause: float = 0.05) -> None:
         self._until = time.monotonic() + seconds
@@ -110,7 +110,7 @@ class Deadline:
         self._pause = pause
 
     def wait(self) -> bool:
-        """Pause for a moment; raise `TimeoutError` when the limit has passed."""
+        """Pause for a moment, then return True; raises `TimeoutError` when the limit has passed."""
         if time.monotonic() > self._until:
             raise TimeoutError(self._what)
         time.sleep(self._pause)

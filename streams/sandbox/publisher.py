@@ -1,6 +1,6 @@
-"""How the LMS puts on the bus what happens: schemas, bytes, headers, partitions as its own producers do.
+"""Publishes what happens at the LMS as its own producers do: same schemas, bytes, headers, partitions.
 
-Also what goes wrong there: a record written twice, and records that nobody can read.
+It also does what goes wrong there: records written twice, and records that nobody can read.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from streams.sandbox.lms import Happening
 Fate = Literal["read", "dropped", "dead letter"]
 
 BATCH_BYTES = 400_000
+"""As the tracker's own batches: large ones cost the sender and the broker least per record."""
 
 # Event type → base topic and the payload's field that becomes the key.
 PUBLISHED: Mapping[str, tuple[str, str]] = {
@@ -45,8 +46,8 @@ PUBLISHED: Mapping[str, tuple[str, str]] = {
 class Emission:
     """A record for the bus.
 
-    `happening` and `id` are what it says, None and empty where nobody can read it; `fault` names what is
-    wrong with it, empty where nothing is; `fate` is what must become of it.
+    `happening` and `id` are its content, None and empty if it is unreadable. `fault` names what is wrong with
+    it, empty if nothing is; `fate` is what the tracker must do with it.
     """
 
     topic: str
@@ -61,7 +62,7 @@ class Emission:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An emission where the bus has put it."""
+    """An emission and its position on the bus."""
 
     emission: Emission
     partition: int
@@ -74,7 +75,7 @@ def source_topics(prefix: str = "") -> tuple[str, ...]:
 
 
 def subjects(prefix: str = "") -> dict[str, str]:
-    """What the LMS registers: subject → the schema's text."""
+    """What the LMS registers: schemas' texts by subject (for keys, followed by `#` and the key field)."""
     texts: dict[str, str] = {}
     for event_type, (base, key_field) in PUBLISHED.items():
         topic = _full(prefix, base)
@@ -85,7 +86,7 @@ def subjects(prefix: str = "") -> dict[str, str]:
 
 
 async def register(registry_url: str, prefix: str = "") -> dict[str, int]:
-    """Register every schema of the LMS; return the ids by subject (and the key field, for keys)."""
+    """Register every schema of the LMS; returns their ids by the names of `subjects`."""
     async with aiohttp.ClientSession(raise_for_status=True) as http:
         ids = {}
         for subject, text in subjects(prefix).items():
@@ -96,7 +97,7 @@ async def register(registry_url: str, prefix: str = "") -> dict[str, int]:
 
 
 class Publisher:
-    """Turns happenings into the records that the LMS's producers write; a pure function of its arguments."""
+    """Turns happenings into the records that the LMS's producers write; the same for the same `seed`."""
 
     def __init__(self, ids: Mapping[str, int], prefix: str = "", seed: int = 0) -> None:
         self._rng = random.Random(f"publisher-{seed}")
@@ -112,7 +113,7 @@ class Publisher:
             yield self._channels[happening.type].emission(happening, ce_id)
 
     def spoil(self, emissions: Iterable[Emission], *, repeated: float, rubbish: float) -> Iterator[Emission]:
-        """`emissions` with some of them written twice, and with records in between that nobody can read."""
+        """`emissions`; of them a share is `repeated`, one followed by an unreadable record (`rubbish`)."""
         faults = cycle(FAULTS)
         for emission in emissions:
             yield emission
@@ -122,7 +123,7 @@ class Publisher:
                 yield self.rubbish(emission, next(faults))
 
     def rubbish(self, emission: Emission, fault: str) -> Emission:
-        """A record like `emission`, a passing status, but for `fault`, one of `FAULTS`."""
+        """A record like `emission`, which must be a passing status, but with a fault of `FAULTS`."""
         return replace(FAULTS[fault](emission), happening=None, id="", fault=fault)
 
 
@@ -192,9 +193,9 @@ def _body(emission: Emission) -> bytes:
     return emission.value
 
 
-_UNKNOWN_ID = 2_000_000_011
+_UNKNOWN_ID = 2_000_000_011  # a registry counts from 1: no schema will have it
 
-# What can be wrong with a record that reaches the tracker; each makes one out of a good passing status.
+# What can be wrong with a record that reaches the tracker: each makes a faulty one of a good passing status.
 FAULTS: Mapping[str, Callable[[Emission], Emission]] = {
     "no header": lambda e: _dead(e, headers=()),
     "no type": lambda e: _dead(e, headers=_without(e, "ce_type")),
@@ -225,9 +226,10 @@ async def emit(
     placed: Callable[[Sequence[Placed]], None] = lambda _: None,
     **connection: Any,
 ) -> None:
-    """Write `emissions` to their topics in their order, `rate` a second or as fast as it goes.
+    """Write `emissions` to their topics in their order, `rate` per second or as fast as possible.
 
-    Partitions are chosen as librdkafka does. `placed` is called with what the broker has acknowledged.
+    Partitions are chosen as librdkafka does. `placed` gets the emissions that the broker has acknowledged;
+    `connection` are aiokafka's arguments for it.
     """
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
@@ -299,7 +301,7 @@ def _full(prefix: str, base: str) -> str:
 
 
 def _key_subject(topic: str, key_field: str) -> str:
-    # Key schemas carry their field's name, so one subject holds several; the mark tells them apart here.
+    # A key schema is named after its field, so one subject holds several schemas; after `#` is whose.
     return f"{topic}-string#{key_field.rpartition('.')[2]}"
 
 

@@ -1,4 +1,4 @@
-"""A real schema registry, started here: Apicurio, by its Confluent-compatible API."""
+"""A real schema registry, run from here: Apicurio, with its Confluent-compatible API."""
 
 import json
 import shutil
@@ -16,9 +16,10 @@ from streams.sandbox.process import READY_SECONDS, Deadline, Process, tail
 
 
 class Apicurio:
-    """A registry of our own, in memory, on a free port of 127.0.0.1; as Confluent's, it starts with BACKWARD.
+    """A registry of our own, in memory, on a free port of 127.0.0.1.
 
-    What was registered is lost when it ends; `pause` and `resume` are an outage without amnesia.
+    Its compatibility is BACKWARD, as Confluent's is at first. When it ends it loses what was registered; an
+    outage that loses nothing is `pause` and `resume`.
     """
 
     def __init__(self) -> None:
@@ -33,7 +34,7 @@ class Apicurio:
 
     @property
     def log(self) -> Path:
-        """What it has said."""
+        """The file with its output."""
         return self.scratch / "registry.log"
 
     def __enter__(self) -> Self:
@@ -50,7 +51,7 @@ class Apicurio:
         self.close()
 
     def start(self) -> None:
-        """Start it, and return when it answers."""
+        """Start it, and wait until it answers."""
         self._process = Process(self._command(), log=self.log, scratch=self.scratch)
         deadline = Deadline(READY_SECONDS, "the registry is not ready")
         while not self._configured():
@@ -65,7 +66,7 @@ class Apicurio:
             self._process = None
 
     def pause(self) -> None:
-        """Stop its clock: it accepts connections and does not answer."""
+        """Freeze it: connections are accepted, but nothing answers."""
         if self._process is not None:
             self._process.send(signal.SIGSTOP)
 
@@ -75,7 +76,7 @@ class Apicurio:
             self._process.send(signal.SIGCONT)
 
     def close(self) -> None:
-        """End it and remove everything."""
+        """End it and remove its files."""
         self.stop()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
@@ -83,7 +84,7 @@ class Apicurio:
         options = {
             "quarkus.http.host": "127.0.0.1",
             "quarkus.http.port": str(self._port),
-            # Finds a schema again however its text is written, as Confluent's does.
+            # Recognize a schema however its text is formatted, as Confluent's registry does.
             "registry.ccompat.use-canonical-hash": "true",
             "java.io.tmpdir": str(self.scratch),
         }

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from streams.sandbox import demo
 from streams.sandbox.audit import Announcement, Verdict
-from streams.sandbox.board import Board, tell
+from streams.sandbox.board import Board, report
 from streams.sandbox.bus import Bus
 from streams.sandbox.credly import Credly
 
@@ -44,8 +44,8 @@ def test_the_demo_shows_badges_explains_a_learner_and_ends_as_expected(
 )
 def test_an_unexpected_outcome_ends_the_demo_with_1(verdict: Verdict) -> None:
     screen = Console(file=io.StringIO(), width=120)
-    assert tell(screen, GOOD, _board()) == 0
-    assert tell(screen, verdict, _board()) == 1
+    assert report(screen, GOOD, _board()) == 0
+    assert report(screen, verdict, _board()) == 1
 
 
 def test_a_badge_that_credly_does_not_know_ends_the_demo_with_1() -> None:
@@ -55,7 +55,7 @@ def test_a_badge_that_credly_does_not_know_ends_the_demo_with_1() -> None:
     # when
     screen = Console(file=io.StringIO(), width=120)
     # then
-    assert tell(screen, GOOD, board) == 1
+    assert report(screen, GOOD, board) == 1
 
 
 def test_the_board_counts_what_is_held() -> None:
