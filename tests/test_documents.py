@@ -12,6 +12,8 @@ from streams.badges import Operator
 from streams.catalog import load_catalog
 from streams.cli import main
 from streams.kafka.topics import topics
+from streams.relay.waiting import Place
+from streams.runtime.partition import NEXT
 from streams.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -87,6 +89,23 @@ def test_a_decision_has_its_row_in_the_index(record: Path) -> None:
 @pytest.mark.parametrize("record", DECISIONS, ids=lambda path: path.name[:4])
 def test_a_decision_says_what_it_was_about_and_what_it_costs(record: Path) -> None:
     assert re.findall("^## (.*)", record.read_text(), re.M) == ["Context", "Decision", "Consequences"]
+
+
+def test_a_partitions_states_and_transitions_are_those_of_the_architecture() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = {
+        state: {name.strip() for name in nexts.split(",")}
+        for state, nexts in re.findall(r"^\| (\w+) \| [^|]* \| ([\w, ]+) \|$", page, re.MULTILINE)
+        if state in NEXT
+    }
+
+    assert rows == NEXT
+
+
+def test_a_badges_places_are_those_of_the_architecture() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text().partition("## A badge's places")[2]
+
+    assert re.findall(r"^\| (\w+) \|", page, re.MULTILINE)[1:] == list(get_args(Place))
 
 
 def test_every_command_has_its_row_in_the_readme() -> None:
