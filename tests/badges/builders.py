@@ -29,7 +29,7 @@ COURSE = ("course", "course_key")
 
 
 def day(number: float) -> datetime:
-    """So many days after the beginning of these tests' time."""
+    """The time that many days after `START`."""
     return START + timedelta(days=number)
 
 
@@ -40,7 +40,7 @@ def rules(passing: bool, course: str | None) -> tuple[Rule, ...]:
 
 
 def passing(course: str | None = None, id: str | None = None, **more: Any) -> Requirement:
-    """A requirement to pass the course, any course where none is given."""
+    """A requirement to pass the course; any course if none is given."""
     return Requirement(id or course or "any", PASSING, rules(True, course), **more)
 
 
@@ -98,15 +98,15 @@ class Learner:
 
 
 def said(decisions: tuple[Decision, ...]) -> list[tuple[str, str, int]]:
-    """The essence of decisions."""
+    """What decisions say, without their ids: comparable with `awarded` and `revoked`."""
     return [(decision.kind, decision.template, decision.generation) for decision in decisions]
 
 
 def awarded(id: str = ONE, generation: int = 1) -> tuple[str, str, int]:
-    """What is said of an award."""
+    """An award, as `said` has it."""
     return ("awarded", id, generation)
 
 
 def revoked(id: str = ONE, generation: int = 1) -> tuple[str, str, int]:
-    """What is said of a revocation."""
+    """A revocation, as `said` has it."""
     return ("revoked", id, generation)

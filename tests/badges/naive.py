@@ -1,6 +1,6 @@
-"""The contract told a second time, as simply as possible: everything is recomputed from the whole history.
+"""The contract written a second time, as simply as possible: all is recomputed from the whole history.
 
-It shares nothing with the product: it reads catalogs as they stand in the file and activities as JSON lines,
+It shares nothing with the product: it reads catalogs as they are in the file and activities as JSON lines,
 keeps no state between activities but their list and the decisions made, and knows neither index nor progress.
 """
 

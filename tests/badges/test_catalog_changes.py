@@ -19,7 +19,7 @@ from tests.badges.builders import (
 )
 
 OTHER = template(passing("other"), id=THREE)
-"""Makes activities relevant that concern nothing else."""
+"""Makes activities relevant that match nothing else."""
 
 
 def test_dropping_a_requirement_awards_those_who_now_qualify_at_their_next_relevant_activity() -> None:
@@ -198,7 +198,7 @@ def test_a_changed_distinct_starts_anew_also_at_a_match_without_a_value_and_for_
 
 
 def test_complete_before_is_meant_by_the_catalog_in_force() -> None:
-    # Given: a badge complete only by a catalog that has gone
+    # Given: a badge that only a former catalog made complete
     learner = Learner(template(passing("A"), passing("B"), penalties=(failing("A"),)))
     learner.passes("A")
     learner.passes("B")

@@ -1,4 +1,4 @@
-"""What comes again changes nothing."""
+"""What comes a second time changes nothing."""
 
 from dataclasses import replace
 
@@ -65,7 +65,7 @@ def test_a_repetition_under_another_offset_moves_the_offset_and_nothing_else() -
 
 
 def test_sixteen_relevant_activities_are_remembered_and_a_repetition_refreshes_nothing() -> None:
-    # Given: x, its repetition, and so many others that x is the seventeenth last
+    # Given: x, its repetition, and enough others that x is the seventeenth last
     learner = Learner(template(passing("A"), penalties=(failing("A"),)), template(passing("B"), id=TWO))
     learner.passes("A", id="x")
     learner.fails("A")
@@ -74,7 +74,7 @@ def test_sixteen_relevant_activities_are_remembered_and_a_repetition_refreshes_n
     assert learner.passes("A", id="x") == ()
     learner.passes("B")
 
-    # When it comes once more, it is as new
+    # When it comes once more, it counts as new
     assert said(learner.passes("A", id="x")) == [awarded(generation=2)]
 
 

@@ -201,7 +201,7 @@ def test_one_activity_may_meet_a_requirement_and_the_one_after_it_whatever_their
 def test_the_moment_is_the_time_of_the_activity_that_fulfilled_even_if_others_are_newer() -> None:
     learner = Learner(template(passing("A", count=2), passing("B", after="A")))
     learner.passes("A", at=9)
-    learner.passes("A", at=3)  # late, and the one that fulfils
+    learner.passes("A", at=3)  # this late one fulfils the requirement
 
     assert said(learner.passes("B", at=4)) == [awarded()]
 

@@ -56,7 +56,7 @@ class World:
 
 
 def worlds(catalogs: int = 1) -> st.SearchStrategy[World]:
-    """Worlds with that many catalogs, each a change of the one before."""
+    """Worlds with that many catalogs, each a variation of the one before."""
     return st.builds(_world, st.integers(0, 2**32), st.just(catalogs), st.integers(1, 30), st.integers(1, 4))
 
 
@@ -158,7 +158,7 @@ def _type(random: Random) -> str:
 
 
 def _course(event_type: str, field: str) -> str:
-    """The path to the course's field; an exam has only the key, a summary nothing like a start."""
+    """The path to a field of the course; an exam has only the key, a summary has no start."""
     if event_type == EXAM:
         return "course_key" if field == "course_key" else "exam_type"
     return "course.course_key" if event_type == SUMMARY else f"course.{field}"
@@ -202,7 +202,7 @@ def _grade_rule(random: Random) -> Json:
 
 
 def _changed(random: Random, catalog: Json) -> Json:
-    """Some templates anew, under the same or other ids; some of the others with parts dropped."""
+    """Some templates made again, under the same or other ids; some of the others with parts dropped."""
     former = catalog["templates"]
     fresh = _templates(random, len(former))
     if _chance(random, 30):
@@ -239,7 +239,7 @@ def _lines(random: Random, size: int) -> list[Json]:
             continue
         if lines and again == 1:  # the bus wrote it twice
             line = dict(random.choice(lines))
-        if _chance(random, 2):  # the topic was made anew
+        if _chance(random, 2):  # the topic was recreated
             ends, epoch = [0, 0], epoch + 1
         partition = random.randrange(2)
         ends[partition] += random.randint(1, 2)

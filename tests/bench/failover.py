@@ -1,4 +1,4 @@
-"""How long a killed worker's partitions stand still."""
+"""How long nobody works on a killed worker's partitions."""
 
 import asyncio
 import re
@@ -19,6 +19,7 @@ from tests.bench.throughput import Bench
 from tests.bench.worker import Worker
 
 RATE = 500
+"""Events per second: every partition commits several times a second, and no worker is busy."""
 _READY = re.compile(rb"(\S+)-(\d+): ready at offset")
 
 
@@ -31,7 +32,7 @@ class Failover:
 
 
 async def measure(bench: Bench, *, static: bool) -> Failover:
-    """Kill one of two workers under traffic; with static membership it is started again at once."""
+    """Kill one of two workers under traffic; with static membership, start it again at once."""
     name = f"f{uuid4().hex[:8]}"
     commands = bench.commands(name, workload.five_courses(1, courses=1), PARTITIONS)
     commands.run("topics", "--create", "--all")

@@ -17,10 +17,11 @@ from tests.bench.workload import Record
 
 PARTITIONS = 8
 LEARNERS = 1_000
+"""So few that each has many events, which then find a large progress in the table."""
 
 
 async def touched(bench: Bench, requirements: int, count: int) -> tuple[Figures, int]:
-    """Events of learners whose progress holds so many counted requirements; also a value's bytes."""
+    """Measure learners whose progress has that many counted requirements; also returns a value's bytes."""
     name = f"g{uuid4().hex[:8]}"
     catalog = _catalog(requirements)
     commands = bench.commands(name, catalog, PARTITIONS)

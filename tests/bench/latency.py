@@ -1,4 +1,4 @@
-"""From an event's append to its badge event's visibility, at a steady rate."""
+"""How long it takes from an event to its badge event, at a steady rate."""
 
 import asyncio
 import time
@@ -23,15 +23,13 @@ from tests.bench.throughput import Bench, Contender
 
 PARTITIONS = 8
 WARM_UP_SECONDS = 4.0
+"""Events in them are not counted: caches are empty and connections are made."""
 COURSES = tuple(lms.course(f"course-v1:LoadX+Course{number}+2026") for number in range(workload.COURSES))
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds at a rate: how long half, 95 and 99 of a hundred badge events took at the most.
-
-    `busy`: how many of the machine's processors were at work, whoever's.
-    """
+    """Percentiles in milliseconds at a rate; `busy`: how many of the machine's processors were at work."""
 
     rate: int
     samples: int
@@ -42,7 +40,7 @@ class Latency:
 
 
 async def measure(bench: Bench, contender: Contender, rates: Sequence[int], seconds: float) -> list[Latency]:
-    """Every event is of a learner of its own and earns a badge; `ce_time` is the moment of sending."""
+    """Each event is another learner's and earns a badge; `ce_time` is the moment of sending."""
     name = f"l{uuid4().hex[:8]}"
     commands = bench.commands(name, workload.five_courses(1, courses=1), PARTITIONS)
     commands.run("topics", "--create", "--all")
@@ -66,7 +64,7 @@ async def measure(bench: Bench, contender: Contender, rates: Sequence[int], seco
 
 
 async def emit(bench: Bench, source: str, rate: int, seconds: float, learners: "count[int]") -> int:
-    """Events of learners who pass a course, `rate` a second; return how many."""
+    """Send events of learners who pass a course, `rate` per second; returns how many."""
     producer = AIOKafkaProducer(bootstrap_servers=bench.bus.kafka)
     await producer.start()
     try:

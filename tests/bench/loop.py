@@ -1,6 +1,6 @@
-"""The hand-written loop that the tracker is held against: `python -m tests.bench.loop`.
+"""The hand-written loop that the tracker is compared with: `python -m tests.bench.loop`.
 
-It does the tracker's work for the one rule "so many different courses passed", with nothing configurable:
+It does the tracker's work for one rule only, "five different courses passed", with nothing configurable:
 both stages in one process, record batches built by hand, one transaction a fetch (or none), the state as
 JSON in a dictionary. It is what one would write with aiokafka for speed alone.
 """
@@ -25,6 +25,7 @@ from streams.bus import schemas
 PASSING = "org.openedx.learning.course.passing.status.updated.v1"
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
 FETCHED_RECORDS = 8_000
+"""A partition's transaction here has about as many records as the tracker's unit."""
 READY = "loop: ready"
 
 Records = dict[TopicPartition, list[ConsumerRecord]]
@@ -125,7 +126,7 @@ class Loop:
         await consumer.commit(offsets)
 
     def rekey(self, records: Records, outbox: Outbox) -> None:
-        """Forward what says that a course is passed, keyed by learner."""
+        """Forward the events that say that a course is passed, keyed by learner."""
         for tp, batch in records.items():
             for record in batch:
                 event_type = next(value for name, value in record.headers if name == "ce_type")
@@ -141,13 +142,13 @@ class Loop:
                 outbox.add(self.options.activities, partition, key, record.value, headers)
 
     def track(self, records: Records, outbox: Outbox) -> None:
-        """Count each learner's courses; at the last one wanted emit the badge."""
+        """Count each learner's courses, and emit the badge when enough are passed."""
         for tp, batch in records.items():
             changed: dict[bytes, dict[str, Any]] = {}
             for record in batch:
                 self.count(record, changed, outbox)
             for key, progress in changed.items():
-                # Without the copy orjson's whole buffer stays alive.
+                # A copy, because orjson's own bytes keep its whole buffer alive.
                 value = bytes(memoryview(orjson.dumps(progress)))
                 self.state[key] = value
                 outbox.add(self.options.changelog, tp.partition, key, value, [])

@@ -1,4 +1,4 @@
-"""How long a worker takes to be ready with so many learners, and how much memory they take."""
+"""How long a worker takes to recover a number of learners, and how much memory they take."""
 
 import time
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from tests.bench.workload import Record
 
 PARTITIONS = 8
 EVENTS_A_LEARNER = 8
+"""Of eight courses, of which five earn the badge: a progress of about 1.1 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Recovery:
 
 
 async def measure(bench: Bench, learners: int) -> Recovery:
-    """Start a tracker on a changelog that holds so many learners."""
+    """Start a tracker on a changelog with that many learners."""
     name = f"r{uuid4().hex[:8]}"
     commands = bench.commands(name, workload.five_courses(1), PARTITIONS)
     commands.run("topics", "--create", "--all")

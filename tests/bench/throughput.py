@@ -1,4 +1,4 @@
-"""Processor time an event and events a second, beside hand-written loops on the same broker."""
+"""Processor time per event and events per second, compared with hand-written loops on the same broker."""
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from tests.bench.workload import Record
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Who does the work: the tracker with so many templates, or a loop (`templates` 0)."""
+    """Who does the work: the tracker with that many templates, or (`templates` 0) a loop."""
 
     name: str
     templates: int = 0
@@ -32,7 +32,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one run took: seconds of processor time, seconds, bytes at the most."""
+    """What one run took: `cpu` and `seconds` in seconds, `memory` in bytes at its peak."""
 
     events: int
     cpu: float
@@ -81,7 +81,7 @@ class Bench:
 
     @asynccontextmanager
     async def hidden(self, topic: str, partitions: int, records: Sequence[Record]) -> AsyncIterator["Hidden"]:
-        """Records that are on the topic and that nobody sees until they are shown."""
+        """Write records to the topic that nobody sees until they are shown."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bus.kafka,
             transactional_id=f"{topic}-writer",
@@ -114,12 +114,12 @@ class Hidden:
     last: Mapping[TopicPartition, int]
 
     async def show(self) -> None:
-        """Let everybody see the records, all at once."""
+        """Make all records visible at once."""
         await self.producer.commit_transaction()
 
 
 async def measure(bench: Bench, contender: Contender, records: Sequence[Record]) -> Figures:
-    """One run on fresh topics: workers stand ready, then all events appear at once."""
+    """One run on fresh topics: when the workers are ready, all events appear at once."""
     name = f"b{uuid4().hex[:8]}"
     catalog = workload.five_courses(max(1, contender.templates))
     commands = bench.commands(name, catalog, contender.partitions)
@@ -147,7 +147,7 @@ async def measure(bench: Bench, contender: Contender, records: Sequence[Record])
 
 
 async def stand_ready(bench: Bench, contender: Contender, commands: Commands, workers: list[Worker]) -> None:
-    """Start the contender's processes, each when the one before has partitions; `workers` collects them."""
+    """Start the contender's processes one after another, and add them to `workers`."""
     name = commands.parsed.topic_prefix
     for number in range(contender.workers):
         log = bench.folder / f"{name}-{number}.log"

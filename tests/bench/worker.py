@@ -1,4 +1,4 @@
-"""A worker process under measurement: what it has used, and how far it is."""
+"""A worker process that is measured: what it has used, and how far it is."""
 
 import asyncio
 import os
@@ -18,6 +18,7 @@ from tests.bench.loop import READY
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAUSE_SECONDS = 0.02
+"""Between two looks: the error of a measured time."""
 
 
 @dataclass
@@ -59,14 +60,14 @@ class Worker:
 
 
 def machine_cpu() -> float:
-    """Seconds for which the machine's processors were at work since it started, added up."""
+    """Seconds that all the machine's processors together have worked since it started."""
     _, *ticks = Path("/proc/stat").read_text().splitlines()[0].split()
     user, nice, system, _idle, _waiting, *interrupts = map(int, ticks[:8])
     return (user + nice + system + sum(interrupts)) / TICKS
 
 
 def tracker(commands: Commands, log: Path, partitions: int, **settings: str) -> Worker:
-    """The product, as it is shipped; ready with both topics' partitions."""
+    """The product as it is shipped; ready when it has the partitions of both topics."""
     return Worker(commands.start("tracker", log=log, **settings), ": ready at offset", partitions)
 
 
@@ -88,7 +89,7 @@ async def until(condition: Callable[[], bool], within: float, what: str) -> None
 
 
 async def last_records(kafka: str, topic: str, partitions: int) -> dict[TopicPartition, int]:
-    """The offset of the last committed record of each partition that has any; markers are none."""
+    """The offset of the last committed record of each partition that has any; markers do not count."""
     tps = [TopicPartition(topic, p) for p in range(partitions)]
     last = {}
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, isolation_level="read_committed")

@@ -39,7 +39,7 @@ def reader(client: Registry) -> Reader:
 
 @pytest.fixture
 def read(reader: Reader) -> Read:
-    """Reads a record, fetching the writer's schema where the reader asks for it."""
+    """Reads a record, and fetches the writer's schema if the reader asks for it."""
 
     async def read(value: bytes | None, headers: Headers) -> Activity | None:
         source = Source("topic", 3, 7)

@@ -29,7 +29,7 @@ class Message:
 
     @property
     def payload(self) -> Mapping[str, Any]:
-        """What stands inside the single top-level field."""
+        """What the payload's only field holds."""
         payload: Mapping[str, Any]
         (payload,) = self.decoded.values()
         return payload
@@ -46,7 +46,7 @@ def messages() -> list[Message]:
 
 
 def message(name: str) -> Message:
-    """One by its name."""
+    """The recorded message with this name."""
     return _message(FOLDER / f"{name}.json")
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 @dataclass
 class RegistryServer:
-    """`failures` answers that many requests with each status first; `asked` counts the requests by path."""
+    """`failures`: the statuses that answer the next requests. `asked`: how many requests, by path."""
 
     url: str = ""
     texts: dict[int, str] = field(default_factory=dict)
@@ -21,7 +21,7 @@ class RegistryServer:
     authorizations: list[str | None] = field(default_factory=list)
 
     def holds(self, schema_id: int, schema: object) -> None:
-        """Have a schema under an id of one's own choice; text stays as it is."""
+        """Add a schema under this id, its text unchanged."""
         self.texts[schema_id] = schema if isinstance(schema, str) else json.dumps(schema)
 
     async def schema(self, request: web.Request) -> web.Response:
@@ -53,7 +53,7 @@ class RegistryServer:
         return web.json_response({"error_code": failure, "message": "no"}, status=failure)
 
     async def something_else(self, request: web.Request) -> web.Response:
-        """What stands before a registry that is away: status and body as the path says."""
+        """A proxy in front of a registry that is away: answers with the status and body in the path."""
         status, body = int(request.match_info["status"]), request.match_info["body"]
         headers = {"Location": "/login"} if status == 302 else {}
         return web.Response(status=status, text=body, headers=headers)

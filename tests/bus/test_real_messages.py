@@ -1,4 +1,4 @@
-"""Every recorded message reads as what it says, and our bytes are the real producers' bytes."""
+"""Every recorded message is read as what it says, and our bytes are those of the real producers."""
 
 from datetime import datetime
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a message, it ends as one known reason and never as another exception."""
+"""Whatever is wrong with a message, it gets one of the known reasons and never another exception."""
 
 import json
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""The catalog changes while learners go on: each activity is judged by one catalog, whole."""
+"""The catalog changes while learners go on: each activity is judged by one catalog only."""
 
 import asyncio
 from collections import defaultdict
@@ -26,8 +26,10 @@ from tests import pages
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 COURSE = "course-v1:DemoX+Kafka101+2026"
 TEMPLATES = 40
+"""So many that a half-applied catalog would show in some learner's badges."""
 RATE = 1_000
 SECONDS = 8
+"""Events per second, and long enough for three catalogs to be published meanwhile."""
 
 
 def one_course(*names: str) -> str:
@@ -108,7 +110,7 @@ def test_every_decision_follows_from_the_old_catalog_or_the_new_one(
             for side in ("new", "old", "new"):
                 await asyncio.sleep(SECONDS / 6)
                 await asyncio.to_thread(commands.run, "catalog", "publish", str(files[side]))
-        # when nothing is in between any more
+        # when nothing is under way any more
         wait_for(trackers, "both trackers go by the new catalog", "rules", rules["new"])
         await emit(list(press.publish(passes([RATE * SECONDS]))))
         await settled(commands.parsed, placed, within=60)

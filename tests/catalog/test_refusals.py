@@ -121,7 +121,7 @@ def badge_of(template: str, **more: Any) -> dict[str, Any]:
 
 
 def of_templates(*templates: dict[str, Any]) -> dict[str, Any]:
-    """A catalog of templates of which only what is special is given."""
+    """A catalog of templates; what is not given is as usual."""
     common = {"organization": ORGANIZATION, "name": "Any", "requirements": [requirement()]}
     numbered = [{"id": uuid(number), **common, **template} for number, template in enumerate(templates)]
     return {"version": 1, "organizations": [{"id": ORGANIZATION}], "templates": numbered}
@@ -238,7 +238,7 @@ HOSTILE: tuple[Any, ...] = (
 
 
 def parts(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to each part of a value."""
+    """The path to each part of a value."""
     if way:
         yield way
     for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():

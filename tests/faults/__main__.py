@@ -52,10 +52,10 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("--events", type=int, default=30_000, help="at least so many events a harm")
+    parser.add_argument("--events", type=int, default=30_000, help="events for each harm, at least")
     parser.add_argument("--rate", type=float, default=1_500, help="events a second")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("only", nargs="*", help="words out of the names of the harms")
+    parser.add_argument("only", nargs="*", help="words in the names of the harms to run; none: all")
     return parser.parse_args()
 
 

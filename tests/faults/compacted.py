@@ -1,4 +1,4 @@
-"""Source topics as they are rarely: written in transactions, some aborted, and compacted."""
+"""Rare source topics: written in transactions, of which some were aborted, and compacted."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,9 @@ from tests.faults.configs import alter
 from tests.faults.run import Run
 
 EVENTS = 8_000
+"""Several units of work."""
 TRANSACTION = 100
+"""Records: so small that a unit has committed and aborted ones in it."""
 COMPACTION = {
     "cleanup.policy": "compact",
     "segment.ms": "200",
@@ -24,10 +26,11 @@ COMPACTION = {
     "max.compaction.lag.ms": "1000",
 }
 LIMIT_SECONDS = 120.0
+"""A limit, not a wait: the broker compacts when it likes."""
 
 
 async def compacted_and_transactional(run: Run) -> None:
-    """Fill the sources before any tracker reads, and leave them as compaction left them."""
+    """Fill the sources before any tracker reads, and wait until compaction has removed records."""
     settings = run.commands.parsed
     sources = [topic.name for topic in topics(settings).sources]
     for topic in sources:
@@ -54,7 +57,7 @@ def _emissions(run: Run) -> Iterator[Emission]:
 
 
 async def _send(run: Run, emissions: Sequence[Emission]) -> int:
-    """Write in transactions, every fourth aborted; how many records were committed."""
+    """Write in transactions, every fourth of them aborted; returns how many records were committed."""
     producer = AIOKafkaProducer(
         bootstrap_servers=run.cluster.bootstrap,
         transactional_id=run.name,

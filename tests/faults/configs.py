@@ -1,4 +1,4 @@
-"""Changing a topic's configuration while it is in use."""
+"""Changes a topic's configuration while it is in use."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,12 @@ from streams.kafka import checks
 from streams.kafka.client import admin
 from streams.settings import Settings
 
-# The broker forgets what it is not told again.
+# A request replaces the whole configuration of the topic, so these go with it.
 KEPT = ("cleanup.policy", "max.message.bytes", "retention.ms")
 
 
 async def alter(settings: Settings, topic: str, configs: Mapping[str, str]) -> None:
-    """Set `configs` of a topic, and keep what our own topics are made with."""
+    """Set `configs` of a topic; what our own topics are created with stays."""
     async with admin(settings) as client:
         found = (await checks.configs(client, [topic]))[topic]
         wanted = {name: found[name] for name in KEPT} | dict(configs)

@@ -12,12 +12,13 @@ from streams.sandbox.commands import Commands
 from streams.sandbox.process import Process, tail
 
 PAUSE_SECONDS = 0.5
+"""A supervisor's pause before it starts a worker again."""
 READY = ": ready at offset"
 
 
 @dataclass
 class Worker:
-    """One place in the fleet: `process` is None between an end and the next start."""
+    """A worker of the fleet by its name, through restarts: `process` is None between two of them."""
 
     name: str
     log: Path
@@ -36,7 +37,7 @@ class Worker:
 
 
 class Fleet:
-    """Trackers under one set of settings; one that ends by itself is started again, without its own fault.
+    """Trackers with the same settings; one that ends by itself is started again, without its built-in fault.
 
     With `static`, each has its name as its instance id.
     """
@@ -63,7 +64,7 @@ class Fleet:
             process.kill()
 
     def start(self, name: str, **settings: str) -> Worker:
-        """Start a worker; `settings` hold for it until it ends."""
+        """Start a worker; `settings` are for this start only."""
         worker = self.workers.setdefault(name, Worker(name, self._folder / f"{name}.log"))
         worker.wanted = True
         worker.begun = worker.log.stat().st_size if worker.log.exists() else 0
@@ -74,7 +75,7 @@ class Fleet:
         return worker
 
     async def stop(self, name: str) -> int:
-        """End a worker as an operator does, and leave it so; its exit code."""
+        """End a worker as an operator does, for good; returns its exit code."""
         worker = self.workers[name]
         process, worker.wanted, worker.process = worker.process, False, None
         code = await asyncio.to_thread(process.stop, 40.0) if process else 0
@@ -82,7 +83,7 @@ class Fleet:
         return code
 
     def pause(self, name: str) -> None:
-        """Stop a worker's clock."""
+        """Freeze a worker."""
         process = self.workers[name].process
         if process is not None:
             process.send(signal.SIGSTOP)
@@ -100,12 +101,12 @@ class Fleet:
             process.send(signal.SIGKILL)
 
     def is_ready(self, name: str) -> bool:
-        """Whether a worker that runs has partitions, as its log has it since its last start."""
+        """Whether a worker has got partitions since its last start, according to its log."""
         worker = self.workers[name]
         return worker.said(READY, since=worker.begun) > 0
 
     def abandon(self, worker: Worker) -> None:
-        """Let a paused worker go on whose place was given to another; it is not started again."""
+        """Let a paused worker go on after another took its place; it is not started again."""
         assert worker.process is not None
         self._abandoned.append(worker.process)
         worker.process.send(signal.SIGCONT)

@@ -24,11 +24,16 @@ from tests.faults.run import Harm, Run
 from tests.faults.worker import STEPS
 
 PATIENCE = 60.0
+"""Seconds until a harm that should have struck is taken to have failed."""
 QUIET_SECONDS = 1.5
+"""After a rebalance its partitions get ready in less."""
 OUTAGE_SECONDS = 20.0
+"""Twice what a request to the registry may take: units meet the outage, and try again in it."""
 BROKER_AWAY_SECONDS = 8.0
+"""Longer than the sandbox's controller waits for a broker (3 s): its leaderships move."""
 POISON = "3"
 NEWCOMERS = 500_000
+"""Learner ids above those of every term."""
 
 
 async def kill_at_random(run: Run) -> int:
@@ -163,7 +168,7 @@ async def records_too_large(run: Run) -> int:
 
 
 def without_value(emission: Emission) -> Emission:
-    """What is left in the dead letters of a record that is larger than they take."""
+    """What the dead letters keep of a record that is larger than they can take."""
     if emission.value is None or len(emission.value) < 2_000_000:
         return emission
     return replace(emission, value=None, headers=(), happening=None, fault="too large", fate="dead letter")
@@ -172,7 +177,7 @@ def without_value(emission: Emission) -> Emission:
 async def state_at_its_bound(run: Run) -> int:
     press = Publisher(run.ids, run.name, seed=99)
     learners = range(NEWCOMERS, NEWCOMERS + 3)
-    # Within, too large, within for those who are there; too large at once for one who is new.
+    # For three learners small, too large, small again; for a new one too large at once.
     run.extra += press.publish(_passing(learners, "W" * 400_000))
     run.extra += press.publish(_passing(learners, "T" * 700_000))
     run.extra += press.publish(_passing([NEWCOMERS + 7], "T" * 700_000))
@@ -192,7 +197,7 @@ async def nothing_more(run: Run) -> int:
 
 
 async def _all_ready(run: Run) -> None:
-    """Every worker that runs owns partitions, and the group has come to rest."""
+    """Wait until every running worker owns partitions and no rebalance is going on."""
 
     def ready() -> bool:
         return all(run.fleet.is_ready(name) for name in run.fleet.running)
@@ -213,7 +218,7 @@ async def _members(run: Run, count: int) -> None:
 
 
 async def _ends_or_joins(worker: Worker, ends: int, ready: int) -> None:
-    """Return when the worker has ended more than `ends` times, or got ready more than `ready` times."""
+    """Wait until the worker has ended more than `ends` times, or got ready more than `ready` times."""
     await until(
         lambda: len(worker.exits) > ends or worker.said(READY) > ready,
         PATIENCE,
@@ -226,7 +231,7 @@ async def _ends(process: Process) -> None:
 
 
 async def _quiet(run: Run) -> None:
-    """Return when no partition has changed hands for `QUIET_SECONDS`."""
+    """Wait until no partition has changed its owner for `QUIET_SECONDS`."""
     began = asyncio.get_running_loop().time()
     known, since = run.fleet.lines(READY), began
     while (now := asyncio.get_running_loop().time()) - since < QUIET_SECONDS:
@@ -242,7 +247,7 @@ async def _all_sent(run: Run) -> None:
 
 
 async def _two_end_with(run: Run, fault: str) -> int:
-    """The fault strikes a worker early, and another one late; how often the worker ended by itself."""
+    """Let the fault strike one worker early and another late; returns how often they ended by themselves."""
     blows = 0
     for nth in (3, 20):
         await _all_ready(run)
@@ -269,7 +274,7 @@ def _passing(learners: "range | list[int]", name: str) -> Iterator[Happening]:
 
 
 async def _register_with_another_field(run: Run) -> int:
-    """A newer writer's schema of the passing status: the id. Its one more field comes last: a text."""
+    """Register a newer writer's schema of the passing status, with one more field, a text; returns its id."""
     schema = schemas.schema(lms.PASSING)
     schema = schema | {"fields": [*schema["fields"], {"name": "note", "type": "string", "default": ""}]}
     subject = f"{topics(run.commands.parsed).badges.name}-{lms.PASSING}.CloudEvent"

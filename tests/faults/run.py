@@ -33,12 +33,14 @@ from tests.faults.fleet import Fleet
 
 CATALOG = Path(lms.__file__).with_name("catalog.yaml")
 LEARNERS_A_TERM = 300
+"""17,000 events a term; a run is one term after another."""
 SETTLE_SECONDS = 150.0
+"""A limit, not a wait: a session (8 s), a rebalance (30 s) and an endless commit (60 s) fit into it."""
 
 
 @dataclass
 class Run:
-    """What a harm may lay its hands on."""
+    """What a harm may act on."""
 
     cluster: Kafka
     registry: Apicurio
@@ -57,11 +59,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """What is done to a run while it goes on, and what is then right.
+    """What is done to a run while it goes on, and what outcome is right then.
 
-    `prepare` comes before the trackers start; `do` returns how often it struck. `refuses` says which
-    activities must end in the dead letters instead of being judged (it is given the progress that would
-    follow); `becomes` says of an emission what the comparison should expect in its place.
+    `prepare` comes before the trackers start. `do` returns how often it struck. `refuses` says which
+    activities must end in the dead letters instead of being judged; its second argument is the progress that
+    would follow. `becomes` gives the emission that the comparison should expect in place of another.
     """
 
     name: str
@@ -90,7 +92,7 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        """Whether the harm struck as often as it should have and nothing at all is wrong."""
+        """Whether the harm struck as often as it should have, and the audit found no fault."""
         return self.verdict.is_good and self.blows >= self.harm.at_least
 
 
@@ -202,7 +204,7 @@ def _commands(
 
 
 def security(cluster: Kafka, folder: Path) -> dict[str, str]:
-    """The settings by which our commands are let into `cluster`."""
+    """The settings with which our commands may use `cluster`."""
     if cluster.security == "PLAINTEXT":
         return {}
     password = folder / "password"
@@ -222,7 +224,7 @@ def faults(verdict: Verdict, *names: str) -> int:
 
 
 def words(verdict: Verdict) -> Iterable[str]:
-    """The faults of an audit, a line each kind."""
+    """The faults of an audit, one line per kind."""
     for name, places in verdict.faults.items():
         if places:
             yield f"{name}: {len(places)}, such as {', '.join(places[:5])}"

@@ -35,7 +35,7 @@ def placed() -> list[Placed]:
 
 @pytest.fixture(scope="module")
 def right(placed: Sequence[Placed]) -> Traces:
-    """What a faultless run leaves."""
+    """What a run without faults leaves."""
     emissions = {(p.emission.topic, p.partition, p.offset): p.emission for p in placed}
     activities = [_activity(p) for p in placed if _is_relevant(p.emission)]
     progress, decisions = core_run(COMPILED, activities, emissions)
