@@ -91,7 +91,11 @@ class CatalogInForce:
         Raises `ConfigurationError` if neither the topic nor the file holds a catalog.
         """
         async with reader(self._settings) as consumer:
-            offset = await self._read_last(consumer)
+            return await self.load_from(consumer)
+
+    async def load_from(self, consumer: AIOKafkaConsumer) -> int:
+        """Load with a consumer that is already started."""
+        offset = await self._read_last(consumer)
         if self._document is None:
             self._read_file()
         return offset
@@ -188,10 +192,9 @@ async def publish(settings: Settings, topic: str, text: bytes, name: str) -> Non
     log.info("published %s", name)
 
 
-async def history(settings: Settings, topic: str) -> list[Revision]:
+async def history(consumer: AIOKafkaConsumer, topic: str) -> list[Revision]:
     """Every revision that was published, oldest first."""
-    async with reader(settings) as consumer:
-        revisions, _ = await _read(consumer, TopicPartition(topic, 0))
+    revisions, _ = await _read(consumer, TopicPartition(topic, 0))
     return revisions
 
 

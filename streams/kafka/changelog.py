@@ -2,7 +2,9 @@
 
 import logging
 import time
+from dataclasses import dataclass
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from streams import metrics
@@ -11,34 +13,55 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
+POLL_MS = 200
+"""How long to wait for records; the end is reached without waiting, so it is seldom felt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a partition held: each key's last value, and how many records that took."""
+
+    rows: dict[bytes, bytes]
+    records: int
+
+
+async def read(consumer: AIOKafkaConsumer, tp: TopicPartition) -> Read:
+    """The last committed value of each key in a changelog's partition; deleted keys are left out.
+
+    `consumer` belongs to no group and reads what was committed; `tp` is assigned to it.
+    """
+    # Before the assignment: once aiokafka fetches, a broker answers each question only after a fetch.
+    end = (await consumer.end_offsets([tp]))[tp]
+    begin = (await consumer.beginning_offsets([tp]))[tp]
+    consumer.assign([tp])
+    consumer.seek(tp, begin)
+    rows: dict[bytes, bytes] = {}
+    count = 0
+    # `position`, not the last record: control records at the end are never delivered.
+    while (await consumer.position(tp)) < end:
+        for records in (await consumer.getmany(tp, timeout_ms=POLL_MS)).values():
+            count += len(records)
+            for record in records:
+                if record.value is None:
+                    rows.pop(record.key, None)
+                else:
+                    rows[record.key] = record.value
+    return Read(rows, count)
+
 
 async def read_table(settings: Settings, changelog: str, partition: int) -> dict[bytes, bytes]:
-    """The last committed value of each key in a changelog's partition; deleted keys are left out.
+    """A partition's table as its new owner finds it.
 
     Nobody may be writing: the caller has fenced the previous owner, whose open transaction is thereby
     ended, so the high watermark is the end of what will ever be read.
     """
     began = time.monotonic()
-    state: dict[bytes, bytes] = {}
-    count = 0
-    tp = TopicPartition(changelog, partition)
     async with reader(settings) as consumer:
-        # Asked before the assignment: aiokafka's fetcher must not change its isolation while it fetches.
-        end = (await consumer.end_offsets([tp]))[tp]
-        begin = (await consumer.beginning_offsets([tp]))[tp]
-        consumer.assign([tp])
-        consumer.seek(tp, begin)
-        # `position`, not the last record: control records at the end are never delivered.
-        while (await consumer.position(tp)) < end:
-            for records in (await consumer.getmany(tp, timeout_ms=200)).values():
-                count += len(records)
-                for record in records:
-                    if record.value is None:
-                        state.pop(record.key, None)
-                    else:
-                        state[record.key] = record.value
+        found = await read(consumer, TopicPartition(changelog, partition))
     seconds = time.monotonic() - began
     metrics.RECOVERY_SECONDS.labels(changelog, str(partition)).set(seconds)
-    metrics.RECOVERY_RECORDS.labels(changelog).inc(count)
-    log.info("%s-%d: %d records, %d keys in %.1f s", changelog, partition, count, len(state), seconds)
-    return state
+    metrics.RECOVERY_RECORDS.labels(changelog).inc(found.records)
+    log.info(
+        "%s-%d: %d records, %d keys in %.1f s", changelog, partition, found.records, len(found.rows), seconds
+    )
+    return found.rows

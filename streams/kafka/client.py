@@ -27,8 +27,13 @@ from streams.settings import Settings, read_secret
 log = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
+"""As long as a broker takes to restart, with room; after that a supervisor's restart shows the trouble."""
 TRANSACTION_SECONDS = 30
+"""A broker ends the transaction of a worker that died after so long; until then readers wait before it."""
 FETCH_BYTES = 4 * 1024 * 1024
+"""Of one partition at once. aiokafka's 1 MiB makes reading a whole table take more round trips."""
+FETCH_WAIT_MS = 20
+"""How long a broker waits with an empty answer, and thereby with its answers to what else is asked of it."""
 REFUSALS = (AuthenticationFailedError, SaslAuthenticationFailed)
 
 
@@ -60,7 +65,7 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 async def start(client: Client, settings: Settings, *, within: float = START_SECONDS) -> None:
-    """Start `client`, again and again while the brokers are away; after `within` seconds: `FatalError`."""
+    """Start `client`, trying again while the brokers are away; after `within` seconds: `FatalError`."""
     try:
         async for attempt in stamina.retry_context(
             on=_worth_another_try, timeout=within, attempts=None, wait_initial=0.2, wait_max=5.0
@@ -90,10 +95,13 @@ async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 @asynccontextmanager
-async def reader(settings: Settings, *, fetch_wait_ms: int = 20) -> AsyncIterator[AIOKafkaConsumer]:
+async def reader(
+    settings: Settings, *, fetch_wait_ms: int = FETCH_WAIT_MS
+) -> AsyncIterator[AIOKafkaConsumer]:
     """A started consumer that belongs to no group and sees only what was committed.
 
-    Whatever else it asks a broker waits behind a fetch that has nothing to bring, `fetch_wait_ms` at most.
+    A broker answers a client in order: while the consumer fetches, any other request to it waits until the
+    fetch is answered, which takes `fetch_wait_ms` where there is nothing to fetch.
     """
     consumer = AIOKafkaConsumer(
         **connection(settings),

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from streams.catalog import CatalogDocument, TemplateDeclaration, in_force, load_catalog
-from streams.catalog.in_force import CatalogInForce, Revision
+from streams.catalog.in_force import Revision
 from streams.errors import CatalogError, ConfigurationError
 from streams.kafka.topics import topics
+from streams.operate.site import Site, site
 from streams.settings import Settings
 
 
@@ -16,10 +17,10 @@ async def publish(settings: Settings, text: bytes, now: datetime) -> list[str]:
     Raises `CatalogError` with every fault where it is refused.
     """
     document = load_catalog(text)
-    topic = topics(settings).catalog.name
-    before = await _in_force(settings, topic)
+    async with site(settings) as here:
+        before = await _in_force(here)
     name = f"{document.revision}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    await in_force.publish(settings, topic, text, name)
+    await in_force.publish(settings, topics(settings).catalog.name, text, name)
     return [f"published {name}", *(differences(before, document) if before else ())]
 
 
@@ -28,30 +29,29 @@ async def show(settings: Settings, published: str | None = None) -> tuple[str, s
 
     Raises `ConfigurationError` where there is none.
     """
-    topic = topics(settings).catalog.name
-    current = CatalogInForce(settings, topic)
-    if published is None:
-        await current.load()
-    for revision in await in_force.history(settings, topic):
-        if revision.name == (published or current.revision):
-            return revision.name, in_force.unpack(revision.value).decode()
+    async with site(settings) as here:
+        name = published or (await here.catalog()).revision
+        revisions = await here.catalogs()
+    for revision in revisions:
+        if revision.name == name:
+            return name, in_force.unpack(revision.value).decode()
     if published is not None:
         raise ConfigurationError(f"no catalog {published} was published: see `catalog history`")
     if settings.catalog is None:
         raise ConfigurationError("no catalog is in force")
-    return current.revision, settings.catalog.read_text(encoding="utf-8")
+    return name, settings.catalog.read_text(encoding="utf-8")
 
 
 async def history(settings: Settings) -> list[str]:
     """A line for each revision that was published, oldest first."""
-    revisions = await in_force.history(settings, topics(settings).catalog.name)
+    async with site(settings) as here:
+        revisions = await here.catalogs()
     return [_line(revision) for revision in revisions] or ["nothing was published: the file is in force"]
 
 
-async def published(settings: Settings) -> list[tuple[str, str]]:
-    """For each acceptable revision, oldest first: its name, and the revision that decisions say."""
-    revisions = await in_force.history(settings, topics(settings).catalog.name)
-    documents = ((revision.name, _document(revision)) for revision in revisions)
+async def published(here: Site) -> list[tuple[str, str]]:
+    """For each acceptable revision, oldest first: its name, and the hash of its rules that decisions name."""
+    documents = ((revision.name, _document(revision)) for revision in await here.catalogs())
     return [(name, document.compiled.revision) for name, document in documents if document is not None]
 
 
@@ -88,10 +88,8 @@ def _document(revision: Revision) -> CatalogDocument | None:
         return None
 
 
-async def _in_force(settings: Settings, topic: str) -> CatalogDocument | None:
-    current = CatalogInForce(settings, topic)
+async def _in_force(here: Site) -> CatalogDocument | None:
     try:
-        await current.load()
+        return (await here.catalog()).document
     except ConfigurationError:
         return None
-    return current.document

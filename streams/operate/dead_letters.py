@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,14 +14,15 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.errors import ConfigurationError, FatalError
 from streams.headers import Headers, header
-from streams.kafka.client import connection, partition_of, partitions_of, reader, records, start
+from streams.kafka.client import connection, partition_of, start
 from streams.kafka.dead_letters import AGENT, DETAIL, ORIGIN, REASON, REDRIVEN, left_at
 from streams.kafka.origin import origin_headers
-from streams.kafka.topics import Topic, topics
+from streams.operate.site import Site, site
 from streams.settings import Settings
 
 OURS = frozenset({REASON, DETAIL, AGENT, ORIGIN})
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
+"""More than any topic takes: how large a record may be is for the broker to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +87,8 @@ class Redriven:
 
 async def letters(settings: Settings, wanted: Filter) -> list[Letter]:
     """The letters of both workers that `wanted` takes, oldest first."""
-    workers = {source.name: prefix for prefix, _, source in _workers(settings)}
-    kept: dict[str, list[ConsumerRecord]] = {name: [] for name in workers}
-    async with reader(settings) as consumer:
-        tps = [tp for name in workers for tp in await partitions_of(consumer, name)]
-        # All offsets first: aiokafka does not answer about them once it has fetched.
-        begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-        for tp in tps:
-            kept[tp.topic] += [record async for record in records(consumer, tp, begins[tp], ends[tp])]
-    found = [letter for name, some in kept.items() for letter in _letters(workers[name], some)]
+    async with site(settings) as here:
+        found = [letter for worker in _workers(here) for letter in await _letters(here, worker)]
     return sorted(filter(wanted.takes, found), key=_order)
 
 
@@ -102,24 +96,25 @@ async def redrive(settings: Settings, wanted: Filter) -> Redriven:
     """Send letters once more to the agent that judges them.
 
     The record keeps its bytes, headers and key; its origin becomes its place among the dead letters, under an
-    epoch that rises with each redrive, for letters may be sent in any order, and a learner's watermark lets
-    only what is higher pass. In the same transaction a mark is left there, so that nothing is sent twice
+    epoch that rises with each redrive, because letters may be sent in any order, and a learner's watermark
+    lets only what is higher pass. In the same transaction a mark is left there, so that nothing is sent twice
     unless `wanted.redriven` says so.
     """
     epoch = time.time_ns() // 1_000_000
     sent: list[str] = []
     gone: list[str] = []
     meant: list[Letter] = []
-    for _, target, source in _workers(settings):
-        # One transactional id for each topic: of two that redrive at once, one is fenced and sends nothing.
-        async with _producer(settings, f"{source.name}-redrive") as producer:
-            found = await letters(settings, replace(wanted, redriven=True))
-            found = [letter for letter in found if letter.record.topic == source.name]
-            meant += found
-            due = [(letter, await _whole(settings, letter)) for letter in found if wanted.takes(letter)]
-            whole = [(letter, record) for letter, record in due if record is not None]
-            if whole:
-                await _send(producer, whole, epoch, target, source)
+    async with site(settings) as here:
+        for worker in _workers(here):
+            # One transactional id for a topic: of two who redrive at once, one is fenced and sends nothing.
+            async with _producer(settings, f"{worker.letters}-redrive") as producer:
+                found = await _letters(here, worker)
+                ours = sorted(filter(replace(wanted, redriven=True).takes, found), key=_order)
+                meant += ours
+                due = [(letter, await _whole(here, letter)) for letter in ours if wanted.takes(letter)]
+                whole = [(letter, record) for letter, record in due if record is not None]
+                if whole:
+                    await _send(producer, worker, whole, epoch)
             sent += [letter.id for letter, _ in whole]
             gone += [letter.id for letter, record in due if record is None]
     before = [letter.id for letter in meant if not wanted.takes(letter)]
@@ -142,22 +137,29 @@ def shown(letter: Letter) -> Iterator[str]:
         yield f"header    {_printable(name.encode())}={_printable(value or b'')}"
 
 
-def _workers(settings: Settings) -> tuple[tuple[str, Topic, Topic], ...]:
-    """For each worker: the prefix of its letters' ids, where they are sent again, where they are."""
-    names = topics(settings)
-    return (("", names.activities, names.dead_letters), ("relay:", names.decisions, names.relay_dead_letters))
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """Whose letters: the `prefix` of their ids, the topic they are in, and the one they are sent again to."""
+
+    prefix: str
+    letters: str
+    target: str
 
 
-def _letters(prefix: str, kept: Iterable[ConsumerRecord]) -> list[Letter]:
-    marked: set[str] = set()
-    found: list[ConsumerRecord] = []
-    for record in kept:
-        mark = _text(record.headers, REDRIVEN)
-        if mark:
-            marked.add(mark)
-        else:
-            found.append(record)
-    return [_letter(prefix, record, marked) for record in found]
+def _workers(here: Site) -> tuple[_Worker, _Worker]:
+    names = here.topics
+    return (
+        _Worker("", names.dead_letters.name, names.activities.name),
+        _Worker("relay:", names.relay_dead_letters.name, names.decisions.name),
+    )
+
+
+async def _letters(here: Site, worker: _Worker) -> list[Letter]:
+    tps = await here.partitions(worker.letters)
+    begins, ends = await here.begins(tps), await here.ends(tps)
+    kept = [record for tp in tps async for record in here.records(tp, begins[tp], ends[tp])]
+    marked = {_text(record.headers, REDRIVEN) for record in kept}
+    return [_letter(worker.prefix, record, marked) for record in kept if not _text(record.headers, REDRIVEN)]
 
 
 def _letter(prefix: str, record: ConsumerRecord, marked: set[str]) -> Letter:
@@ -187,79 +189,75 @@ async def _producer(settings: Settings, transactional_id: str) -> AsyncIterator[
             await producer.stop()
 
 
-async def _whole(settings: Settings, letter: Letter) -> ConsumerRecord | None:
+async def _whole(here: Site, letter: Letter) -> ConsumerRecord | None:
     """The record that was set aside; None where it was left at its origin and is there no longer."""
     if letter.record.value is not None:
         return letter.record
     place = left_at(letter.record.headers)
     if place is None:
         return None
-    if (
-        place.topic in {source.name for source in topics(settings).sources}
-        and place.epoch != settings.source_epoch
-    ):
+    sources = {source.name for source in here.topics.sources}
+    if place.topic in sources and place.epoch != here.settings.source_epoch:
         return None  # another record is there by now
     tp = TopicPartition(place.topic, place.partition)
-    async with reader(settings) as consumer:
-        if tp not in await partitions_of(consumer, tp.topic):
-            return None
-        begin, end = await consumer.beginning_offsets([tp]), await consumer.end_offsets([tp])
-        if begin[tp] <= place.offset < end[tp]:
-            async for record in records(consumer, tp, place.offset, place.offset + 1):
-                return record
+    if tp not in await here.partitions(tp.topic):
+        return None
+    begins, ends = await here.begins([tp]), await here.ends([tp])
+    if begins[tp] <= place.offset < ends[tp]:
+        async for record in here.records(tp, place.offset, place.offset + 1):
+            return record
     return None
 
 
 async def _send(
-    producer: AIOKafkaProducer,
-    due: list[tuple[Letter, ConsumerRecord]],
-    epoch: int,
-    target: Topic,
-    source: Topic,
+    producer: AIOKafkaProducer, worker: _Worker, due: list[tuple[Letter, ConsumerRecord]], epoch: int
 ) -> None:
-    partitions = len(await producer.partitions_for(target.name))
+    partitions = len(await producer.partitions_for(worker.target))
     if not partitions:
-        raise ConfigurationError(f"topic {target.name} does not exist")
+        raise ConfigurationError(f"topic {worker.target} does not exist")
     sent: list[asyncio.Future[Any]] = []
-    # Where it is fenced, aiokafka leaves futures behind that nobody can await, and they would all be told.
+    # Fenced, aiokafka leaves futures that nobody can await, and each would be reported when it is collected.
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     try:
         async with producer.transaction():
             for letter, record in due:
-                async for one in _sending(producer, letter, record, epoch, target, source, partitions):
-                    sent.append(one)  # noqa: PERF401 (of a failure in between, those before are known)
+                for one in (_again(worker, letter, record, epoch, partitions), _mark(worker, letter)):
+                    sent.append(await producer.send(**one))  # noqa: PERF401 (those before a failure are known)
             # A batch that failed does not fail aiokafka's transaction.
             await asyncio.gather(*sent)
     except ProducerFenced:
-        raise FatalError(f"somebody else redrives {source.name} just now: nothing was sent") from None
+        raise FatalError(f"somebody else redrives {worker.letters} just now: nothing was sent") from None
     except KafkaError as error:
-        raise FatalError(f"nothing was sent to {target.name}: {error!r}") from error
+        raise FatalError(f"nothing was sent to {worker.target}: {error!r}") from error
     finally:
         await asyncio.gather(*sent, return_exceptions=True)
 
 
-async def _sending(
-    producer: AIOKafkaProducer,
-    letter: Letter,
-    record: ConsumerRecord,
-    epoch: int,
-    target: Topic,
-    source: Topic,
-    partitions: int,
-) -> AsyncIterator[asyncio.Future[Any]]:
-    place = letter.record
+def _again(
+    worker: _Worker, letter: Letter, record: ConsumerRecord, epoch: int, partitions: int
+) -> dict[str, Any]:
+    """The record as it is sent again: first where the letter is, from now on."""
     original = [(name, value) for name, value in record.headers if name not in OURS]
-    yield await producer.send(
-        target.name,
-        key=record.key,
-        value=record.value,
-        headers=[*original, *origin_headers(place, epoch)],
-        partition=partition_of(record.key or b"", partitions),
-    )
+    return {
+        "topic": worker.target,
+        "key": record.key,
+        "value": record.value,
+        "headers": [*original, *origin_headers(letter.record, epoch)],
+        "partition": partition_of(record.key or b"", partitions),
+    }
+
+
+def _mark(worker: _Worker, letter: Letter) -> dict[str, Any]:
+    """What is left in the letter's partition, so that it is not sent twice."""
+    place = letter.record
     mark = f"{place.partition}:{place.offset}".encode()
-    yield await producer.send(
-        source.name, key=place.key, value=b"", headers=[(REDRIVEN, mark)], partition=place.partition
-    )
+    return {
+        "topic": worker.letters,
+        "key": place.key,
+        "value": b"",
+        "headers": [(REDRIVEN, mark)],
+        "partition": place.partition,
+    }
 
 
 def _order(letter: Letter) -> tuple[int, str, int, int]:

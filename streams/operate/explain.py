@@ -17,12 +17,9 @@ from streams.badges import (
     standing,
 )
 from streams.catalog import CatalogDocument
-from streams.catalog.in_force import CatalogInForce
 from streams.errors import ConfigurationError
-from streams.kafka.changelog import read_table
-from streams.kafka.client import partition_of, partitions_of, reader
-from streams.kafka.topics import topics
 from streams.operate.catalog import published
+from streams.operate.site import Site, site
 from streams.settings import Settings
 
 
@@ -31,13 +28,13 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
 
     Raises `ConfigurationError` for a template that neither the catalog nor the learner's progress has.
     """
-    names = topics(settings)
-    catalogs = CatalogInForce(settings, names.catalog.name)
-    await catalogs.load()
-    progress = await read_progress(settings, learner)
-    # Of several with the same rules the first; which of them was in force nobody wrote down.
+    async with site(settings) as here:
+        catalogs = await here.catalog()
+        progress = await read_progress(here, learner)
+        revisions = await published(here)
+    # Of several with the same rules the first: nobody wrote down which of them was in force.
     names_by_rules = {catalogs.compiled.revision: catalogs.revision}
-    names_by_rules |= {rules: name for name, rules in reversed(await published(settings))}
+    names_by_rules |= {rules: name for name, rules in reversed(revisions)}
     lines = [f"learner {learner}, by catalog {catalogs.revision}"]
     if progress is None:
         return [*lines, "no relevant activity has been seen"]
@@ -52,15 +49,9 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
     return lines
 
 
-async def read_progress(settings: Settings, learner: int) -> Progress | None:
+async def read_progress(here: Site, learner: int) -> Progress | None:
     """A learner's progress as it was last committed; None where there is none."""
-    changelog = topics(settings).progress.name
-    key = b"%d" % learner
-    async with reader(settings) as consumer:
-        partitions = len(await partitions_of(consumer, changelog))
-    if not partitions:
-        raise ConfigurationError(f"topic {changelog} does not exist")
-    raw = (await read_table(settings, changelog, partition_of(key, partitions))).get(key)
+    raw = await here.value(here.topics.progress.name, b"%d" % learner)
     return None if raw is None else load(orjson.loads(raw))
 
 

@@ -11,16 +11,13 @@ from typing import Any, Literal
 
 import orjson
 
-from streams.catalog.in_force import CatalogInForce
 from streams.clock import Clock, Patience
 from streams.errors import ConfigurationError, FatalError
 from streams.issuers import outcomes
 from streams.issuers.client import Http
 from streams.issuers.issuer import Call, drive
 from streams.issuers.outcomes import IssuedBadge, Outcome
-from streams.kafka.changelog import read_table
-from streams.kafka.client import partitions_of, reader
-from streams.kafka.topics import topics
+from streams.operate.site import Site, site
 from streams.relay.issuance import Issuance, done, load
 from streams.relay.organizations import Limits, Organization, Organizations, TemplateTerms, terms
 from streams.settings import Settings
@@ -106,20 +103,18 @@ async def reports(settings: Settings, wanted: Sequence[str]) -> AsyncIterator[Re
     Raises `ConfigurationError` for an organization that the catalog does not have or whose key is missing,
     `FatalError` if the issuer does not answer.
     """
-    names = topics(settings)
-    catalogs = CatalogInForce(settings, names.catalog.name)
-    await catalogs.load()
-    http, clock = Http(), Clock()
-    limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
-    organizations = Organizations(limits, http, clock)
-    organization_terms, templates = terms(catalogs.document)
-    organizations.take(organization_terms, templates)
-    try:
-        for organization in _wanted(organizations, wanted):
-            own = [of for of in templates.values() if of.organization == organization.id]
-            yield await _report(settings, organization, own, clock)
-    finally:
-        await http.close()
+    async with site(settings) as here:
+        organization_terms, templates = terms((await here.catalog()).document)
+        http, clock = Http(), Clock()
+        limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
+        organizations = Organizations(limits, http, clock)
+        organizations.take(organization_terms, templates)
+        try:
+            for organization in _wanted(organizations, wanted):
+                own = [of for of in templates.values() if of.organization == organization.id]
+                yield await _report(here, organization, own, clock)
+        finally:
+            await http.close()
 
 
 def _wanted(organizations: Organizations, wanted: Sequence[str]) -> list[Organization]:
@@ -137,12 +132,12 @@ def _wanted(organizations: Organizations, wanted: Sequence[str]) -> list[Organiz
 
 
 async def _report(
-    settings: Settings, organization: Organization, templates: Sequence[TemplateTerms], clock: Clock
+    here: Site, organization: Organization, templates: Sequence[TemplateTerms], clock: Clock
 ) -> Report:
     own = {template.id for template in templates}
-    before = await _table(settings, own)
+    before = await _table(here, own)
     listed = [badge for template in templates for badge in await _listed(organization, template, clock)]
-    after = await _table(settings, own)
+    after = await _table(here, own)
     held = organization.issuer.held
     # What the relay did meanwhile is no difference.
     differences = set(compare(before, listed, held)) & set(compare(after, listed, held))
@@ -190,14 +185,7 @@ async def _ask(organization: Organization, clock: Clock, call: Call[Any]) -> Out
     return await organization.ask(call)
 
 
-async def _table(settings: Settings, templates: Collection[str]) -> dict[str, Issuance]:
-    changelog = topics(settings).issuances.name
-    async with reader(settings) as consumer:
-        places = await partitions_of(consumer, changelog)
-    if not places:
-        raise FatalError(f"topic {changelog} does not exist")
-    table: dict[str, Issuance] = {}
-    for place in places:
-        raw = await read_table(settings, changelog, place.partition)
-        table |= {badge.decode(): load(orjson.loads(value)) for badge, value in raw.items()}
+async def _table(here: Site, templates: Collection[str]) -> dict[str, Issuance]:
+    rows = here.rows(here.topics.issuances.name)
+    table = {badge.decode(): load(orjson.loads(raw)) async for badge, raw in rows}
     return {badge: issuance for badge, issuance in table.items() if issuance.template in templates}

@@ -5,17 +5,15 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.structs import ConsumerRecord
+from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.badges import Activity
 from streams.bus import schemas
 from streams.bus.reader import Reader, SchemaNeeded
 from streams.bus.registry import Registry
-from streams.errors import ConfigurationError, UnreadableError
-from streams.kafka.client import partitions_of, reader, records
+from streams.errors import UnreadableError
 from streams.kafka.origin import on_the_bus
-from streams.kafka.topics import topics
+from streams.operate.site import Site, site
 from streams.settings import Settings
 
 
@@ -35,14 +33,14 @@ async def record(
     await registry.start()
     try:
         bus = Reader(registry, "record", schemas.event_types() - schemas.BADGE_EVENTS)
-        async with reader(settings) as consumer:
-            wanted = dict.fromkeys(names or (topic.name for topic in topics(settings).sources))
-            # All offsets first: aiokafka does not answer about times once it fetches.
-            stretches = [s for name in wanted for s in await _stretches(consumer, name, since)]
+        async with site(settings) as here:
+            wanted = dict.fromkeys(names or (topic.name for topic in here.topics.sources))
+            # All ends first: what arrives while the command runs is not waited for.
+            stretches = [s for name in wanted for s in await _stretches(here, name, since)]
             after = -math.inf if since is None else _milliseconds(since)
             before = math.inf if until is None else _milliseconds(until)
             for tp, begin, end in stretches:
-                async for found in records(consumer, tp, begin, end):
+                async for found in here.records(tp, begin, end):
                     if not after <= found.timestamp < before:
                         continue
                     line = await _line(bus, found, settings.source_epoch, report)
@@ -52,20 +50,12 @@ async def record(
         await registry.stop()
 
 
-async def _stretches(
-    consumer: AIOKafkaConsumer, topic: str, since: datetime | None
-) -> list[tuple[TopicPartition, int, int]]:
+async def _stretches(here: Site, topic: str, since: datetime | None) -> list[tuple[TopicPartition, int, int]]:
     """Each partition with the offsets to begin at and to end before."""
-    partitions = await partitions_of(consumer, topic)
-    if not partitions:
-        raise ConfigurationError(f"topic {topic} does not exist")
-    ends = await consumer.end_offsets(partitions)
-    begins = await consumer.beginning_offsets(partitions)
-    if since is not None:
-        found = await consumer.offsets_for_times(dict.fromkeys(partitions, _milliseconds(since)))
-        # Where no record is that young, aiokafka says None, or an offset below zero.
-        begins = {tp: at.offset if (at := found[tp]) and at.offset >= 0 else ends[tp] for tp in partitions}
-    return [(tp, begins[tp], ends[tp]) for tp in partitions]
+    tps = await here.existing(topic)
+    ends = await here.ends(tps)
+    begins = await (here.begins(tps) if since is None else here.since(tps, _milliseconds(since)))
+    return [(tp, begins[tp], ends[tp]) for tp in tps]
 
 
 async def _line(

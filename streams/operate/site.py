@@ -1,0 +1,116 @@
+"""A site as an operator's command sees it, opened once: what each topic holds, and the catalog in force."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from streams.errors import ConfigurationError
+from streams.kafka import client
+from streams.kafka.changelog import read
+from streams.kafka.topics import topics
+from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.catalog.in_force import CatalogInForce, Revision
+
+
+@asynccontextmanager
+async def site(settings: Settings) -> AsyncIterator["Site"]:
+    """The site that `settings` name."""
+    async with AsyncExitStack() as stack:
+        yield Site(settings, stack)
+
+
+class Site:
+    """One consumer and one admin client, each opened when it is first needed, and one question at a time.
+
+    Only what was committed is seen.
+    """
+
+    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        self.settings = settings
+        self.topics = topics(settings)
+        self._stack = stack
+        self._consumer: AIOKafkaConsumer | None = None
+        self._admin: AIOKafkaAdminClient | None = None
+
+    async def consumer(self) -> AIOKafkaConsumer:
+        """A consumer of no group that fetches nothing."""
+        if self._consumer is None:
+            self._consumer = await self._stack.enter_async_context(client.reader(self.settings))
+        assert self._consumer is not None
+        # Else it goes on fetching what was asked last, and a broker answers each question only after a fetch.
+        # Else it goes on fetching what was read last, and a broker answers each question only after a fetch.
+        self._consumer.pause(*self._consumer.assignment())
+        return self._consumer
+
+    async def admin(self) -> AIOKafkaAdminClient:
+        """The admin client."""
+        if self._admin is None:
+            self._admin = await self._stack.enter_async_context(client.admin(self.settings))
+        return self._admin
+
+    async def catalog(self) -> "CatalogInForce":
+        """The catalog in force; raise `ConfigurationError` where there is none."""
+        from streams.catalog.in_force import CatalogInForce  # dear, and not every command wants it
+
+        catalog = CatalogInForce(self.settings, self.topics.catalog.name)
+        await catalog.load_from(await self.consumer())
+        return catalog
+
+    async def catalogs(self) -> "list[Revision]":
+        """Every catalog that was published, oldest first."""
+        from streams.catalog.in_force import history
+
+        return await history(await self.consumer(), self.topics.catalog.name)
+
+    async def partitions(self, topic: str) -> list[TopicPartition]:
+        """The topic's partitions, in order; empty where the topic does not exist."""
+        return await client.partitions_of(await self.consumer(), topic)
+
+    async def existing(self, topic: str) -> list[TopicPartition]:
+        """The topic's partitions, in order; raise `ConfigurationError` where the topic does not exist."""
+        found = await self.partitions(topic)
+        if not found:
+            raise ConfigurationError(f"topic {topic} does not exist")
+        return found
+
+    async def begins(self, tps: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The first offset of each partition."""
+        found: Mapping[TopicPartition, int] = await (await self.consumer()).beginning_offsets(list(tps))
+        return found
+
+    async def ends(self, tps: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The offset after the last committed record of each partition."""
+        found: Mapping[TopicPartition, int] = await (await self.consumer()).end_offsets(list(tps))
+        return found
+
+    async def since(self, tps: Iterable[TopicPartition], ms: int) -> Mapping[TopicPartition, int]:
+        """The offset of each partition's first record of that time or later; its end where there is none."""
+        tps = list(tps)
+        found = await (await self.consumer()).offsets_for_times(dict.fromkeys(tps, ms))
+        ends = await self.ends(tps)
+        # Where no record is that young, aiokafka says None, or an offset below zero.
+        return {tp: at.offset if (at := found[tp]) and at.offset >= 0 else ends[tp] for tp in tps}
+
+    async def records(self, tp: TopicPartition, begin: int, end: int) -> AsyncIterator[ConsumerRecord]:
+        """The records of a partition from offset `begin` to before `end`."""
+        async for record in client.records(await self.consumer(), tp, begin, end):
+            yield record
+
+    async def value(self, topic: str, key: bytes) -> bytes | None:
+        """The last value of a key in a compacted topic that exists; None where it has none."""
+        tps = await self.existing(topic)
+        found = await read(await self.consumer(), tps[client.partition_of(key, len(tps))])
+        return found.rows.get(key)
+
+    async def rows(self, topic: str) -> AsyncIterator[tuple[bytes, bytes]]:
+        """Each key of a compacted topic that exists with its last value, partition by partition."""
+        for tp in await self.existing(topic):
+            found = await read(await self.consumer(), tp)
+            for row in found.rows.items():
+                yield row
