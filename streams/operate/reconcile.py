@@ -19,7 +19,9 @@ from streams.issuers.issuer import Call, drive
 from streams.issuers.outcomes import IssuedBadge, Outcome
 from streams.operate.site import Site, site
 from streams.relay.issuance import Issuance, done, load
-from streams.relay.organizations import Limits, Organization, Organizations, TemplateTerms, terms
+from streams.relay.organizations import Organization, Organizations
+from streams.relay.pace import Limits
+from streams.relay.terms import TemplateTerms, terms
 from streams.settings import Settings
 
 TRIES = 5

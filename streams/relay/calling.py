@@ -22,8 +22,9 @@ from streams.relay.issuance import (
     intend,
     next_step,
 )
-from streams.relay.organizations import Organization, Organizations, TemplateTerms
+from streams.relay.organizations import Organization, Organizations
 from streams.relay.saving import Saving, Store
+from streams.relay.terms import TemplateTerms
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Calling:
 
     def next(self, issuance: Issuance, organization: Organization) -> Step:
         """What to do next for a badge, by what is known of its template."""
-        seen, issuer = organization.template(issuance.template), organization.issuer
+        seen, issuer = organization.templates[issuance.template], organization.issuer
         return next_step(issuance, self._clock.wall(), issuer, allows_duplicates=seen.allows_duplicates)
 
     async def make(
@@ -67,12 +68,12 @@ class Calling:
         outcome = await drive(steps, organization.ask)
         match outcome:
             case outcomes.TemplateActive(allows_duplicates):
-                organization.release(terms.id, allows_duplicates=allows_duplicates)
+                organization.templates.release(terms.id, allows_duplicates=allows_duplicates)
             case outcomes.TemplateUnavailable(why):
-                organization.park(terms.id, why)
+                organization.templates.park(terms.id, why)
             case outcomes.Refused(why):
                 log.warning("template %s cannot be asked for: %s", terms.id, why)
-                organization.release(terms.id, allows_duplicates=True)
+                organization.templates.release(terms.id, allows_duplicates=True)
         return outcome
 
     async def _ask(
@@ -106,7 +107,7 @@ class Calling:
         issuance = self._store.get(badge)
         if issuance is None or self._organizations.of(terms.id) != (organization, terms):
             return False
-        if issuance.kind == "awarded" and not organization.knows(terms.id):
+        if issuance.kind == "awarded" and not organization.templates.knows(terms.id):
             return False
         return self.next(issuance, organization) == step
 

@@ -31,8 +31,9 @@ from streams.relay.issuance import (
     done,
     record,
 )
-from streams.relay.organizations import Organization, Organizations, TemplateTerms
+from streams.relay.organizations import Organization, Organizations
 from streams.relay.saving import Saving, Store
+from streams.relay.terms import TemplateTerms
 from streams.relay.waiting import Census, Pending, Waiting
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ class Reconciler:
                 self._waiting.back_in_line(badge)
                 return
             organization, terms = known
-            if issuance.kind == "awarded" and not organization.knows(issuance.template):
+            if issuance.kind == "awarded" and not organization.templates.knows(issuance.template):
                 await self._know_template(badge, pending, organization, terms)
             else:
                 await self._step(badge, pending, issuance, organization, terms)
@@ -146,12 +147,12 @@ class Reconciler:
     async def _know_template(
         self, badge: bytes, pending: Pending, organization: Organization, terms: TemplateTerms
     ) -> None:
-        seen = organization.template(terms.id)
+        seen = organization.templates[terms.id]
         if seen.parked:
             self._waiting.park(badge, pending, seen.probe_at)
             return
         async with seen.asking:
-            if seen.parked or organization.knows(terms.id):
+            if seen.parked or organization.templates.knows(terms.id):
                 return
             outcome = await self._calling.ask_template(organization, terms)
         if isinstance(outcome, outcomes.Deferred):
@@ -202,9 +203,9 @@ class Reconciler:
                 # Whether it is gone is asked next; the issuer may take a while.
                 self._put_off(badge, pending, self._retry.seconds(1, self._clock.random()))
             case outcomes.TemplateUnavailable(why):
-                if not organization.template(pending.template).parked:
+                if not organization.templates[pending.template].parked:
                     # Calls that were in flight together say it once.
-                    organization.park(pending.template, why)
+                    organization.templates.park(pending.template, why)
                 if saved.kind != "awarded":
                     self._put_off(badge, pending, self._retry.longest)
             case outcomes.Refused():
@@ -225,13 +226,13 @@ class Reconciler:
         if not self._waiting.has_parked(template):
             return
         known = self._organizations.of(template)
-        if known is None or not known[0].template(template).parked:
+        if known is None or not known[0].templates[template].parked:
             self._waiting.release(template)
             return
         organization, terms = known
-        seen = organization.template(template)
+        seen = organization.templates[template]
         if self._clock.monotonic() >= seen.probe_at and self._tasks is not None:
-            organization.claim_probe(template)
+            organization.templates.claim_probe(template)
             self._tasks.create_task(self._probe(organization, terms))
         else:
             self._waiting.look_again(template, seen.probe_at)
@@ -239,4 +240,4 @@ class Reconciler:
     async def _probe(self, organization: Organization, terms: TemplateTerms) -> None:
         """One call for all the badges of a parked template; `release` queues them again."""
         await self._calling.ask_template(organization, terms)
-        self._waiting.look_again(terms.id, organization.template(terms.id).probe_at)
+        self._waiting.look_again(terms.id, organization.templates[terms.id].probe_at)

@@ -23,9 +23,11 @@ from streams.relay.badge_events import KINDS, badge_event
 from streams.relay.issuance import (
     BadgeEvent,
 )
-from streams.relay.organizations import Limits, Organization, Organizations, terms
+from streams.relay.organizations import Organization, Organizations
+from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
 from streams.relay.table import AGENT, PartitionStore
+from streams.relay.terms import terms
 from streams.runtime.app import App
 from streams.runtime.pages import Pages
 from streams.runtime.partition import Partition

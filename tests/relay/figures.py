@@ -21,7 +21,8 @@ from streams.bus.emitter import BadgeEvent
 from streams.clock import Clock
 from streams.issuers.outcomes import Issued
 from streams.relay.issuance import Issue, Original, desire, dump, record
-from streams.relay.organizations import Limits, Organizations
+from streams.relay.organizations import Organizations
+from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
 from streams.sandbox.bus import Bus, bus
 from streams.sandbox.commands import Commands

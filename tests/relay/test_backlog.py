@@ -2,7 +2,8 @@
 
 from streams import metrics
 from streams.relay.backlog import UNKNOWN, Backlog, Where
-from streams.relay.organizations import KeyRef, OrganizationTerms, TemplateTerms
+from streams.relay.keys import KeyRef
+from streams.relay.terms import OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import Fault
 from tests.relay.world import (
     BASE,

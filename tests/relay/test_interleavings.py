@@ -7,7 +7,9 @@ import orjson
 import pytest
 
 from streams.relay.issuance import Original, desire, dump, load
-from streams.relay.organizations import KeyRef, Limits, OrganizationTerms, TemplateTerms
+from streams.relay.keys import KeyRef
+from streams.relay.pace import Limits
+from streams.relay.terms import OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import Fault, Reply
 from tests.relay.world import (
     BASE,

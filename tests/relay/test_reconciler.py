@@ -14,7 +14,9 @@ import pytest
 from streams.catalog.durations import Duration, parse_duration
 from streams.clock import Patience
 from streams.relay.issuance import BadgeEvent, Kind, done
-from streams.relay.organizations import KeyRef, Limits, OrganizationTerms, TemplateTerms
+from streams.relay.keys import KeyRef
+from streams.relay.pace import Limits
+from streams.relay.terms import OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import Endpoint, Entry, Fault
 from tests.relay.virtual import EPOCH
 from tests.relay.world import (

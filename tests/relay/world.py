@@ -29,9 +29,12 @@ from streams.relay.issuance import (
     letter_due,
     load,
 )
-from streams.relay.organizations import KeyRef, Limits, Organizations, OrganizationTerms, TemplateTerms
+from streams.relay.keys import KeyRef
+from streams.relay.organizations import Organizations
+from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
 from streams.relay.saving import Change
+from streams.relay.terms import OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import Credly, Entry, IssuedBadge
 from tests.relay.virtual import EPOCH, in_virtual_time, virtual_clock
 

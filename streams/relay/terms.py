@@ -1,0 +1,51 @@
+"""What the catalog says of organizations, and of how badges are issued."""
+
+from dataclasses import dataclass
+
+from streams.catalog import CatalogDocument, Duration
+from streams.issuers import ISSUERS
+from streams.relay.keys import KeyRef
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationTerms:
+    """An organization at its issuer, and how to call it."""
+
+    id: str
+    issuer: str
+    base: str
+    key: KeyRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateTerms:
+    """How a template's badges are issued; the issuer knows it by `external_id`."""
+
+    id: str
+    external_id: str
+    organization: str
+    notify_award: bool = True
+    notify_revoke: bool = False
+    expires_after: Duration | None = None
+
+
+def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str, TemplateTerms]]:
+    """The organizations, and the templates by id."""
+    organizations = []
+    for declared in document.organizations.values():
+        key, base = declared.api_key, ISSUERS[declared.provider].base_url(declared.environment, declared.url)
+        file = str(key.file) if key and key.file else None
+        ref = KeyRef(key.env, file) if key is not None else None
+        organizations.append(OrganizationTerms(declared.id, declared.provider, base, ref))
+    templates = {
+        template.id: TemplateTerms(
+            template.id,
+            template.id,
+            template.organization,
+            template.notify.award,
+            template.notify.revoke,
+            template.expires_after,
+        )
+        for template in document.templates.values()
+    }
+    return organizations, templates
