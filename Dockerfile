@@ -1,5 +1,5 @@
 # One image for every command of badge-streams: the virtual environment that `make install` makes, without
-# its development tools, on a slim Python.
+# its development tools, on a slim Python (decision 0002).
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE CHANGELOG.md ./

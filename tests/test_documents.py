@@ -1,5 +1,6 @@
 """What the documents show works as shown."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -91,6 +92,15 @@ def test_a_decision_says_what_it_was_about_and_what_it_costs(record: Path) -> No
     assert re.findall("^## (.*)", record.read_text(), re.M) == ["Context", "Decision", "Consequences"]
 
 
+@pytest.mark.parametrize("record", DECISIONS, ids=lambda path: path.name[:4])
+def test_a_decision_in_force_is_named_where_it_binds(record: Path) -> None:
+    assert "Status: superseded" in record.read_text() or record.name[:4] in _named_decisions()
+
+
+def test_every_decision_that_is_named_is_recorded() -> None:
+    assert _named_decisions() <= {record.name[:4] for record in DECISIONS}
+
+
 def test_a_partitions_states_and_transitions_are_those_of_the_architecture() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     rows = {
@@ -146,6 +156,17 @@ def test_the_reference_is_what_the_code_declares(tmp_path: Path) -> None:
     subprocess.run([sys.executable, ROOT / "docs" / "make_reference.py", made], check=True)
 
     assert made.read_text() == (ROOT / "docs" / "reference.md").read_text()
+
+
+@functools.cache
+def _named_decisions() -> frozenset[str]:
+    """The numbers of the records that code, chart and build files name."""
+    folders = (
+        path for folder in ("streams", "helm") for path in (ROOT / folder).rglob("*.*") if path.is_file()
+    )
+    files = (*folders, ROOT / "Dockerfile", ROOT / "Makefile", ROOT / "pyproject.toml")
+    texts = (path.read_text() for path in files if path.suffix not in (".pyc", ".json"))
+    return frozenset(number for text in texts for number in re.findall(r"[Dd]ecision (\d{4})", text))
 
 
 def _headings(document: Path) -> set[str]:

@@ -19,7 +19,7 @@ def value(cls: type[T]) -> type[T]:
     value would cost four times as much, and each activity makes several: that was 7 % of the tracker's
     processor time.
     """
-    return dataclass(slots=True, unsafe_hash=True)(cls)
+    return dataclass(slots=True, unsafe_hash=True)(cls)  # decision 0016
 
 
 @value
@@ -79,7 +79,7 @@ class Decision:
 
 def badge_id(template: str, learner: int) -> UUID:
     """The id of the badge of a template and a learner, the same in every generation."""
-    return uuid5(UUID(template), str(learner))
+    return uuid5(UUID(template), str(learner))  # decision 0017
 
 
 def decision_id(badge: UUID, kind: Kind, generation: int) -> UUID:

@@ -1,6 +1,6 @@
 """The catalog in force: the last revision on the catalog topic, or the file while the topic is empty.
 
-A revision is one record: its key is the revision's name, its value the catalog document as JSON, gzipped.
+A revision is one record: its key is the name, its value the catalog as JSON, gzipped (decision 0019).
 """
 
 import asyncio

@@ -80,7 +80,7 @@ async def start(client: Client, settings: Settings, *, within: float = START_SEC
 
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition of `key` in every topic that this product writes to, and in those of the event bus."""
-    return crc32(key) % partitions
+    return crc32(key) % partitions  # decision 0005
 
 
 @asynccontextmanager

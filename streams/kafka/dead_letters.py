@@ -62,7 +62,7 @@ def set_aside(outbox: Outbox, topic: str, agent: str, original: Original, error:
     log.warning("%s sets a record aside: %s", agent, error.reason, extra=_identity(original.headers))
     try:
         outbox.send(topic, key=original.key, value=original.value, headers=[*original.headers, *reasons])
-    except UnreadableError:
+    except UnreadableError:  # decision 0008
         outbox.send(topic, key=original.key and original.key[:KEY_BYTES], value=None, headers=reasons)
 
 

@@ -100,7 +100,7 @@ async def redrive(settings: Settings, wanted: Filter) -> Redriven:
     lets only what is higher pass. In the same transaction a mark is left there, so that nothing is sent twice
     unless `wanted.redriven` says so.
     """
-    epoch = time.time_ns() // 1_000_000
+    epoch = time.time_ns() // 1_000_000  # decision 0009
     sent: list[str] = []
     gone: list[str] = []
     meant: list[Letter] = []

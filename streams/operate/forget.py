@@ -1,4 +1,4 @@
-"""Forgetting a learner: by orders through the streams, because only a table's owner may write to it."""
+"""Forgetting a learner: orders through the streams, as only a table's owner may write (decision 0010)."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The relay, a worker: from badge events to badges at their issuer.
+"""The relay, a worker: from badge events to badges at their issuer (decision 0018).
 
 `app` (for `faust -A streams.relay`) is built when first asked for, so importing this package neither
 reads the environment nor connects.

@@ -20,7 +20,8 @@ FRESH_SECONDS = 5.0
 own the partition by now: do not call."""
 SETTLES_SURELY = timedelta(seconds=FRESH_SECONDS + CALL_SECONDS)
 """A call may still arrive this long after its intent. Where the issuer itself would not refuse it (a template
-that allows duplicates; a call that undoes what is desired now), a look-up is believed only after that."""
+that allows duplicates; a call that undoes what is desired now), a look-up is believed only after that
+(decision 0004)."""
 
 ERASED = "erased"
 

@@ -35,7 +35,7 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-DEFAULT_HTTP = "127.0.0.1:8090"
+DEFAULT_HTTP = "127.0.0.1:8090"  # decision 0011
 COUNT_SECONDS = 5.0
 KEY_EXPIRY_SECONDS = 3600.0
 KEY_EXPIRY_PATIENCE = 60.0

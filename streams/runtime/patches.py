@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.sender import Sender
 
 MADE_FOR = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
-"""The exact versions whose parts these are. For another, go through every `mended` below."""
+"""The exact versions whose parts these are. For another, go through every `mended` below (decision 0015)."""
 
 BACKOFF_SECONDS = 0.005
 """With aiokafka's 20 ms a short transaction takes twice as long; asking again costs one small request."""

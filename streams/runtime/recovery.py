@@ -82,7 +82,7 @@ def within(tp: TopicPartition, offset: int, begin: int, end: int) -> int:
 
 def metadata(host: Host, tp: TopicPartition, keys: int, read: Read) -> str:
     """What is committed beside an offset: the source epoch, the table's keys, how far sources were read."""
-    kept = {"epoch": host.epoch_of(tp.topic), "keys": keys}
+    kept = {"epoch": host.epoch_of(tp.topic), "keys": keys}  # decision 0007
     by_topic: dict[str, dict[str, tuple[int, int]]] = {}
     for (topic, partition), place in read.items():
         by_topic.setdefault(topic, {})[str(partition)] = place

@@ -9,7 +9,7 @@ from faust.tables.manager import TableManager as FaustTableManager
 class Table(faust.Table):
     """A changelog-backed table whose partition n belongs to partition n of `input_topic`.
 
-    It is read and written through the units of `input_topic` only.
+    It is read and written through the units of `input_topic` only, and kept in memory (decision 0014).
     """
 
     def __init__(self, app: Any, *, name: str, input_topic: str, changelog: str, **options: Any) -> None:

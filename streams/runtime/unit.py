@@ -1,4 +1,4 @@
-"""The unit of work: what one batch causes, in one Kafka transaction with its offset."""
+"""The unit of work: what one batch causes, in one Kafka transaction with its offset (decision 0006)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

@@ -1,1 +1,4 @@
-"""A real Kafka and registry, an LMS that emits events, a simulated Credly: for the demo and the tests."""
+"""A real Kafka and registry, an LMS that emits events, a simulated Credly: for demo and tests.
+
+Decision 0020 says why it is part of the package.
+"""
