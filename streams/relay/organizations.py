@@ -142,7 +142,7 @@ class Organization:
             turn.terms.base, call.request, {**call.request.headers, **headers}
         )
         metrics.ISSUER_LATENCY.labels(*self.labels).observe(self._clock.monotonic() - began)
-        secrets = (turn.key, *(value.rpartition(" ")[2] for value in own.values()))
+        secrets = (turn.key, *(value.rpartition(" ")[2] for value in headers.values()))
         outcome = call.outcome(answer, self._clock.wall(), secrets)
         word = _WORD.sub("_", type(outcome).__name__).lower()
         metrics.ISSUER_CALLS.labels(*self.labels, call.word, word).inc()
