@@ -1,1 +1,1 @@
-"""Badge streams: awards Open edX badges from the event bus and issues them at Credly."""
+"""Badge streams: awards Open edX badges from the event bus and issues them at their issuers."""

@@ -113,7 +113,7 @@ def tracker() -> None:
 
 @main.command()
 def relay() -> None:
-    """Run a relay: from badge events to badges at Credly."""
+    """Run a relay: from badge events to badges at their issuers."""
     from streams.relay.agents import build
     from streams.runtime.worker import run
 
@@ -123,9 +123,9 @@ def relay() -> None:
 @main.command()
 @click.option("--organization", "organizations", multiple=True, help="Its id; several times, or all.")
 def reconcile(organizations: tuple[str, ...]) -> None:
-    """Print where Credly and the relay's table differ; exit 1 if they do.
+    """Print where the issuers and the relay's table differ; exit 1 if they do.
 
-    A line each: what differs, template, learner, badge, Credly's id, separated by tabs.
+    A line each: what differs, template, learner, badge, the issuer's id, separated by tabs.
     """
     from streams.operate.reconcile import reports
     from streams.settings import load_settings
@@ -159,7 +159,7 @@ def explain(learner: int, template: str | None) -> None:
 @click.option("--learner", type=click.IntRange(min=0), required=True, help="The LMS user id.")
 @click.option("--within", default=120.0, show_default=True, help="Seconds to wait for each worker.")
 def forget(learner: int, within: float) -> None:
-    """Delete a learner's progress and badges, here and at Credly; exit 1 if some are still there.
+    """Delete a learner's progress and badges, here and at the issuers; exit 1 if some are still there.
 
     Retire the learner at the LMS first: what it says of them later is judged as of anybody.
     """

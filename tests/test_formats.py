@@ -27,7 +27,7 @@ from streams.issuers.outcomes import Issued
 from streams.kafka import dead_letters, orders, origin
 from streams.kafka.topics import topics
 from streams.relay import issuance
-from streams.relay.badge_events import badge_event
+from streams.relay.badge_events import word_of
 from streams.relay.issuance import Doubt, Issuance, Issue
 from streams.runtime import recovery
 from streams.settings import Settings
@@ -117,7 +117,7 @@ def pending() -> Issuance:
     data = {"uuid": str(decision.badge), "template": {"uuid": decision.template}}
     type = "org.openedx.learning.badge.awarded.v1"
     seen = Activity(type, str(decision.id), decision.time, Source("", 0, 0), 42, data, progress.user)
-    desired = issuance.desire(None, badge_event(seen, placed))
+    desired = issuance.desire(None, word_of(seen, placed))
     step = issuance.next_step(desired, AT, CREDLY)
     assert isinstance(step, Issue)
     return issuance.intend(desired, step, AT, CREDLY)
@@ -128,7 +128,7 @@ def held() -> Issuance:
     before = pending()
     assert before.recipient is not None
     step = Issue(before.recipient, before.time)
-    return issuance.record(before, step, Issued("9f0c1a52-7c1e-4bb0-9a53-1d0e6f1f7a10", "pending"), AT)
+    return issuance.learned(before, step, Issued("9f0c1a52-7c1e-4bb0-9a53-1d0e6f1f7a10", "pending"), AT)
 
 
 def set_aside() -> list[tuple[str, bytes]]:

@@ -60,14 +60,14 @@ async def _by_the_relay(here: Site, learner: int, within: float, say: Say) -> Ma
     group, decisions = here.settings.relay_id, here.topics.decisions.name
     partitions = await here.partitions(decisions)
     if not partitions:
-        say("there is no relay here: nothing is asked of Credly")
+        say("there is no relay here: no issuer is asked for anything")
         return {}
     await _worked_off(here, group, await _ends(here, here.topics.badges.name), within)
     known = await _issuances(here, learner)
     ordered = await _order(here, decisions, b"%d" % learner, [tp.partition for tp in partitions])
     await _worked_off(here, group, ordered, within)
     left = await _deleted(here, learner, within)
-    say(f"{len(known.keys() - left.keys())} badges are deleted at Credly and from the relay's table")
+    say(f"{len(known.keys() - left.keys())} badges are deleted at their issuers and from the relay's table")
     for badge, issuance in left.items():
         why = issuance.refused or issuance.answer or "not yet"
         say(f"badge {badge.decode()} of template {issuance.template} is still there: {why}")
@@ -75,7 +75,7 @@ async def _by_the_relay(here: Site, learner: int, within: float, say: Say) -> Ma
 
 
 async def _deleted(here: Site, learner: int, within: float) -> dict[bytes, Issuance]:
-    """Wait until nothing is left, or Credly has refused what is, or `within` is over; return what is left."""
+    """Wait until all is deleted or refused, or `within` is over; return what is left."""
     end = asyncio.get_running_loop().time() + within
     while True:
         left = await _issuances(here, learner)

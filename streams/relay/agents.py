@@ -1,7 +1,7 @@
 """The agents of the relay.
 
 `receive` takes the badge events that our tracker sent and keys them by badge; `relay` writes what they ask
-for into the table of issuances, and a reconciler for each assigned partition makes Credly follow.
+for into the table of issuances, and a reconciler for each assigned partition makes the issuers follow.
 """
 
 from collections.abc import AsyncIterator

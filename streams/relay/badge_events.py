@@ -12,18 +12,18 @@ from streams.errors import UnreadableError
 from streams.headers import header
 from streams.issuers.outcomes import Recipient
 from streams.relay.issuance import (
-    BadgeEvent,
+    KeptRecord,
     Kind,
-    Original,
+    Word,
 )
 
 GENERATION_DIGITS = 18
-"""More than these the table cannot hold."""
+"""A rank, twice a generation, must be a 64-bit number for the table's JSON."""
 KINDS: Mapping[str, Kind] = {schemas.BADGE_AWARDED: "awarded", schemas.BADGE_REVOKED: "revoked"}
 
 
-def badge_event(activity: Activity, record: ConsumerRecord) -> BadgeEvent:
-    """The badge event of a decoded record; raise `UnreadableError` where it makes no sense."""
+def word_of(activity: Activity, record: ConsumerRecord) -> Word:
+    """What a decoded record says; raise `UnreadableError` if it makes no sense."""
     badge, template = activity.data["uuid"], activity.data["template"]["uuid"]
     try:
         badge, template = str(UUID(badge)), template.lower()
@@ -33,7 +33,7 @@ def badge_event(activity: Activity, record: ConsumerRecord) -> BadgeEvent:
         raise UnreadableError("bad_badge", "its id is no UUID, or its generation no number") from None
     user = activity.user
     assert user is not None
-    return BadgeEvent(
+    return Word(
         kind=KINDS[activity.type],
         badge=badge,
         template=template,
@@ -42,7 +42,7 @@ def badge_event(activity: Activity, record: ConsumerRecord) -> BadgeEvent:
         decision=activity.id,
         time=activity.time,
         recipient=Recipient(user.username, user.email, user.name),
-        original=Original(record.value, tuple(record.headers)),
+        original=KeptRecord(record.value, tuple(record.headers)),
     )
 
 

@@ -10,7 +10,7 @@ from streams.kafka.dead_letters import set_aside
 from streams.kafka.orders import FORGET, order_of
 from streams.kafka.origin import forwarded, on_the_bus
 from streams.relay.issuance import (
-    BadgeEvent,
+    Word,
     desire,
     dump,
     forget,
@@ -21,6 +21,7 @@ from streams.relay.table import AGENT
 from streams.runtime.unit import Batch, Unit
 
 ISSUANCE_BYTES = 512 * 1024
+"""Half of what a broker takes by default: what the issuer answers is added later."""
 
 
 class Desiring:
@@ -40,12 +41,12 @@ class Desiring:
         names, original = self._relay.names, None
         try:
             original = forwarded(record)
-            event = self._relay.read(record, original.source, original.timestamp)
-            if event is None:
+            word = self._relay.read(record, original.source, original.timestamp)
+            if word is None:
                 return
-            badge = event.badge.encode()
+            badge = word.badge.encode()
             if record.key == badge:
-                self._desire(badge, event)
+                self._desire(badge, word)
             else:
                 # Redriven under another key: it belongs where the badge's issuance is.
                 self._unit.send(names.decisions.name, key=badge, value=record.value, headers=record.headers)
@@ -70,12 +71,12 @@ class Desiring:
                 self._unit.put(badge, orjson.dumps(dump(forget(issuance, at))))
                 self._changed[badge] = None
 
-    def _desire(self, badge: bytes, event: BadgeEvent) -> None:
+    def _desire(self, badge: bytes, word: Word) -> None:
         raw = self._unit.get(badge)
         before = None if raw is None else load(orjson.loads(raw))
         if before is not None and before.kind == "forgotten":
             raise UnreadableError("forgotten", "the learner is forgotten, and the badge being deleted")
-        after = desire(before, event)
+        after = desire(before, word)
         if after is before:
             return
         dumped = orjson.dumps(dump(after))

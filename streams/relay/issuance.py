@@ -1,7 +1,7 @@
-"""What a badge should be at Credly and what it is there, and the one step from this to that. Pure.
+"""What a badge should be at its issuer, what it is there, and the next step from one to the other. Pure.
 
-`desire` follows the bus, `record` follows Credly's answers, `next_step` says what differs. The caller writes
-`intend` durably before it makes a call: whoever finds an intent without a result looks up first.
+`desire` follows the bus, `learned` follows the issuer's answers, `next_step` says what differs. The caller
+writes `intend` durably before it makes a call: whoever finds an intent without a result looks up first.
 """
 
 from collections.abc import Mapping
@@ -31,16 +31,16 @@ Reason = Literal["issue", "revoke", "duplicate", "unseen"]
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
-    """The badge event's record as the relay keeps it; a dead letter carries it."""
+class KeptRecord:
+    """The record of a badge event as the relay keeps it, for a dead letter."""
 
     value: bytes = field(repr=False)
     headers: tuple[tuple[str, bytes], ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class BadgeEvent:
-    """A decision as the bus tells it. `generation` is None where the sender does not number its decisions."""
+class Word:
+    """What the bus says of a badge. `generation` is None if the sender does not number its decisions."""
 
     kind: Kind
     badge: str
@@ -50,12 +50,12 @@ class BadgeEvent:
     decision: str
     time: datetime
     recipient: Recipient
-    original: Original
+    original: KeptRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What Credly holds is not known since `at`: an intent without a result, or words to the contrary."""
+    """Since `at` it is not known what the issuer holds: no result of an intent, or an answer against it."""
 
     about: Reason
     at: datetime
@@ -63,12 +63,12 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Issuance:
-    """One badge: what is desired, by the bus's last word, and what is observed at Credly.
+    """One badge: what is desired, by the bus's last word, and what is observed at its issuer.
 
-    `rank` orders the words: awarded g, revoked g, awarded g + 1. `held` is Credly's id of the badge that
+    `rank` orders the words: awarded g, revoked g, awarded g + 1. `held` is the issuer's id of the badge that
     it holds; `sure` is false until an answer said so. `recipient` and `original` are personal data: they
-    are dropped as soon as nothing is left to do. A `forgotten` badge is deleted at Credly, then here.
-    `loose` is a doubt that a look-up has answered so early that its call may still arrive.
+    are dropped as soon as nothing is left to do. A `forgotten` badge is deleted at the issuer, then here.
+    `loose`: the look-up answered, but so early that the doubtful call may still arrive and change the answer.
     """
 
     kind: Desired
@@ -78,7 +78,7 @@ class Issuance:
     decision: str
     time: datetime
     recipient: Recipient | None = None
-    original: Original | None = None
+    original: KeptRecord | None = None
     held: str | None = None
     state: str = ""
     sure: bool = False
@@ -107,14 +107,14 @@ class Revoke:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Ask Credly what it holds; by e-mail too where one is known."""
+    """Ask the issuer what it holds; by e-mail too if one is known."""
 
     email: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Ask Credly whether it still knows of the badge, in whatever state."""
+    """Ask the issuer whether it still knows of the badge, in whatever state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Erase:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing for so many seconds."""
+    """Do nothing for this long."""
 
     seconds: float
 
@@ -140,27 +140,27 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """Credly holds what is desired, or has refused it."""
+    """The issuer holds what is desired, or has refused it."""
 
 
 Step = Issue | Revoke | LookUp | Trace | Erase | Wait | Refuse | Nothing
 Called = Issue | Revoke | LookUp | Trace | Erase
 
 
-def desire(issuance: Issuance | None, event: BadgeEvent) -> Issuance:
-    """Follow a badge event; one that is older than what is known, or repeats it, changes nothing.
+def desire(issuance: Issuance | None, word: Word) -> Issuance:
+    """Follow the bus's word; one that is older than what is known, or repeats it, changes nothing.
 
     A repetition of what was refused is an operator's redrive: it is tried again.
     """
     if issuance is None:
-        # A revocation of what was never seen here: Credly may hold it all the same.
-        doubt = Doubt("unseen", event.time) if event.kind == "revoked" else None
-        return _settled(_desired(event, rank=0, doubt=doubt))
-    if not _is_newer(event, issuance):
+        # The award was never seen here: the issuer may hold the badge all the same.
+        doubt = Doubt("unseen", word.time) if word.kind == "revoked" else None
+        return _settled(_desired(word, rank=0, doubt=doubt))
+    if not _is_newer(word, issuance):
         return issuance
     return _settled(
         replace(
-            _desired(event, rank=issuance.rank, doubt=issuance.doubt),
+            _desired(word, rank=issuance.rank, doubt=issuance.doubt),
             held=issuance.held,
             state=issuance.state,
             sure=issuance.sure,
@@ -171,7 +171,7 @@ def desire(issuance: Issuance | None, event: BadgeEvent) -> Issuance:
 
 
 def forget(issuance: Issuance, at: datetime) -> Issuance:
-    """Desire that nobody knows anything of the badge any more."""
+    """Desire that the badge is deleted, at the issuer and here."""
     return replace(
         issuance,
         kind="forgotten",
@@ -197,7 +197,7 @@ def next_step(issuance: Issuance, now: datetime, issuer: Issuer, *, allows_dupli
         wait = _after(issuance.doubt, now, SETTLES_SURELY if unprotected else issuer.settles)
         return wait or LookUp(_email(issuance))
     if issuance.kind == "revoked" and issuance.held:
-        # As long as it is held, Credly refuses the second badge that may be on its way.
+        # While it is held, the issuer refuses the second badge that may be on its way.
         return _after(issuance.loose, now, SETTLES_SURELY) or Revoke(issuance.held)
     if issuance.kind == "revoked":
         return Nothing()
@@ -219,8 +219,8 @@ def intend(issuance: Issuance, step: Issue | Revoke, now: datetime, issuer: Issu
     return replace(issuance, doubt=Doubt("issue" if isinstance(step, Issue) else "revoke", now))
 
 
-def record(issuance: Issuance, step: Called | Refuse, outcome: outcomes.Outcome, now: datetime) -> Issuance:
-    """Follow what Credly answered to `step`; what is desired may have changed meanwhile."""
+def learned(issuance: Issuance, step: Called | Refuse, outcome: outcomes.Outcome, now: datetime) -> Issuance:
+    """Follow what the issuer answered to `step`; what is desired may have changed meanwhile."""
     after = replace(_observed(issuance, step, outcome), answered_at=now)
     if isinstance(outcome, outcomes.Found | outcomes.Absent) and _after(issuance.doubt, now, SETTLES_SURELY):
         after = replace(after, loose=issuance.doubt)
@@ -228,12 +228,12 @@ def record(issuance: Issuance, step: Called | Refuse, outcome: outcomes.Outcome,
 
 
 def letter_due(before: Issuance, after: Issuance) -> bool:
-    """True where a badge has just been refused."""
+    """True if a badge has just been refused."""
     return bool(after.refused) and not before.refused
 
 
 def done(issuance: Issuance) -> bool:
-    """True where nothing is left to do."""
+    """True if nothing is left to do."""
     if issuance.refused:
         return True
     if issuance.kind == "forgotten":
@@ -242,12 +242,12 @@ def done(issuance: Issuance) -> bool:
 
 
 def gone(issuance: Issuance) -> bool:
-    """True where the badge is forgotten and Credly knows nothing of it: nothing of it is to be kept."""
+    """True if the badge is forgotten and the issuer knows nothing of it: its row is to be deleted."""
     return issuance.kind == "forgotten" and issuance.state == ERASED
 
 
 def dump(issuance: Issuance) -> dict[str, Any]:
-    """A JSON-able value; what is at its default is left out."""
+    """A value for JSON; fields with their default are left out."""
     value: dict[str, Any] = {
         "v": VERSION,
         "kind": issuance.kind,
@@ -259,9 +259,9 @@ def dump(issuance: Issuance) -> dict[str, Any]:
     }
     if (who := issuance.recipient) is not None:
         value["recipient"] = [who.username, who.email, who.name]
-    if (event := issuance.original) is not None:
-        headers = [[name, _encode(raw)] for name, raw in event.headers]
-        value["original"] = [_encode(event.value), headers]
+    if (kept := issuance.original) is not None:
+        headers = [[name, _encode(raw)] for name, raw in kept.headers]
+        value["original"] = [_encode(kept.value), headers]
     for name in ("doubt", "loose"):
         if (doubt := getattr(issuance, name)) is not None:
             value[name] = [doubt.about, doubt.at.isoformat()]
@@ -272,10 +272,10 @@ def dump(issuance: Issuance) -> dict[str, Any]:
 
 
 def load(value: Mapping[str, Any]) -> Issuance:
-    """The issuance of a dumped value; raise `ValueError` for a version that is not known."""
+    """The issuance of a dumped value; raise `ValueError` for an unknown version."""
     if value.get("v") != VERSION:
         raise ValueError(f"an issuance of version {value.get('v')!r}")
-    who, event = value.get("recipient"), value.get("original")
+    who, kept = value.get("recipient"), value.get("original")
     at = value.get("answered_at")
     return Issuance(
         kind=value["kind"],
@@ -285,7 +285,7 @@ def load(value: Mapping[str, Any]) -> Issuance:
         decision=value["decision"],
         time=datetime.fromisoformat(value["time"]),
         recipient=Recipient(*who) if who else None,
-        original=_load_original(event) if event else None,
+        original=_load_kept(kept) if kept else None,
         doubt=_load_doubt(value.get("doubt")),
         loose=_load_doubt(value.get("loose")),
         answered_at=datetime.fromisoformat(at) if at else None,
@@ -296,28 +296,28 @@ def load(value: Mapping[str, Any]) -> Issuance:
 _PLAIN = ("held", "state", "sure", "refused", "attempts", "answer")
 
 
-def _desired(event: BadgeEvent, *, rank: int, doubt: Doubt | None) -> Issuance:
+def _desired(word: Word, *, rank: int, doubt: Doubt | None) -> Issuance:
     return Issuance(
-        kind=event.kind,
-        template=event.template,
-        learner=event.learner,
-        rank=max(rank, _rank(event)),
-        decision=event.decision,
-        time=event.time,
-        recipient=event.recipient,
-        original=event.original,
+        kind=word.kind,
+        template=word.template,
+        learner=word.learner,
+        rank=max(rank, _rank(word)),
+        decision=word.decision,
+        time=word.time,
+        recipient=word.recipient,
+        original=word.original,
         doubt=doubt,
     )
 
 
-def _rank(event: BadgeEvent) -> int:
-    return 0 if event.generation is None else 2 * event.generation + (event.kind == "revoked")
+def _rank(word: Word) -> int:
+    return 0 if word.generation is None else 2 * word.generation + (word.kind == "revoked")
 
 
-def _is_newer(event: BadgeEvent, issuance: Issuance) -> bool:
-    if event.decision == issuance.decision:
+def _is_newer(word: Word, issuance: Issuance) -> bool:
+    if word.decision == issuance.decision:
         return bool(issuance.refused)
-    return event.generation is None or _rank(event) > issuance.rank
+    return word.generation is None or _rank(word) > issuance.rank
 
 
 def _after(doubt: Doubt | None, now: datetime, settles: timedelta) -> Wait | None:
@@ -338,7 +338,7 @@ def _email(issuance: Issuance) -> str:
 def _observed(issuance: Issuance, step: Called | Refuse, outcome: outcomes.Outcome) -> Issuance:
     match outcome:
         case outcomes.Issued(badge, state) | outcomes.Found(badge, state):
-            # A badge that is found again and again behind its revocation waits longer each time.
+            # A badge that is found again and again after its revocation waits longer each time.
             attempts = issuance.attempts if issuance.kind == "revoked" else 0
             return replace(
                 issuance, held=badge, state=state, sure=True, doubt=None, attempts=attempts, answer=""
@@ -379,13 +379,13 @@ def _absent(issuance: Issuance) -> Issuance:
 def _settled(issuance: Issuance) -> Issuance:
     loose = issuance.loose
     if loose and issuance.kind != "forgotten" and done(issuance) and _contrary(loose, issuance.kind):
-        # It seems done, but a call is on its way that would undo it.
+        # It seems done, but a call that would undo it may still arrive.
         issuance = replace(issuance, doubt=loose, loose=None)
     return replace(issuance, recipient=None, original=None) if done(issuance) else issuance
 
 
 def _encode(raw: bytes | None) -> str | None:
-    # Latin 1 keeps every byte; most of a badge event is readable text that way. A header may have no value.
+    # Latin 1 keeps every byte, and most of a badge event stays readable. A header may have no value.
     return None if raw is None else raw.decode("latin-1")
 
 
@@ -397,9 +397,9 @@ def _load_doubt(value: list[Any] | None) -> Doubt | None:
     return Doubt(value[0], datetime.fromisoformat(value[1])) if value else None
 
 
-def _load_original(value: list[Any]) -> Original:
+def _load_kept(value: list[Any]) -> KeptRecord:
     body, headers = value
-    return Original(
+    return KeptRecord(
         _decode(body),
         tuple((name, _decode(text)) for name, text in headers),
     )

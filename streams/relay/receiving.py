@@ -9,7 +9,6 @@ from streams.kafka import origin
 from streams.kafka.dead_letters import set_aside
 from streams.relay.badge_events import KINDS
 from streams.relay.relay import Relay
-from streams.relay.table import AGENT
 from streams.runtime.unit import Unit
 
 _TYPES = frozenset(event_type.encode() for event_type in KINDS)
@@ -36,18 +35,18 @@ class Receiving:
             return
         names, original = self._relay.names, origin.on_the_bus(record, self._epoch)
         try:
-            event = self._relay.read(record, original.source, record.timestamp)
-            if event is None:
+            word = self._relay.read(record, original.source, record.timestamp)
+            if word is None:
                 return
-            if self._relay.organizations.of(event.template) is None:
-                raise UnreadableError("unknown_template", f"the catalog has no template {event.template}")
+            if self._relay.organizations.of(word.template) is None:
+                raise UnreadableError("unknown_template", f"the catalog has no template {word.template}")
             headers = [*record.headers, *origin.origin_headers(record, self._epoch)]
-            key = event.badge.encode()
+            key = word.badge.encode()
             self._unit.send(names.decisions.name, key=key, value=record.value, headers=headers)
         except UnreadableError as error:
-            set_aside(self._unit, names.relay_dead_letters.name, AGENT, original, error)
+            set_aside(self._unit, names.relay_dead_letters.name, "receive", original, error)
 
     def count(self) -> None:
         """Count what the unit did, once it is committed."""
-        metrics.RECORDS_DROPPED.labels(AGENT, "other_type").inc(self._other_types)
-        metrics.RECORDS_DROPPED.labels(AGENT, "other_source").inc(self._other_sources)
+        metrics.RECORDS_DROPPED.labels("receive", "other_type").inc(self._other_types)
+        metrics.RECORDS_DROPPED.labels("receive", "other_source").inc(self._other_sources)

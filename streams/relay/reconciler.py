@@ -29,7 +29,7 @@ from streams.relay.issuance import (
     Trace,
     Wait,
     done,
-    record,
+    learned,
 )
 from streams.relay.organizations import Organization, Organizations
 from streams.relay.saving import Saving, Store
@@ -191,7 +191,7 @@ class Reconciler:
     ) -> None:
         """Save what became of a step, and put the badge where it waits, if it must."""
         now = self._clock.wall()
-        saved = await self._saving.save(badge, partial(record, step=step, outcome=outcome, now=now))
+        saved = await self._saving.save(badge, partial(learned, step=step, outcome=outcome, now=now))
         match outcome:
             case outcomes.Issued() if isinstance(step, Issue):
                 seconds = max(0.0, (now - step.time).total_seconds())

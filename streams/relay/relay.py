@@ -19,14 +19,12 @@ from streams.issuers.client import Http
 from streams.issuers.issuer import drive
 from streams.kafka.topics import Topics
 from streams.relay.backlog import Backlog
-from streams.relay.badge_events import KINDS, badge_event
-from streams.relay.issuance import (
-    BadgeEvent,
-)
+from streams.relay.badge_events import KINDS, word_of
+from streams.relay.issuance import Word
 from streams.relay.organizations import Organization, Organizations
 from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
-from streams.relay.table import AGENT, PartitionStore
+from streams.relay.table import PartitionStore
 from streams.relay.terms import terms
 from streams.runtime.app import App
 from streams.runtime.pages import Pages
@@ -51,7 +49,7 @@ class Relay:
         self.names = names
         self.registry = Registry(settings)
         self.catalogs = CatalogInForce(settings, names.catalog.name)
-        self.reader = Reader(self.registry, AGENT, frozenset(KINDS))
+        self.reader = Reader(self.registry, "receive", frozenset(KINDS))
         self.pages = Pages(app, settings.http or DEFAULT_HTTP, self.describe)
         self.http = Http()
         limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
@@ -104,10 +102,10 @@ class Relay:
             },
         }
 
-    def read(self, record: ConsumerRecord, source: Source, timestamp: int) -> BadgeEvent | None:
-        """The badge event in a record. Raises `UnreadableError` or `SchemaNeeded`."""
+    def read(self, record: ConsumerRecord, source: Source, timestamp: int) -> Word | None:
+        """The word in a record; None if it is no badge event. Raises `UnreadableError` or `SchemaNeeded`."""
         activity = self.reader.read(record.value, record.headers, source, timestamp)
-        return None if activity is None else badge_event(activity, record)
+        return None if activity is None else word_of(activity, record)
 
     async def _guarded(self, task: Callable[[], Any]) -> None:
         with self.app.ends_worker():

@@ -10,7 +10,7 @@ from streams.errors import FatalError
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.outcomes import Absent, Found, Issued, IssuedBadge, Refused, Revoked
 from streams.operate.reconcile import Difference, compare, reports
-from streams.relay.issuance import Issuance, Issue, LookUp, Revoke, desire, record
+from streams.relay.issuance import Issuance, Issue, LookUp, Revoke, desire, learned
 from streams.sandbox.bus import Bus
 from tests.relay.badge_bus import KEY, Word, all_done, speaker
 from tests.relay.test_relay_on_bus import ORGANIZATION, OTHER_TEMPLATE, TEMPLATE, place
@@ -22,11 +22,11 @@ HELD = IssuedBadge("c-1", "accepted", TEMPLATE, "1", "user1@example.org")
 
 def held(learner: int = 1, badge: str = "c-1") -> Issuance:
     issue = Issue(recipient(learner), EPOCH)
-    return record(desire(None, event("awarded", learner)), issue, Issued(badge, "pending"), EPOCH)
+    return learned(desire(None, event("awarded", learner)), issue, Issued(badge, "pending"), EPOCH)
 
 
 def revoked(learner: int = 1) -> Issuance:
-    return record(desire(held(learner), event("revoked", learner)), Revoke("c-1"), Revoked(), EPOCH)
+    return learned(desire(held(learner), event("revoked", learner)), Revoke("c-1"), Revoked(), EPOCH)
 
 
 def table(*issuances: Issuance) -> dict[str, Issuance]:
@@ -64,7 +64,7 @@ def test_a_revoked_badge_that_credly_holds_all_the_same_is_still_held() -> None:
 
 def test_a_badge_whose_revocation_credly_refused_is_still_held() -> None:
     wanted = desire(held(), event("revoked"))
-    refused = record(wanted, Revoke("c-1"), Refused("no"), EPOCH)
+    refused = learned(wanted, Revoke("c-1"), Refused("no"), EPOCH)
     assert kinds(table(refused), HELD) == ["still_held"]
     assert kinds(table(refused)) == []
 
@@ -72,9 +72,9 @@ def test_a_badge_whose_revocation_credly_refused_is_still_held() -> None:
 def test_badges_on_which_the_relay_is_working_are_left_out() -> None:
     working = desire(None, event("awarded"))
     assert kinds(table(working), HELD) == []
-    looked_up = record(working, LookUp(""), Absent(), EPOCH)
+    looked_up = learned(working, LookUp(""), Absent(), EPOCH)
     assert kinds(table(looked_up)) == []
-    assert kinds(table(record(working, LookUp(""), Found("c-1", "accepted"), EPOCH)), HELD) == []
+    assert kinds(table(learned(working, LookUp(""), Found("c-1", "accepted"), EPOCH)), HELD) == []
 
 
 async def test_the_command_prints_what_people_did_at_credly(

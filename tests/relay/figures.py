@@ -20,7 +20,7 @@ import orjson
 from streams.bus.emitter import BadgeEvent
 from streams.clock import Clock
 from streams.issuers.outcomes import Issued
-from streams.relay.issuance import Issue, Original, desire, dump, record
+from streams.relay.issuance import Issue, KeptRecord, desire, dump, learned
 from streams.relay.organizations import Organizations
 from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
@@ -134,10 +134,10 @@ async def _memory(encode: Callable[[Word], BadgeEvent], badges: int, *, pending:
     tracemalloc.start()
     for n in range(badges):
         sent = encode(Word("awarded", TEMPLATE, n, 1))
-        original = Original(sent.value, (*sent.headers, ("origin", b"0:3:123456:1773500966000:badges")))
+        original = KeptRecord(sent.value, (*sent.headers, ("origin", b"0:3:123456:1773500966000:badges")))
         issuance = desire(None, replace(event("awarded", n), original=original))
         if not pending:
-            issuance = record(issuance, Issue(recipient(n), EPOCH), Issued(badge_id(n), "pending"), EPOCH)
+            issuance = learned(issuance, Issue(recipient(n), EPOCH), Issued(badge_id(n), "pending"), EPOCH)
         raw = bytes(memoryview(orjson.dumps(dump(issuance))))
         size += len(raw)
         store.table[badge_id(n).encode()] = raw

@@ -10,7 +10,7 @@ import pytest
 from streams.badges import Activity, Source, User
 from streams.bus.schemas import BADGE_AWARDED
 from streams.errors import UnreadableError
-from streams.relay.badge_events import badge_event
+from streams.relay.badge_events import word_of
 from streams.relay.issuance import desire, dump, load
 
 BADGE = "3d3d9b0e-2f53-5a63-9b8e-8f5a4f6f2d10"
@@ -38,7 +38,7 @@ class Record:
 
 def read(*headers: tuple[str, bytes], **data: Any) -> Any:
     activity = replace(ACTIVITY, data={**ACTIVITY.data, **data})
-    return badge_event(activity, Record(list(headers)))
+    return word_of(activity, Record(list(headers)))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from streams.relay.issuance import Original, desire, dump, load
+from streams.relay.issuance import KeptRecord, desire, dump, load
 from streams.relay.keys import KeyRef
 from streams.relay.pace import Limits
 from streams.relay.terms import OrganizationTerms, TemplateTerms
@@ -146,6 +146,6 @@ async def test_what_was_learned_at_an_old_address_does_not_hold_at_the_new_one(h
 
 
 def test_a_header_without_a_value_is_kept() -> None:
-    original = Original(b"\0\0\0\0\2value", (("ce_id", b"id"), ("empty", b""), ("none", None)))  # type: ignore[arg-type]
+    original = KeptRecord(b"\0\0\0\0\2value", (("ce_id", b"id"), ("empty", b""), ("none", None)))  # type: ignore[arg-type]
     issuance = desire(None, replace(event("awarded"), original=original))
     assert load(orjson.loads(orjson.dumps(dump(issuance)))) == issuance

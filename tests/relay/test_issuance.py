@@ -15,7 +15,6 @@ from streams.issuers.credly.issuer import CREDLY
 from streams.relay import issuance as issuances
 from streams.relay.issuance import (
     SETTLES_SURELY,
-    BadgeEvent,
     Doubt,
     Issuance,
     Issue,
@@ -25,12 +24,13 @@ from streams.relay.issuance import (
     Revoke,
     Trace,
     Wait,
+    Word,
     desire,
     done,
     dump,
     forget,
+    learned,
     load,
-    record,
 )
 from tests.relay.virtual import EPOCH
 from tests.relay.world import event, recipient
@@ -43,7 +43,7 @@ WHO = recipient(1)
 ISSUE = Issue(WHO, EPOCH)
 
 
-def after(*events: BadgeEvent) -> Issuance:
+def after(*events: Word) -> Issuance:
     issuance = None
     for one in events:
         issuance = desire(issuance, one)
@@ -51,8 +51,8 @@ def after(*events: BadgeEvent) -> Issuance:
     return issuance
 
 
-def holding(*events: BadgeEvent) -> Issuance:
-    issuance = record(after(event("awarded")), ISSUE, outcomes.Issued("c-1", "pending"), EPOCH)
+def holding(*events: Word) -> Issuance:
+    issuance = learned(after(event("awarded")), ISSUE, outcomes.Issued("c-1", "pending"), EPOCH)
     for one in events:
         issuance = desire(issuance, one)
     return issuance
@@ -117,12 +117,12 @@ def test_without_generations_the_order_of_arrival_says_it() -> None:
 
 
 @given(st.permutations([event(kind, generation=n) for n in (1, 2, 3) for kind in ("awarded", "revoked")]))
-def test_whatever_the_order_of_arrival_the_newest_word_stays(words: list[BadgeEvent]) -> None:
+def test_whatever_the_order_of_arrival_the_newest_word_stays(words: list[Word]) -> None:
     assert after(*words).decision == event("revoked", generation=3).decision
 
 
 def test_only_what_was_refused_is_tried_again_by_a_repetition() -> None:
-    refused = record(after(event("awarded")), ISSUE, outcomes.Refused("422: no"), EPOCH)
+    refused = learned(after(event("awarded")), ISSUE, outcomes.Refused("422: no"), EPOCH)
     assert done(refused)
     assert refused.recipient is None
     again = desire(refused, event("awarded"))
@@ -132,7 +132,7 @@ def test_only_what_was_refused_is_tried_again_by_a_repetition() -> None:
 
 def test_a_refused_look_up_leaves_its_doubt_for_the_next_word() -> None:
     doubtful = intend(after(event("awarded")), ISSUE, EPOCH)
-    refused = record(doubtful, LookUp(WHO.email), outcomes.Refused("400: no"), EPOCH)
+    refused = learned(doubtful, LookUp(WHO.email), outcomes.Refused("400: no"), EPOCH)
     assert next_step(refused, LATER) == Nothing()
     assert isinstance(next_step(desire(refused, event("revoked")), LATER), LookUp)
 
@@ -152,7 +152,7 @@ def test_a_refused_look_up_leaves_its_doubt_for_the_next_word() -> None:
 )
 def test_each_outcome_of_an_issue_has_its_next_step(outcome: outcomes.Outcome, step: type) -> None:
     intended = intend(after(event("awarded")), ISSUE, EPOCH)
-    assert isinstance(next_step(record(intended, ISSUE, outcome, EPOCH), LATER), step)
+    assert isinstance(next_step(learned(intended, ISSUE, outcome, EPOCH), LATER), step)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_each_outcome_of_an_issue_has_its_next_step(outcome: outcomes.Outcome, s
 def test_each_outcome_of_a_revocation_has_its_next_step(outcome: outcomes.Outcome, step: type) -> None:
     revoke = Revoke("c-1")
     intended = intend(holding(event("revoked")), revoke, EPOCH)
-    assert isinstance(next_step(record(intended, revoke, outcome, EPOCH), LATER), step)
+    assert isinstance(next_step(learned(intended, revoke, outcome, EPOCH), LATER), step)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_each_outcome_of_a_look_up_has_its_next_step(
     about: str, outcome: outcomes.Outcome, step: type
 ) -> None:
     doubtful = replace(after(event("awarded")), doubt=Doubt(about, EPOCH))  # type: ignore[arg-type]
-    observed = record(doubtful, LookUp(WHO.email), outcome, EPOCH)
+    observed = learned(doubtful, LookUp(WHO.email), outcome, EPOCH)
     assert isinstance(next_step(observed, LATER), step)
     assert bool(observed.refused) == (about == "duplicate" and outcome == outcomes.Absent())
 
@@ -208,27 +208,27 @@ def test_a_call_that_would_undo_what_is_desired_is_waited_for() -> None:
 
 
 def test_a_badge_is_held_until_a_second_one_on_its_way_has_been_refused() -> None:
-    absent = record(CROSSED, LookUp(WHO.email), outcomes.Absent(), SOON)
+    absent = learned(CROSSED, LookUp(WHO.email), outcomes.Absent(), SOON)
     assert next_step(absent, SOON) == ISSUE
-    issued = record(intend(absent, ISSUE, SOON), ISSUE, outcomes.Issued("c-2", "pending"), SOON)
+    issued = learned(intend(absent, ISSUE, SOON), ISSUE, outcomes.Issued("c-2", "pending"), SOON)
     assert done(issued)
     revoked = desire(issued, event("revoked"))
     assert next_step(revoked, SOON) == Wait(30.0)
     assert next_step(revoked, LATER) == Revoke("c-2")
-    assert done(record(revoked, Revoke("c-2"), outcomes.Revoked(), LATER))
+    assert done(learned(revoked, Revoke("c-2"), outcomes.Revoked(), LATER))
 
 
 def test_a_revocation_on_its_way_is_looked_up_behind_a_new_award() -> None:
     intended = intend(holding(event("revoked")), Revoke("c-1"), EPOCH)
-    found = record(intended, LookUp(WHO.email), outcomes.Found("c-1", "pending"), SOON)
+    found = learned(intended, LookUp(WHO.email), outcomes.Found("c-1", "pending"), SOON)
     awarded = desire(found, event("awarded", generation=2))
     assert next_step(awarded, SOON) == Wait(30.0)
-    gone = record(awarded, LookUp(WHO.email), outcomes.Absent(), LATER)
+    gone = learned(awarded, LookUp(WHO.email), outcomes.Absent(), LATER)
     assert isinstance(next_step(gone, LATER), Issue)
 
 
 def test_a_badge_is_not_forgotten_before_a_call_on_its_way_has_arrived() -> None:
-    absent = record(CROSSED, LookUp(WHO.email), outcomes.Absent(), SOON)
+    absent = learned(CROSSED, LookUp(WHO.email), outcomes.Absent(), SOON)
     assert next_step(forget(absent, SOON), SOON) == Wait(30.0)
     assert next_step(forget(absent, SOON), LATER) == Trace()
 
@@ -236,14 +236,14 @@ def test_a_badge_is_not_forgotten_before_a_call_on_its_way_has_arrived() -> None
 def test_what_changed_during_a_call_is_what_counts_after_it() -> None:
     intended = intend(after(event("awarded")), ISSUE, EPOCH)
     crossed = desire(intended, event("revoked"))
-    issued = record(crossed, ISSUE, outcomes.Issued("c-1", "pending"), EPOCH)
+    issued = learned(crossed, ISSUE, outcomes.Issued("c-1", "pending"), EPOCH)
     assert next_step(issued, LATER) == Revoke("c-1")
 
 
 def test_a_template_that_allows_duplicates_is_looked_up_before_its_first_issue_only() -> None:
     awarded = after(event("awarded"))
     assert next_step(awarded, LATER, allows_duplicates=True) == LookUp(WHO.email)
-    sure = record(awarded, LookUp(WHO.email), outcomes.Absent(), EPOCH)
+    sure = learned(awarded, LookUp(WHO.email), outcomes.Absent(), EPOCH)
     assert next_step(sure, LATER, allows_duplicates=True) == ISSUE
 
 
@@ -271,7 +271,7 @@ OUTCOMES = st.sampled_from(
 
 @given(st.lists(EVENTS, min_size=1, max_size=5), st.lists(OUTCOMES, max_size=5))
 def test_every_issuance_survives_its_dump_and_keeps_no_more_than_it_needs(
-    events: list[BadgeEvent], outcomes: list[outcomes.Outcome]
+    events: list[Word], outcomes: list[outcomes.Outcome]
 ) -> None:
     issuance = after(*events)
     for outcome in outcomes:
@@ -279,7 +279,7 @@ def test_every_issuance_survives_its_dump_and_keeps_no_more_than_it_needs(
         if isinstance(step, get_args(Issue | Revoke)):
             issuance = intend(issuance, step, EPOCH)
         if isinstance(step, Issue | Revoke | LookUp):
-            issuance = record(issuance, step, outcome, EPOCH)
+            issuance = learned(issuance, step, outcome, EPOCH)
     assert load(orjson.loads(orjson.dumps(dump(issuance)))) == issuance
     assert (issuance.recipient is None) == (issuance.original is None) == done(issuance)
 

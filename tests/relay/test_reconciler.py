@@ -13,7 +13,7 @@ import pytest
 
 from streams.catalog.durations import Duration, parse_duration
 from streams.clock import Patience
-from streams.relay.issuance import BadgeEvent, Kind, done
+from streams.relay.issuance import Kind, Word, done
 from streams.relay.keys import KeyRef
 from streams.relay.pace import Limits
 from streams.relay.terms import OrganizationTerms, TemplateTerms
@@ -702,8 +702,8 @@ STORM = [
 ]
 
 
-def last_words(events: Iterable[BadgeEvent]) -> dict[str, BadgeEvent]:
-    words: dict[str, BadgeEvent] = {}
+def last_words(events: Iterable[Word]) -> dict[str, Word]:
+    words: dict[str, Word] = {}
     for word in events:
         words[word.badge] = word
     return words
@@ -750,7 +750,7 @@ async def endure(
     draw = random.Random(seed)
     here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
     here.credly.schedule(faults)
-    said: list[BadgeEvent] = []
+    said: list[Word] = []
     generations: defaultdict[int, int] = defaultdict(int)
     held: set[int] = set()
     for number in range(words):

@@ -17,10 +17,10 @@ from streams.clock import Patience
 from streams.issuers.http import Answer, NoAnswer, Request
 from streams.issuers.outcomes import Recipient
 from streams.relay.issuance import (
-    BadgeEvent,
     Issuance,
+    KeptRecord,
     Kind,
-    Original,
+    Word,
     desire,
     done,
     dump,
@@ -68,9 +68,9 @@ def event(
     who: Recipient | None = None,
     time: datetime = EPOCH,
     decision: str | None = None,
-) -> BadgeEvent:
+) -> Word:
     badge = badge_id(learner, template)
-    return BadgeEvent(
+    return Word(
         kind=kind,
         badge=badge,
         template=template,
@@ -79,7 +79,7 @@ def event(
         decision=decision or str(uuid5(UUID(badge), f"{kind}:{generation}")),
         time=time,
         recipient=who or recipient(learner),
-        original=Original(b"\0\0\0\0\2value\xff", (("ce_id", b"id"),)),
+        original=KeptRecord(b"\0\0\0\0\2value\xff", (("ce_id", b"id"),)),
     )
 
 
@@ -87,7 +87,7 @@ def event(
 class Letter:
     badge: str
     why: str
-    original: Original | None
+    original: KeptRecord | None
 
 
 class MemoryStore:
@@ -113,7 +113,7 @@ class MemoryStore:
             self.groups.append(len(changes))
             return [self._change(badge, change) for badge, change in changes]
 
-    def follow(self, *events: BadgeEvent) -> list[bytes]:
+    def follow(self, *events: Word) -> list[bytes]:
         changed = []
         for one in events:
             key = one.badge.encode()
@@ -200,7 +200,7 @@ class World:
     restart: Callable[[], None] = field(repr=False)
     running: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def say(self, *events: BadgeEvent) -> None:
+    def say(self, *events: Word) -> None:
         self.reconciler.follow(self.store.follow(*events))
 
     def forget(self, learner: int) -> None:
