@@ -1,7 +1,8 @@
 """What an issuer of badges is to the relay: its web service as values, without any network.
 
 An issuer answers each question with steps: a generator that yields one call after the other, is sent each
-call's outcome, and returns what they come to together. Whoever drives the steps decides when a call is made.
+call's outcome, and returns what they come to together. Whoever drives the steps decides when a call is made
+(decision 0012).
 """
 
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping

@@ -1,6 +1,6 @@
 """Requests to Credly's web service, version 1.
 
-What is known of it, and from where, is in docs/decisions/0004-what-the-relay-does-in-doubt.md.
+What it leaves in doubt, and what the relay does then, is decision 0004.
 """
 
 import base64
