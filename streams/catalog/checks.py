@@ -13,6 +13,7 @@ from typing import Any
 from streams.badges import parse_time
 from streams.bus.schemas import BADGE_AWARDED, BADGE_EVENTS, event_types, learner_path
 from streams.catalog.cycles import cycles
+from streams.catalog.document import ORGANIZATIONS, UUID_PATTERN, normal_id, provider_of
 from streams.catalog.fields import Field, field, is_number
 from streams.catalog.reading import inside
 
@@ -31,6 +32,7 @@ def faults(document: Any) -> Iterator[str]:
     for organization in organizations:
         yield from _two_addresses(organization)
     yield from _unknown_organizations(organizations, templates)
+    yield from _external_ids(organizations, templates)
     known = frozenset(id for template in templates if (id := _id(template)) is not None)
     for template in templates:
         yield from _template(template, known)
@@ -96,6 +98,26 @@ def _unknown_organizations(organizations: list[_Node], templates: list[_Node]) -
         name = template.get("organization")
         if name.text is not None and name.text.lower() not in known:
             yield name.fault(f"no organization has the id {name.text}")
+
+
+def _external_ids(organizations: list[_Node], templates: list[_Node]) -> Iterator[str]:
+    """A template has an id of its provider's form, and shares it with no other of its organization."""
+    kinds = {_id(node): ORGANIZATIONS.get(provider_of(node.value)) for node in organizations}
+    seen: dict[tuple[str, str], bool] = {}
+    for template in templates:
+        external, organization = template.get("external_id"), template.get("organization").text
+        given = external.value is not None
+        named = normal_id(str(external.value)) if given else _id(template)
+        if organization is None or named is None:
+            continue
+        kind = kinds.get(organization.lower())
+        if given and kind is not None and kind.ids_are_uuids and not re.fullmatch(UUID_PATTERN, named):
+            yield external.fault("must be a UUID, as all ids of this provider are")
+        first_given = seen.get((organization.lower(), named))
+        # If neither is given, two templates have the same id: that is said already.
+        if first_given or (given and first_given is not None):
+            yield external.fault(f"{named} is another template's of this organization already")
+        seen[organization.lower(), named] = given or bool(first_given)
 
 
 @dataclass(frozen=True, slots=True)

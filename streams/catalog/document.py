@@ -1,9 +1,10 @@
 """The catalog document, declared: which keys there are, what they may hold and what they mean."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -12,12 +13,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     StrictBool,
     StrictInt,
     StringConstraints,
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import CoreSchema, core_schema
 
 from streams.badges import Operator, parse_time
 from streams.catalog.durations import Duration, parse_duration, parse_exact_duration
@@ -73,6 +76,38 @@ def _path(path: Path) -> Path:
     return path
 
 
+def _external_id(value: object) -> str:
+    """The text of what an issuer calls a template; some number theirs."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("must be a string or a whole number")
+    text = str(value)
+    if not _VISIBLE.fullmatch(text):
+        raise ValueError("must be 1 to 200 characters without blanks")
+    return normal_id(text)
+
+
+def normal_id(text: str) -> str:
+    """The id as it is compared: of a UUID the case does not matter."""
+    return text.lower() if re.fullmatch(UUID_PATTERN, text) else text
+
+
+class _ByProvider:
+    """One of several kinds of organization, by `provider`."""
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # Not `Field(discriminator=...)`, which takes no union of one, and no member by default.
+        kinds = {provider: handler.generate_schema(kind) for provider, kind in ORGANIZATIONS.items()}
+        return core_schema.tagged_union_schema(kinds, provider_of)
+
+
+def provider_of(organization: object) -> str:
+    """The provider of a declared organization; Credly was the only one when catalogs began to be written."""
+    provider = organization.get("provider", "credly") if isinstance(organization, dict) else "credly"
+    return provider if isinstance(provider, str) else ""
+
+
+# What no issuer's id is longer than, and what a path or a filter can hold.
+_VISIBLE = re.compile(r"\S{1,200}")
 _N = r"\d+([.,]\d+)?"
 _EXACT = f"({_N}W)?({_N}D)?(T(?=.)({_N}H)?({_N}M)?({_N}S)?)?"
 
@@ -82,6 +117,9 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$"), AfterV
 Moment = Annotated[datetime, *_parsed(_moment)]
 Exact = Annotated[timedelta, *_parsed(parse_exact_duration, pattern=f"^P(?=.){_EXACT}$")]
 Calendar = Annotated[Duration, *_parsed(parse_duration, pattern=rf"^P(?=.)(\d+Y)?(\d+M)?{_EXACT}$")]
+ExternalId = Annotated[
+    str, BeforeValidator(_external_id), WithJsonSchema({"type": ["string", "integer"], "maxLength": 200})
+]
 DottedPath = Annotated[str, StringConstraints(pattern=r"^[^.]+(\.[^.]+)*$")]
 
 _SCALAR = {"type": ["string", "boolean", "number"]}
@@ -107,19 +145,26 @@ class Secret(_Declared):
         return self
 
 
-class Organization(_Declared):
-    """An organization at the provider that issues badges."""
+class CredlyOrganization(_Declared):
+    """An organization at Credly."""
 
-    id: Uuid = Field(description="The Credly organization's UUID.")
+    ids_are_uuids: ClassVar[bool] = True
+
+    id: Uuid = Field(description="Credly's UUID of the organization.")
     name: str = Field("", description="For people.")
     provider: Literal["credly"] = Field("credly", description="Who issues its badges.")
     environment: Literal["production", "sandbox"] = Field(
-        "production", description="Which of the provider's."
+        "production", description="Which of the provider's services."
     )
     url: Url | None = Field(None, description="In place of `environment`: a simulator or proxy.")
     api_key: Annotated[Secret, BeforeValidator(_no_inline_secret)] | None = Field(
         None, description="The provider's key; only the relay needs it."
     )
+
+
+ORGANIZATIONS: Mapping[str, type[CredlyOrganization]] = {"credly": CredlyOrganization}
+"""The kinds of organization by provider. From the second kind on, their union is the type of one."""
+Organization = Annotated[CredlyOrganization, _ByProvider()]
 
 
 class RuleDeclaration(_Declared):
@@ -178,7 +223,10 @@ class Notify(_Declared):
 class TemplateDeclaration(_Declared):
     """A badge template and its conditions."""
 
-    id: Uuid = Field(description="The Credly badge template's UUID.")
+    id: Uuid = Field(description="The template's own UUID, of which badge ids and events are made.")
+    external_id: ExternalId | None = Field(
+        None, description="What the provider calls the template, if not by `id`."
+    )
     organization: Uuid = Field(description="The id of one of `organizations`.")
     name: Name = Field(description="The badge's name.")
     description: str | None = Field(None, description="What it is awarded for.")
@@ -194,6 +242,11 @@ class TemplateDeclaration(_Declared):
     )
     groups: dict[str, GroupDeclaration] = Field({}, description="By name of the group.")
     penalties: tuple[PenaltyDeclaration, ...] = Field((), description="What resets requirements.")
+
+    @property
+    def id_at_provider(self) -> str:
+        """What the provider calls the template."""
+        return self.external_id or self.id
 
 
 class Declaration(_Declared):

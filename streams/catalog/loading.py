@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from streams.badges import Catalog
 from streams.catalog import checks, reading
 from streams.catalog.compiling import compiled
-from streams.catalog.document import Declaration, Organization, TemplateDeclaration
+from streams.catalog.document import ORGANIZATIONS, Declaration, Organization, TemplateDeclaration
 from streams.errors import CatalogError
 
 _SAID = {
@@ -25,6 +25,7 @@ _SAID = {
     "string_type": "must be a string",
     "too_short": "must not be empty",
     "tuple_type": "must be a list",
+    "union_tag_invalid": f"must be one of {', '.join(ORGANIZATIONS)}",
 }
 
 
@@ -79,10 +80,17 @@ def _said(error: ValidationError) -> Iterator[str]:
         if detail["type"] == "too_short" and detail["loc"] in deeper:
             continue  # It has members: pydantic counts only those without a fault.
         place = ""
-        for key in detail["loc"]:
+        for key in _without_provider(detail["loc"]):
             place = reading.inside(place, key)
+        if detail["type"] == "union_tag_invalid":
+            place = reading.inside(place, "provider")
         message = detail["msg"].removeprefix("Value error, ")
         yield f"{place or 'catalog'}: {_SAID.get(detail['type'], message)}"
+
+
+def _without_provider(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Where a fault is in the document: pydantic names an organization's kind beside its number."""
+    return (*loc[:2], *loc[3:]) if loc[:1] == ("organizations",) else loc
 
 
 def _by_place(fault: str) -> list[tuple[bool, int, str]]:

@@ -99,6 +99,21 @@ def compare(
             yield Difference(kind, item.template, item.earner, revoked.get(place, ""), item.id)
 
 
+async def listed(organization: Organization, template: TemplateTerms, clock: Clock) -> list[IssuedBadge]:
+    """All badges of a template at its issuer, in every state, with the catalog's id of the template.
+
+    Raises `FatalError` if the issuer does not answer.
+    """
+    steps = organization.issuer.listing(organization.id, template.external_id)
+    found = await drive(steps, partial(_ask, organization, clock))
+    if not isinstance(found, tuple):
+        raise FatalError(f"organization {organization.id}: no list of its badges: {found.why}")
+    return [
+        replace(badge, template=template.id) if badge.template == template.external_id else badge
+        for badge in found
+    ]
+
+
 async def reports(settings: Settings, wanted: Sequence[str]) -> AsyncIterator[Report]:
     """Compare organization by organization; all of the catalog where none is named.
 
@@ -138,16 +153,16 @@ async def _report(
 ) -> Report:
     own = {template.id for template in templates}
     before = await _table(here, own)
-    listed = [badge for template in templates for badge in await _listed(organization, template, clock)]
+    issued = [badge for template in templates for badge in await listed(organization, template, clock)]
     after = await _table(here, own)
     held = organization.issuer.held
     # What the relay did meanwhile is no difference.
-    differences = set(compare(before, listed, held)) & set(compare(after, listed, held))
+    differences = set(compare(before, issued, held)) & set(compare(after, issued, held))
     return Report(
         organization.id,
         sorted(differences, key=str),
         believed=sum(issuance.held is not None for issuance in after.values()),
-        listed=sum(badge.state in held for badge in listed),
+        listed=sum(badge.state in held for badge in issued),
         pending=sum(not done(issuance) for issuance in after.values()),
     )
 
@@ -163,18 +178,6 @@ def _believed(
         yield Difference("rejected", issuance.template, learner, badge, issued)
     elif seen.state not in held:
         yield Difference("revoked_by_hand", issuance.template, learner, badge, issued)
-
-
-async def _listed(organization: Organization, template: TemplateTerms, clock: Clock) -> list[IssuedBadge]:
-    """All badges of a template at its issuer, in every state, by the catalog's id of the template."""
-    steps = organization.issuer.listing(organization.id, template.external_id)
-    listed = await drive(steps, partial(_ask, organization, clock))
-    if not isinstance(listed, tuple):
-        raise FatalError(f"organization {organization.id}: no list of its badges: {listed.why}")
-    return [
-        replace(badge, template=template.id) if badge.template == template.external_id else badge
-        for badge in listed
-    ]
 
 
 async def _ask(organization: Organization, clock: Clock, call: Call[Any]) -> Outcome:

@@ -40,7 +40,7 @@ def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str,
     templates = {
         template.id: TemplateTerms(
             template.id,
-            template.id,
+            template.id_at_provider,
             template.organization,
             template.notify.award,
             template.notify.revoke,

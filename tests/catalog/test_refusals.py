@@ -54,6 +54,69 @@ def activity(user: object) -> str:
     return json.dumps(line)
 
 
+def templates(*ids: tuple[str, object], **organization: Any) -> str:
+    """A catalog of templates by id and external id, None for none, all of one organization."""
+    document = json.loads(catalog({"id": "kafka", "event_type": PASSING}, **organization))
+    [template] = document["templates"]
+    document["templates"] = [template | {"id": id, "external_id": external} for id, external in ids]
+    return json.dumps(document)
+
+
+FIRST, SECOND, THIRD = (f"{digit}b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10" for digit in "123")
+
+
+@pytest.mark.parametrize("external", [SECOND, SECOND.upper()])
+def test_a_template_may_have_another_id_at_its_provider(external: str) -> None:
+    declared = load_catalog(templates((FIRST, external), (THIRD, None))).templates
+    assert [template.id_at_provider for template in declared.values()] == [SECOND, THIRD]
+
+
+TAKEN = "is another template's of this organization already"
+
+
+@pytest.mark.parametrize(
+    ("ids", "fault"),
+    [
+        ([(FIRST, THIRD), (SECOND, THIRD)], f"templates[1].external_id: {THIRD} {TAKEN}"),
+        ([(FIRST, THIRD), (SECOND, THIRD.upper())], f"templates[1].external_id: {THIRD} {TAKEN}"),
+        ([(FIRST, None), (SECOND, FIRST)], f"templates[1].external_id: {FIRST} {TAKEN}"),
+        ([(FIRST, SECOND), (SECOND, None)], f"templates[1].external_id: {SECOND} {TAKEN}"),
+        ([(FIRST, "x")], "templates[0].external_id: must be a UUID, as all ids of this provider are"),
+        ([(FIRST, 12)], "templates[0].external_id: must be a UUID, as all ids of this provider are"),
+    ],
+)
+def test_a_template_has_an_id_of_its_own_at_its_provider(ids: list[tuple[str, object]], fault: str) -> None:
+    assert faults(templates(*ids)) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("external", "fault"),
+    [
+        (True, "must be a string or a whole number"),
+        (["x"], "must be a string or a whole number"),
+        ("", "must be 1 to 200 characters without blanks"),
+        ("a b", "must be 1 to 200 characters without blanks"),
+        ("x" * 201, "must be 1 to 200 characters without blanks"),
+    ],
+)
+def test_an_id_at_a_provider_is_short_and_whole(external: object, fault: str) -> None:
+    assert f"templates[0].external_id: {fault}" in faults(templates((FIRST, external)))
+
+
+@pytest.mark.parametrize("provider", ["acme", "", 7, ["credly"], None])
+def test_a_provider_that_nobody_knows_is_refused_at_its_place(provider: object) -> None:
+    text = catalog({"id": "kafka", "event_type": PASSING}, provider=provider)
+    assert faults(text) == ["organizations[0].provider: must be one of credly"]
+
+
+def test_a_fault_of_an_organization_is_said_at_the_organizations_place() -> None:
+    text = catalog({"id": "kafka", "event_type": PASSING}, environment="moon", color="red")
+    assert faults(text) == [
+        "organizations[0].color: unknown key",
+        "organizations[0].environment: Input should be 'production' or 'sandbox'",
+    ]
+
+
 def test_a_faulty_requirement_does_not_count_as_no_requirement() -> None:
     assert faults(catalog({"id": "kafka", "event_type": PASSING, "color": "red"})) == [
         "templates[0].requirements[0].color: unknown key"

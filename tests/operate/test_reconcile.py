@@ -9,13 +9,15 @@ import pytest
 from streams.errors import FatalError
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.outcomes import Absent, Found, Issued, IssuedBadge, Refused, Revoked
-from streams.operate.reconcile import Difference, compare, reports
+from streams.operate.reconcile import Difference, compare, listed, reports
 from streams.relay.issuance import Issuance, Issue, LookUp, Revoke, desire, learned
+from streams.relay.terms import TemplateTerms
 from streams.sandbox.bus import Bus
+from streams.sandbox.credly import Fault
 from tests.relay.badge_bus import KEY, Word, all_done, speaker
 from tests.relay.test_relay_on_bus import ORGANIZATION, OTHER_TEMPLATE, TEMPLATE, place
-from tests.relay.virtual import EPOCH
-from tests.relay.world import badge_id, event, recipient
+from tests.relay.virtual import EPOCH, virtual_clock
+from tests.relay.world import World, badge_id, event, in_world, recipient
 
 HELD = IssuedBadge("c-1", "accepted", TEMPLATE, "1", "user1@example.org")
 
@@ -75,6 +77,36 @@ def test_badges_on_which_the_relay_is_working_are_left_out() -> None:
     looked_up = learned(working, LookUp(""), Absent(), EPOCH)
     assert kinds(table(looked_up)) == []
     assert kinds(table(learned(working, LookUp(""), Found("c-1", "accepted"), EPOCH)), HELD) == []
+
+
+@in_world()
+async def test_a_list_names_templates_as_the_catalog_does_and_asks_again_after_trouble(here: World) -> None:
+    # given
+    external = "2b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
+    here.credly.add_template(ORGANIZATION, external)
+    terms = TemplateTerms(TEMPLATE, external, ORGANIZATION)
+    here.catalog(here.terms, {TEMPLATE: terms})
+    here.say(*(event("awarded", learner) for learner in range(60)))
+    await here.settled()
+    organization = next(iter(here.organizations))
+    # when
+    here.credly.schedule([Fault("error", call="look_up", status=503, last=2)])
+    badges = await listed(organization, terms, virtual_clock())
+    # then
+    assert len(badges) == 60
+    assert {badge.template for badge in badges} == {TEMPLATE}
+    believed = {badge.decode(): issuance for badge, issuance in here.store.scan()}
+    assert list(compare(believed, badges, CREDLY.held)) == []
+
+
+@in_world()
+async def test_a_list_that_is_refused_or_never_comes_is_said_once(here: World) -> None:
+    terms = TemplateTerms(TEMPLATE, TEMPLATE, ORGANIZATION)
+    organization = next(iter(here.organizations))
+    for status in (400, 503):
+        here.credly.schedule([Fault("error", call="look_up", status=status)])
+        with pytest.raises(FatalError, match=f"no list of its badges: {status}"):
+            await listed(organization, terms, virtual_clock())
 
 
 async def test_the_command_prints_what_people_did_at_credly(

@@ -35,6 +35,7 @@ from tests.relay.world import (
     recipient,
 )
 
+EXTERNAL = "2b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
 BRISK = Limits(in_flight=8, rate=1e6, key=Patience(30, 60), template=Patience(30, 300))
 
 
@@ -104,6 +105,31 @@ async def test_an_expiry_follows_the_calendar(
     await here.settled()
     assert here.badge().issued_at == f"{earned:%Y-%m-%d %H:%M:%S} +0000"
     assert here.badge().expires_at == expires
+
+
+@in_world()
+async def test_a_template_is_called_by_its_external_id_at_its_issuer_and_by_its_own_everywhere_else(
+    here: World,
+) -> None:
+    # given a template that Credly knows by another id, and a badge of it that the table has lost
+    here.credly.add_template(ORGANIZATION, EXTERNAL, allow_duplicate_badges=True)
+    here.catalog(here.terms, {TEMPLATE: TemplateTerms(TEMPLATE, EXTERNAL, ORGANIZATION)})
+    here.say(event("awarded"), event("awarded", 2))
+    await here.settled()
+    assert here.held() == [(EXTERNAL, "1"), (EXTERNAL, "2")]
+    assert {issuance.template for _, issuance in here.store.scan()} == {TEMPLATE}
+    here.store.table.clear()
+    here.restart()
+    # when
+    here.say(event("revoked"))
+    await here.settled()
+    # then it was looked up by that id, too
+    assert here.held() == [(EXTERNAL, "2")]
+    assert here.issuance().state == "revoked"
+    # and when its learner is forgotten
+    here.forget(1)
+    await here.settled()
+    assert [badge.earner for badge in here.credly.badges.values()] == ["2"]
 
 
 @in_world()
