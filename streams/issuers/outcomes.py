@@ -1,7 +1,11 @@
-"""What an issuer's answer comes to: values that name no issuer."""
+"""What an issuer's answer comes to: values that name no issuer.
+
+The `word` of an outcome is its label in the metric of calls: whoever renames a class leaves it as it is.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class IssuedBadge:
 class Issued:
     """Accepted: the issuer holds the badge."""
 
+    word: ClassVar[str] = "issued"
+
     badge: str
     state: str
 
@@ -37,10 +43,14 @@ class Issued:
 class Revoked:
     """Accepted: the issuer no longer holds the badge, or never did."""
 
+    word: ClassVar[str] = "revoked"
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """A look-up's answer: this badge is there."""
+
+    word: ClassVar[str] = "found"
 
     badge: str
     state: str
@@ -50,15 +60,21 @@ class Found:
 class Absent:
     """A look-up's answer: there is none."""
 
+    word: ClassVar[str] = "absent"
+
 
 @dataclass(frozen=True, slots=True)
 class Erased:
     """Accepted: the issuer has deleted the badge, or never had it."""
 
+    word: ClassVar[str] = "erased"
+
 
 @dataclass(frozen=True, slots=True)
 class TemplateActive:
     """Badges of the template can be issued."""
+
+    word: ClassVar[str] = "template_active"
 
     allows_duplicates: bool
 
@@ -66,6 +82,8 @@ class TemplateActive:
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of a list; `next` is the number of the following one."""
+
+    word: ClassVar[str] = "page"
 
     badges: tuple[IssuedBadge, ...]
     next: int | None
@@ -75,12 +93,16 @@ class Page:
 class KeyExpiry:
     """When the key expires, if the issuer says."""
 
+    word: ClassVar[str] = "key_expiry"
+
     at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
     """The issuer does not do this, or not with this key: that says nothing of the key's other uses."""
+
+    word: ClassVar[str] = "unsupported"
 
     why: str
 
@@ -89,12 +111,16 @@ class Unsupported:
 class AlreadyIssued:
     """The issuer refuses a second badge of the template to the same earner."""
 
+    word: ClassVar[str] = "already_issued"
+
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateUnavailable:
     """The template is archived or missing: this concerns all of its badges."""
+
+    word: ClassVar[str] = "template_unavailable"
 
     why: str
 
@@ -103,12 +129,16 @@ class TemplateUnavailable:
 class KeyRefused:
     """The issuer does not accept the organization's key, or not for this."""
 
+    word: ClassVar[str] = "key_refused"
+
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
     """Too many calls; `wait` is how many seconds the issuer asks for."""
+
+    word: ClassVar[str] = "throttled"
 
     why: str
     wait: float | None
@@ -118,6 +148,8 @@ class Throttled:
 class Deferred:
     """Trouble that passes; `ambiguous` if the issuer may have done what it was asked for."""
 
+    word: ClassVar[str] = "deferred"
+
     why: str
     ambiguous: bool
     wait: float | None = None
@@ -126,6 +158,8 @@ class Deferred:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The issuer will never do this; `why` is in its own words."""
+
+    word: ClassVar[str] = "refused"
 
     why: str
 

@@ -6,7 +6,6 @@ Everything here is shared by the worker's partitions, and nothing is shared betw
 import asyncio
 import logging
 import os
-import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ log = logging.getLogger(__name__)
 
 Out = TypeVar("Out", bound=Outcome)
 
-_WORD = re.compile(r"(?<!^)(?=[A-Z])")
 _NO_KEY = outcomes.KeyRefused("there is no key at the catalog's reference")
 
 
@@ -144,8 +142,7 @@ class Organization:
         metrics.ISSUER_LATENCY.labels(*self.labels).observe(self._clock.monotonic() - began)
         secrets = (turn.key, *(value.rpartition(" ")[2] for value in headers.values()))
         outcome = call.outcome(answer, self._clock.wall(), secrets)
-        word = _WORD.sub("_", type(outcome).__name__).lower()
-        metrics.ISSUER_CALLS.labels(*self.labels, call.word, word).inc()
+        metrics.ISSUER_CALLS.labels(*self.labels, call.word, outcome.word).inc()
         if turn.terms is self.terms:
             self._learn(outcome, turn.key, trial=turn.trial)
         return outcome

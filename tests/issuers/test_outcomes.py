@@ -1,0 +1,28 @@
+"""The words by which dashboards know what calls came to."""
+
+from typing import get_args
+
+from streams.issuers.outcomes import Outcome
+
+
+def test_the_words_of_outcomes_are_distinct_and_stay_what_they_are() -> None:
+    words = [outcome.word for outcome in get_args(Outcome)]
+
+    # Somebody's dashboard may ask for any of these.
+    assert sorted(words) == [
+        "absent",
+        "already_issued",
+        "deferred",
+        "erased",
+        "found",
+        "issued",
+        "key_expiry",
+        "key_refused",
+        "page",
+        "refused",
+        "revoked",
+        "template_active",
+        "template_unavailable",
+        "throttled",
+        "unsupported",
+    ]
