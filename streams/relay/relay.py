@@ -3,25 +3,22 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiokafka.structs import ConsumerRecord
 
-from streams import metrics
 from streams.badges import Source
 from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalog.in_force import CatalogInForce
 from streams.clock import Clock
-from streams.issuers import outcomes
 from streams.issuers.client import Http
-from streams.issuers.issuer import drive
 from streams.kafka.topics import Topics
+from streams.relay import expiry
 from streams.relay.backlog import Backlog
 from streams.relay.badge_events import KINDS, word_of
 from streams.relay.issuance import Word
-from streams.relay.organizations import Organization, Organizations
+from streams.relay.organizations import Organizations
 from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
 from streams.relay.table import PartitionStore
@@ -35,9 +32,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_HTTP = "127.0.0.1:8090"  # decision 0011
 COUNT_SECONDS = 5.0
-KEY_EXPIRY_SECONDS = 3600.0
-KEY_EXPIRY_PATIENCE = 60.0
-KEY_EXPIRY_ALARM = timedelta(days=14)
+"""At most how old the gauges are; shorter than a usual scrape interval of 15 to 60 seconds."""
 
 
 class Relay:
@@ -117,21 +112,4 @@ class Relay:
             await asyncio.sleep(COUNT_SECONDS)
 
     async def _watch_keys(self) -> None:
-        while True:
-            await asyncio.gather(*(self._ask_expiry(organization) for organization in self.organizations))
-            await asyncio.sleep(KEY_EXPIRY_SECONDS)
-
-    async def _ask_expiry(self, organization: Organization) -> None:
-        steps = organization.issuer.key_expiry(organization.id, organization.key)
-        try:
-            async with asyncio.timeout(KEY_EXPIRY_PATIENCE):
-                outcome = await drive(steps, organization.ask)
-        except TimeoutError:
-            return
-        match outcome:
-            case outcomes.KeyExpiry(None) | outcomes.Unsupported():
-                metrics.ISSUER_KEY_EXPIRY.remove(*organization.labels)
-            case outcomes.KeyExpiry(datetime() as at):
-                metrics.ISSUER_KEY_EXPIRY.labels(*organization.labels).set(at.timestamp())
-                if at - datetime.now(UTC) < KEY_EXPIRY_ALARM:
-                    log.error("organization %s: its key expires at %s", organization.id, at)
+        await expiry.watch(self.organizations, self.clock)
