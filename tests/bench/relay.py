@@ -1,4 +1,4 @@
-"""Measures the relay: `python -m tests.relay.figures`. Nothing in the tests depends on what it prints."""
+"""Measures the relay: `python -m tests.bench.relay`. Nothing in the tests depends on what it prints."""
 
 import asyncio
 import gc
