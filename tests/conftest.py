@@ -20,6 +20,11 @@ NO_INTERPRETER = 3
 BROKER_FIXTURES = frozenset({"sandbox", "kafka", "registry_url"})
 
 
+def pytest_configure() -> None:
+    """A warning ends whatever process of ours gives it, as it fails a test."""
+    os.environ["PYTHONWARNINGS"] = "error"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if BROKER_FIXTURES.intersection(getattr(item, "fixturenames", ())):

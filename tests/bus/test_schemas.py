@@ -25,7 +25,7 @@ EVERY = pytest.mark.parametrize("event_type", sorted(schemas.event_types()))
 
 def test_the_committed_schemas_are_what_openedx_events_gives(openedx_python: Path, tmp_path: Path) -> None:
     subprocess.run(
-        [openedx_python, ROOT / "tests" / "openedx" / "make_schemas.py", tmp_path],
+        [openedx_python, "-W", "default", ROOT / "tests" / "openedx" / "make_schemas.py", tmp_path],
         check=True,
         capture_output=True,
     )
@@ -68,6 +68,7 @@ def test_the_schemas_folder_does_not_hide_avro_python3() -> None:
 def test_an_installed_wheel_carries_the_schemas_and_runs_outside_the_tree(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, ROOT],
+        env={**os.environ, "PYTHONWARNINGS": "default"},
         check=True,
     )
     (wheel,) = tmp_path.glob("*.whl")

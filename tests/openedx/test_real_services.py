@@ -56,7 +56,8 @@ class _Received:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._lines: Queue[str] = Queue()
         self._process = process
-        Thread(target=self._pump, daemon=True).start()
+        self._pumping = Thread(target=self._pump, daemon=True)
+        self._pumping.start()
 
     def next(self) -> dict[str, Any]:
         """The next badge event that reached a receiver."""
@@ -65,6 +66,11 @@ class _Received:
         except Empty:
             raise AssertionError(f"no further badge event within {WITHIN:.0f} s") from None
         return event
+
+    def end(self) -> None:
+        """End the consumer, and read on until it has."""
+        self._process.kill()
+        self._pumping.join()
 
     def _pump(self) -> None:
         assert self._process.stdout is not None
@@ -75,20 +81,20 @@ class _Received:
 
 @contextmanager
 def _consumer(python: Path, *arguments: str) -> Iterator[_Received]:
-    command = [str(python), "-m", "tests.openedx.consumer", *arguments]
-    process = subprocess.Popen(
+    command = [str(python), "-W", "default", "-m", "tests.openedx.consumer", *arguments]
+    with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        yield _Received(process)
-    finally:
-        process.kill()
-        process.wait()
+    ) as process:
+        received = _Received(process)
+        try:
+            yield received
+        finally:
+            received.end()
 
 
 def _produce(python: Path, address: tuple[str, str, str], told: list[dict[str, object]]) -> None:
     lines = "".join(json.dumps(line) + "\n" for line in told)
-    command = [str(python), "-m", "tests.openedx.producer", *address]
+    command = [str(python), "-W", "default", "-m", "tests.openedx.producer", *address]
     subprocess.run(command, cwd=ROOT, input=lines, text=True, check=True, capture_output=True, timeout=WITHIN)
 
 

@@ -69,7 +69,7 @@ class Shell:
 
     def end(self) -> None:
         """End it and all that it has started and not ended."""
-        with suppress(ProcessLookupError):
+        with self._bash, suppress(ProcessLookupError):
             os.killpg(self._bash.pid, signal.SIGTERM)
             self._bash.wait(10)
             with suppress(TimeoutError):
