@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults test-helm bench lint format types schemas reference clean
+.PHONY: help install demo quick test test-faults test-helm bench lint format types schemas reference clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: install ## Show the whole way of an event on a real Kafka
 	$(BIN)/badge-streams demo
+
+quick: install lint types ## Run every check that needs no broker: about a minute
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not broker"
 
 test: install lint types ## Run every check: lint, types, tests on a real broker for each of two processes
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
