@@ -13,7 +13,8 @@ install: $(VENV)/.installed ## Make .venv with everything that development needs
 # Decision 0013 says why the constraints are at the top.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
+	$(BIN)/pip install --quiet -c constraints.txt -e . --group dev
 	@touch $@
 
 demo: install ## Show the whole way of an event on a real Kafka
