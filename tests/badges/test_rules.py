@@ -76,6 +76,7 @@ def test_what_is_empty_exists(found: Any) -> None:
         ([], "a", False),
         ({}, "a", False),
     ],
+    ids=repr,
 )
 def test_values_are_equal_when_type_and_value_are(found: Any, value: Any, equal: bool) -> None:
     assert holds("eq", value, found) is equal

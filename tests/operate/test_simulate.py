@@ -116,7 +116,9 @@ def test_every_event_type_of_a_catalog_says_where_its_learner_is() -> None:
     }
 
 
-@pytest.mark.parametrize("user", [None, {}, {"id": None}, {"id": "7"}, {"id": True}, {"id": 7.0}, 7, [], "7"])
+@pytest.mark.parametrize(
+    "user", [None, {}, {"id": None}, {"id": "7"}, {"id": True}, {"id": 7.0}, 7, [], "7"], ids=repr
+)
 def test_an_event_without_its_learner_is_unreadable(tmp_path: Path, user: Any) -> None:
     result = run(tmp_path, catalog(), activity(user=user, requesting_user=STAFF, user_id=1))
 
