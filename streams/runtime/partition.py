@@ -36,14 +36,14 @@ BUSY = frozenset[State](("delivered", "working"))
 class Partition:
     """What a worker holds for a partition for as long as the consumer group assigns it.
 
-                  keep              recovered          deliver            begin
-        ┌─ vacant ────▶ taking ──────────────▶ idle ────────▶ delivered ───────▶ working
-        │    ▲ ▲           │                   ▲ ▲                │                │ │
-        │    │ └─ suspend ─┘                   │ └── committed ───┼────────────────┘ │
-        │    │                           keep, │                  │                  │
-        │    │                  nothing missed │     suspend      ▼                  │
-        │    └────── release ──────────── suspended ◀─────────────┴──────────────────┘
-        └─ (suspend, release: stays)
+             keep             recovered          deliver             begin
+     vacant ───────▶ taking ────────────▶ idle ──────────▶ delivered ────────▶ working
+      ▲  ▲             │                  ▲ │ ▲                │                │ │
+      │  └── suspend ──┘                  │ │ └── committed ───│────────────────┘ │
+      │                                   │ │                  │                  │
+      │               keep, nobody was in │ └──── suspend ─────┤                  │
+      │               between             │                    │                  │
+      └────────── release ─────────── suspended ◀──────────────┴──────────────────┘
 
     vacant     nothing is held
     taking     the former owner is fenced, the table is being read
@@ -52,6 +52,7 @@ class Partition:
     working    the batch's unit is open, or being committed
     suspended  a rebalance goes on: producer and rows are kept, in case the partition stays here
 
+    A vacant partition may be suspended or released, a suspended one suspended again: it stays what it is.
     A unit without a batch changes no state. `term` counts how often the partition was suspended: what was
     delivered in an earlier term is dropped.
     """
