@@ -44,7 +44,7 @@ class GroupConsumer(AIOKafkaConsumer):
         return waiter
 
     def take(self, tp: TopicPartition) -> PartitionRecords | None:
-        """All that was fetched of `tp`; None where nothing was, or the partition was taken away meanwhile.
+        """All that was fetched of `tp`; None if nothing was, or the partition was taken away.
 
         Raises what the fetch failed with. aiokafka fetches no more of `tp` until `fetch_on` is called.
         """

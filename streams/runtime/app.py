@@ -97,8 +97,10 @@ class App(faust.App):
             web_enabled=False,
             topic_disable_leader=True,
             topic_allow_declare=False,
+            # Faust commits nothing here; it should not wake up for that either.
             broker_commit_interval=3600.0,
             stream_wait_empty=False,
+            # Beyond every number of partitions: no more than one batch of each is delivered at a time.
             stream_buffer_maxsize=65_536,
             worker_redirect_stdouts=False,
             logging_config=logs.configuration(settings.log_format),
@@ -184,7 +186,7 @@ class App(faust.App):
             raise asyncio.CancelledError from error
 
     def fail(self, error: BaseException) -> None:
-        """End the process without acknowledging anything: one clear line, the group told, exit code 1.
+        """End the process without acknowledging anything: log one clear line, leave the group, exit code 1.
 
         A wrong configuration ends it with exit code 2.
         """
@@ -278,7 +280,7 @@ class App(faust.App):
             async with asyncio.timeout(LEAVE_SECONDS):
                 await self.consumer.leave()
         except (TimeoutError, Exception):
-            log.debug("the group was not told", exc_info=True)
+            log.debug("could not leave the group", exc_info=True)
         logging.shutdown()
         self.exit(2 if isinstance(self.fatal, ConfigurationError) else 1)
 
@@ -293,7 +295,8 @@ class App(faust.App):
 
 
 class _Listener(ConsumerRebalanceListener):
-    """Both callbacks return quickly: aiokafka swallows what they raise, and sends no heartbeats meanwhile."""
+    """Both callbacks are quick and let nothing out: aiokafka sends no heartbeats while they run, and ignores
+    what they raise."""
 
     def __init__(self, app: App) -> None:
         self._app = app

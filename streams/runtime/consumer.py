@@ -28,7 +28,7 @@ SESSION_MS = 8_000
 """A dead worker's partitions stand still for this long. The broker allows no less than 6 s by default, and a
 worker that the machine holds up for a moment should not lose its partitions."""
 HEARTBEAT_MS = 2_000
-"""Three heartbeats may be lost within a session, which is what Kafka recommends."""
+"""Kafka recommends no more than a third of the session: one or two may be lost."""
 REBALANCE_MS = 30_000
 """Time for the slowest member to finish what it is committing; `DRAIN_SECONDS` is a part of it."""
 FETCH_WAIT_MS = 100
@@ -159,6 +159,7 @@ class Consumer(FaustConsumer):
             asyncio.ensure_future(self._wake.wait()),
         ]
         try:
+            # The timeout is for safety: whatever makes a partition ready also wakes.
             done, _ = await asyncio.wait(waiters, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
             for waiter in done:
                 waiter.result()

@@ -214,11 +214,11 @@ class Partition:
         self._committed(work)
 
     def _offset(self, work: Work, read: recovery.Read) -> OffsetAndMetadata | None:
-        """The offset to commit with `work`, and what stands beside it."""
+        """The offset to commit with `work`, with its metadata; None if there is none to commit."""
         keys = self._keys_after(work.rows)
         position = work.position
         if position is None and keys < len(self.rows):
-            # Whoever takes over refuses a table with fewer keys than the last commit says.
+            # A successor refuses a table with fewer keys than the last commit says: say the new number.
             position = self.committed
         if position is None:
             return None

@@ -84,8 +84,8 @@ SUBCLASSED = (
     Replaced(
         "faust.tables.manager:TableManager",
         "streams.runtime.table:TableManager",
-        "Faust recovers tables of all partitions at once, before anything is delivered, and stands by for "
-        "others' tables; here each partition's new owner recovers its own.",
+        "Faust recovers all tables at once, before anything is delivered, and copies of others' tables; "
+        "here each partition's new owner recovers its own.",
         "As for the app.",
     ),
     Replaced(
@@ -103,14 +103,14 @@ SUBCLASSED = (
     Replaced(
         "faust:Topic",
         "streams.runtime.app:BatchTopic",
-        "Faust's cannot name itself where it stands for several topics, and its command line fails.",
+        "Faust's cannot name itself when it is several topics, and its command line fails.",
         "test_a_topic_of_faust_cannot_name_itself_where_it_is_several",
     ),
 )
 
 
 class PatientSender(Sender):
-    """Looks for a coordinator again where the connection was lost meanwhile."""
+    """Looks for a coordinator again if the connection was lost while it looked."""
 
     async def _find_coordinator(self, coordinator_type: int, coordinator_key: str) -> int:
         while True:

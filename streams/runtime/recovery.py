@@ -1,4 +1,4 @@
-"""What a partition's new owner reads before it begins: its table, and where to go on."""
+"""What a partition's new owner reads before it begins: where to go on, and whether that loses anything."""
 
 import logging
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ from streams.runtime.host import Host
 log = logging.getLogger(__name__)
 
 METADATA_BYTES = 4_000
-"""Brokers take 4,096 by default (`offset.metadata.max.bytes`)."""
+"""Brokers accept 4,096 by default (`offset.metadata.max.bytes`)."""
 
 Read = Mapping[tuple[str, int], tuple[int, int]]
-"""By topic and partition of a source the epoch and the highest offset that reached a table."""
+"""For each topic and partition of a source, the epoch and the highest offset that reached a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A committed offset and what stands beside it."""
+    """A committed offset and its metadata: source epoch, the table's keys, how far sources were read."""
 
     offset: int
     epoch: int = 0
@@ -32,41 +32,41 @@ class Commit:
 
 
 async def last_commit(host: Host, tp: TopicPartition) -> Commit | None:
-    """What the group has committed for `tp`; None for nothing."""
+    """What the group has committed for `tp`; None if nothing."""
     return (await _commits(host, [tp])).get(tp)
 
 
 async def starting_offset(host: Host, tp: TopicPartition, last: Commit | None, keys: int) -> int:
-    """Where the owner of `tp` begins, whose table holds `keys` keys and whose last commit is `last`.
+    """Where the owner of `tp` begins, if its table holds `keys` keys and its last commit is `last`.
 
-    Raises `FatalError` where going on would lose something in silence: the topic was made anew below
-    what was read of it, or the table's changelog no longer holds what it held at the last commit.
+    Raises `FatalError` where going on would silently lose something: the topic was deleted and created again,
+    or the table's changelog no longer holds what it held at the last commit.
     """
     begin, end = await bounds(host, tp)
     if last is None:
         # A topic that is deleted takes the group's offsets with it.
         read = await _read_of(host, tp)
         if read is not None and read >= end:
-            raise _made_anew(tp, end, read + 1)
+            raise _created_again(tp, end, read + 1)
         return begin
     if last.epoch < host.epoch_of(tp.topic):
-        log.warning("%s-%d: begins anew, the source epoch was raised", tp.topic, tp.partition)
+        log.warning("%s-%d: begins at the beginning, the source epoch was raised", tp.topic, tp.partition)
         return begin
     if keys < last.keys:
         raise FatalError(
             f"{tp.topic}-{tp.partition}: its table holds {keys} keys, at the last commit it held "
-            f"{last.keys}: the changelog was emptied or made anew"
+            f"{last.keys}: the changelog was emptied or created again"
         )
     return within(tp, last.offset, begin, end)
 
 
 def within(tp: TopicPartition, offset: int, begin: int, end: int) -> int:
-    """`offset`, or `begin` where retention has removed it meanwhile, which is said and counted.
+    """`offset`, or `begin` if retention has removed `offset`; a gap is logged and counted.
 
-    Raises `FatalError` where the topic ends below `offset`: it is another topic of the same name.
+    Raises `FatalError` if the topic ends below `offset`: it is another topic of the same name.
     """
     if offset > end:
-        raise _made_anew(tp, end, offset)
+        raise _created_again(tp, end, offset)
     if offset < begin:
         metrics.GAPS.labels(tp.topic).inc()
         log.error(
@@ -81,7 +81,7 @@ def within(tp: TopicPartition, offset: int, begin: int, end: int) -> int:
 
 
 def metadata(host: Host, tp: TopicPartition, keys: int, read: Read) -> str:
-    """What is committed beside an offset: the source epoch, the table's keys, how far sources were read."""
+    """The metadata of a committed offset. Where it grows too long it leaves out how far sources were read."""
     kept = {"epoch": host.epoch_of(tp.topic), "keys": keys}  # decision 0007
     by_topic: dict[str, dict[str, tuple[int, int]]] = {}
     for (topic, partition), place in read.items():
@@ -91,14 +91,14 @@ def metadata(host: Host, tp: TopicPartition, keys: int, read: Read) -> str:
 
 
 async def bounds(host: Host, tp: TopicPartition) -> tuple[int, int]:
-    """The first offset of `tp` and the one behind its last committed record."""
+    """The first offset of `tp`, and the one after its last committed record."""
     begin = await host.kafka_consumer.beginning_offsets([tp])
     end = await host.kafka_consumer.end_offsets([tp])
     return int(begin[tp]), int(end[tp])
 
 
 async def _read_of(host: Host, source: TopicPartition) -> int | None:
-    """The highest offset of a source that tables remember, of its present epoch; None where none does."""
+    """The highest offset of a source, in its present epoch, that reached a table; None if none did."""
     topics = [table.input_topic for table in host.tables.values()]
     inputs = [TopicPartition(topic, p) for topic in topics for p in range(host.partitions[topic])]
     places = [
@@ -117,15 +117,15 @@ async def _commits(host: Host, tps: list[TopicPartition]) -> dict[TopicPartition
     return {tp: _parse(offset) for tp, offset in offsets.items()}
 
 
-def _made_anew(tp: TopicPartition, end: int, offset: int) -> FatalError:
+def _created_again(tp: TopicPartition, end: int, offset: int) -> FatalError:
     return FatalError(
         f"{tp.topic}-{tp.partition} ends at {end}, below the offset {offset} that was reached: the topic was "
-        "made anew; raise BADGES_SOURCE_EPOCH to read it from its beginning"
+        "deleted and created again; raise BADGES_SOURCE_EPOCH to read it from its beginning"
     )
 
 
 def _parse(committed: OffsetAndMetadata) -> Commit:
-    """A commit; offsets that somebody else set (an operator's reset, say) say nothing beside themselves."""
+    """A commit; one that somebody else made (an operator's reset, say) has an offset only."""
     offset = int(committed.offset)
     try:
         kept = orjson.loads(committed.metadata)

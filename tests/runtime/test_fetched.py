@@ -111,12 +111,12 @@ async def test_a_fetch_of_more_records_than_a_unit_takes_is_worked_off_in_severa
     tracker = commands.start("tracker", log=tmp_path / "log")
     try:
         await settled(commands.parsed, placed, within=60)
-        told = (await asyncio.to_thread(pages.read, tracker.log.read_text(), "metrics")).decode()
+        page = (await asyncio.to_thread(pages.read, tracker.log.read_text(), "metrics")).decode()
     finally:
         tracker.kill()
     # then
-    assert _counted(told, "badges_records_read_total", source) == EVENTS
-    assert _counted(told, "badges_commits_total", source) == 3
+    assert _counted(page, "badges_records_read_total", source) == EVENTS
+    assert _counted(page, "badges_commits_total", source) == 3
     verdict = await audit(commands.parsed, load_catalog(CATALOG.read_bytes()).compiled, placed)
     assert {name: places for name, places in verdict.faults.items() if places} == {}
     assert verdict.activities

@@ -49,8 +49,8 @@ def test_lag_with_commits_is_live() -> None:
 
 
 def test_lag_without_a_commit_for_too_long_is_not_live_and_says_where() -> None:
-    told = live(Worker(behind=50, lagging_since=1_000.0 - STALL - 1))
-    assert told == {"ok": False, "why": "activities-3: lag 50 and no commit for 121 s"}
+    verdict = live(Worker(behind=50, lagging_since=1_000.0 - STALL - 1))
+    assert verdict == {"ok": False, "why": "activities-3: lag 50 and no commit for 121 s"}
 
 
 def test_a_fatal_state_is_neither_live_nor_ready() -> None:

@@ -84,7 +84,7 @@ async def test_what_is_delivered_counts_as_unfinished_from_its_first_record() ->
         assert world.partition.unfinished == 4
 
 
-async def test_beside_the_offset_stand_the_tables_keys_and_how_far_its_sources_were_read() -> None:
+async def test_an_offset_is_committed_with_the_tables_keys_and_how_far_its_sources_were_read() -> None:
     world = await World().owner()
 
     delivered = world.deliver()
@@ -128,7 +128,7 @@ class TestWithoutABatch:
         assert world.at is None
         assert world.partition.state == "idle"
 
-    async def test_the_batch_that_waits_beside_it_goes_on_waiting(self) -> None:
+    async def test_a_batch_that_waits_goes_on_waiting(self) -> None:
         world = await World().owner()
         waiting = world.deliver()
 
@@ -192,7 +192,7 @@ class TestARebalance:
         assert world.partition.rows == {b"ana": b"1"}
         assert len(world.producers) == 1
 
-    async def test_a_partition_that_another_has_worked_on_meanwhile_is_taken_from_nothing(self) -> None:
+    async def test_a_partition_that_another_worker_had_in_between_is_taken_from_nothing(self) -> None:
         world = await World().owner()
         world.partition.suspend()
         other = await World(world.broker).owner()

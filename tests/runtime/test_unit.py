@@ -173,7 +173,7 @@ class TestItsBody:
             with pytest.raises(UnreadableError):
                 await unit.wait(missing())
 
-    async def test_without_a_batch_it_is_told_that_its_partition_was_taken_away(self) -> None:
+    async def test_without_a_batch_it_raises_if_its_partition_was_taken_away(self) -> None:
         world = await World().owner()
 
         async def suspended() -> None:

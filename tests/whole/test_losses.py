@@ -63,19 +63,21 @@ async def test_a_retention_gap_is_said_once_and_counted_and_the_stream_goes_on(
     assert sum(map(int, counted)) == len(ends)
 
 
-async def test_a_source_topic_made_anew_stops_the_worker_until_its_epoch_is_raised(
+async def test_a_source_topic_that_was_created_again_stops_the_worker_until_its_epoch_is_raised(
     sandbox: Bus, commands: Commands, tmp_path: Path
 ) -> None:
     # given
     await _has_worked(sandbox, commands, tmp_path / "before")
     sources = [topic.name for topic in topics(commands.parsed).sources]
-    await _make_anew(sandbox, commands, sources)
+    await _create_again(sandbox, commands, sources)
     # when
     async with _tracker(commands, tmp_path / "after") as tracker:
         code = await asyncio.to_thread(tracker.wait, 30)
     # then
     assert code == 1
-    assert re.search(r"the topic was made anew; raise BADGES_SOURCE_EPOCH", tracker.log.read_text())
+    assert re.search(
+        r"the topic was deleted and created again; raise BADGES_SOURCE_EPOCH", tracker.log.read_text()
+    )
     # and when the operator does so
     placed = await _emit(sandbox, commands, seed=1, events=300)
     async with _tracker(commands, tmp_path / "raised", BADGES_SOURCE_EPOCH="1") as tracker:
@@ -89,16 +91,16 @@ async def test_an_emptied_changelog_stops_the_worker(
     # given
     await _has_worked(sandbox, commands, tmp_path / "before")
     progress = topics(commands.parsed).progress
-    await _make_anew(sandbox, commands, [progress.name], **progress.configs(2_000_000))
+    await _create_again(sandbox, commands, [progress.name], **progress.configs(2_000_000))
     # when
     async with _tracker(commands, tmp_path / "after") as tracker:
         code = await asyncio.to_thread(tracker.wait, 30)
     # then
     assert code == 1
-    assert "the changelog was emptied or made anew" in tracker.log.read_text()
+    assert "the changelog was emptied or created again" in tracker.log.read_text()
 
 
-async def test_decisions_go_on_into_an_output_topic_that_was_made_anew(
+async def test_decisions_go_on_into_an_output_topic_that_was_created_again(
     sandbox: Bus, commands: Commands, tmp_path: Path
 ) -> None:
     async with _tracker(commands, tmp_path / "log"):
@@ -106,7 +108,7 @@ async def test_decisions_go_on_into_an_output_topic_that_was_made_anew(
         output = topics(commands.parsed).badges.name
         assert await read_topic(commands.parsed, output)
         # when
-        await _make_anew(sandbox, commands, [output])
+        await _create_again(sandbox, commands, [output])
         # then
         await settled(commands.parsed, await _emit(sandbox, commands, seed=2), within=60)
         assert any(
@@ -165,7 +167,7 @@ async def _emit(sandbox: Bus, commands: Commands, *, seed: int, events: int = 20
     return placed
 
 
-async def _make_anew(sandbox: Bus, commands: Commands, names: list[str], **configs: str) -> None:
+async def _create_again(sandbox: Bus, commands: Commands, names: list[str], **configs: str) -> None:
     async with admin(commands.parsed) as client:
         await client.delete_topics(names)
         await _gone(client, names)
