@@ -1,0 +1,76 @@
+"""One record of the bus, forwarded by learner, dropped or set aside whole."""
+
+from dataclasses import replace
+
+from aiokafka.structs import ConsumerRecord
+
+from streams.badges import Source
+from streams.headers import header
+from streams.kafka.dead_letters import REASON, left_at
+from streams.kafka.origin import Original, forwarded
+from streams.tracker.rekeying import Rekeying
+from tests.bus.memory import record, record_of
+from tests.runtime.recording import LARGEST, RecordingUnit
+from tests.runtime.world import Sent
+from tests.tracker.scene import LEARNER, PASSED, SETTINGS, catalog, take, tracker
+
+ELSEWHERE: dict[str, object] = {"path": "course.course_key", "operator": "eq", "value": "another"}
+EPOCH = SETTINGS.source_epoch
+
+
+async def rekeyed(*records: ConsumerRecord, where: dict[str, object] | None = None) -> RecordingUnit:
+    here = await tracker(catalog(where) if where else catalog())
+    unit = RecordingUnit(here.names.sources[0], here.names.progress)
+    await take(here, records, Rekeying(here, unit).step)
+    assert {sent.topic for sent in unit.sent} <= {here.names.activities.name, here.names.dead_letters.name}
+    return unit
+
+
+def is_letter(sent: Sent) -> bool:
+    return header(sent.headers, REASON) is not None
+
+
+async def test_what_a_rule_asks_for_goes_on_keyed_by_learner_and_says_where_it_was() -> None:
+    there = record_of(PASSED)
+    [sent] = (await rekeyed(there)).sent
+
+    assert (sent.key, sent.value) == (b"%d" % LEARNER, PASSED.value)
+    assert forwarded(sent) == Original(
+        PASSED.key, PASSED.value, PASSED.headers, Source("bus", 0, there.offset, EPOCH), there.timestamp
+    )
+
+
+async def test_what_no_rule_asks_for_is_dropped() -> None:
+    assert (await rekeyed(record_of(PASSED), where=ELSEWHERE)).sent == []
+    assert (await rekeyed(record(None, PASSED.headers))).sent == []
+
+
+async def test_what_cannot_be_read_is_set_aside_whole() -> None:
+    cut = record_of(PASSED, value=PASSED.value[:-3])
+    [letter] = (await rekeyed(cut)).sent
+
+    assert header(letter.headers, REASON) == b"bad_body"
+    assert (letter.key, letter.value) == (PASSED.key, cut.value)
+    assert tuple(letter.headers[: len(PASSED.headers)]) == PASSED.headers
+    assert left_at(letter.headers) == Source("bus", 0, cut.offset, EPOCH)
+
+
+async def test_the_records_after_an_unreadable_one_go_on() -> None:
+    unit = await rekeyed(record_of(PASSED, value=b"\1"), record_of(PASSED, offset=8))
+    assert [is_letter(sent) for sent in unit.sent] == [True, False]
+
+
+async def test_what_is_too_large_even_for_the_dead_letters_leaves_its_value_where_it_is() -> None:
+    padded = replace(record_of(PASSED), headers=(*PASSED.headers, ("padding", b"x" * LARGEST)))
+    [letter] = (await rekeyed(padded)).sent
+
+    assert header(letter.headers, REASON) == b"too_large"
+    assert (letter.key, letter.value) == (PASSED.key, None)
+    assert header(letter.headers, "padding") is None
+    assert left_at(letter.headers) == Source("bus", 0, padded.offset, EPOCH)
+
+
+async def test_a_schema_that_the_registry_does_not_know_is_asked_for_once_and_then_a_reason() -> None:
+    other = b"\0" + (99).to_bytes(4, "big") + PASSED.value[5:]
+    [letter] = (await rekeyed(record_of(PASSED, value=other))).sent
+    assert header(letter.headers, REASON) == b"unknown_schema"

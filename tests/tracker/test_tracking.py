@@ -1,0 +1,155 @@
+"""One activity judged by its learner's progress, or set aside without a trace in the progress."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from uuid import UUID
+
+import orjson
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from streams.badges import Source, badge_id, judge, load
+from streams.bus.schemas import BADGE_AWARDED
+from streams.headers import Headers, header
+from streams.kafka.dead_letters import REASON, left_at
+from streams.kafka.orders import FORGET, ORDER
+from streams.kafka.origin import ORIGIN, origin_headers
+from streams.tracker import tracking
+from streams.tracker.tracking import Tracking
+from tests.bus.memory import record, record_of
+from tests.runtime.recording import LARGEST, RecordingUnit
+from tests.tracker.scene import LEARNER, PASSED, SETTINGS, TEMPLATE, catalog, take, tracker
+
+NOT_PASSING: dict[str, object] = {"path": "is_passing", "operator": "eq", "value": False}
+KEY = b"%d" % LEARNER
+ACTIVITIES = "badge-streams-activities"
+
+
+def activity(offset: int = 7, key: bytes = KEY, id: int = 1, **changes: object) -> ConsumerRecord:
+    """The passing status as rekey has forwarded it; `offset` is where it was on the bus."""
+    first = record_of(PASSED, offset=offset)
+    headers = [(n, str(UUID(int=id)).encode() if n == "ce_id" else v) for n, v in PASSED.headers]
+    ours = (*headers, *origin_headers(first, SETTINGS.source_epoch))
+    return replace(record(PASSED.value, ours, key=key, topic=ACTIVITIES, offset=100 + offset), **changes)
+
+
+async def tracked(
+    *records: ConsumerRecord,
+    rows: Mapping[bytes, bytes] | None = None,
+    where: dict[str, object] | None = None,
+) -> RecordingUnit:
+    here = await tracker(catalog(where) if where else catalog())
+    unit = RecordingUnit(here.names.activities, here.names.progress, rows)
+    track = Tracking(here, unit)
+    await take(here, records, track.step)
+    track.store()
+    return unit
+
+
+def reasons(unit: RecordingUnit) -> list[bytes | None]:
+    return [header(sent.headers, REASON) for sent in unit.sent]
+
+
+async def test_an_activity_that_fulfils_a_template_awards_its_badge_and_is_remembered() -> None:
+    unit = await tracked(activity())
+
+    [sent] = unit.sent
+    assert header(sent.headers, "ce_type") == BADGE_AWARDED.encode()
+    assert str(badge_id(TEMPLATE, LEARNER)).encode() in (sent.key or b"")
+    progress = load(orjson.loads(unit.table[KEY] or b""))
+    assert progress.badges[TEMPLATE].held
+    assert unit.read == {("bus", 0): (SETTINGS.source_epoch, 7)}
+
+
+async def test_several_activities_of_a_learner_are_one_write_and_one_award() -> None:
+    unit = await tracked(activity(7, id=1), activity(8, id=2), activity(9, id=3))
+
+    assert list(unit.table) == [KEY]
+    assert len(unit.sent) == 1
+    assert unit.read == {("bus", 0): (SETTINGS.source_epoch, 9)}
+
+
+async def test_an_activity_seen_before_changes_nothing() -> None:
+    before = await tracked(activity())
+    unit = await tracked(activity(), rows={KEY: before.table[KEY] or b""})
+    assert (unit.sent, unit.table) == ([], {})
+
+
+async def test_an_activity_on_which_no_rule_holds_changes_nothing() -> None:
+    unit = await tracked(activity(), where=NOT_PASSING)
+    assert (unit.sent, unit.table) == ([], {})
+
+
+async def test_what_cannot_be_read_is_set_aside_as_it_was_on_the_bus() -> None:
+    unit = await tracked(activity(value=PASSED.value[:-3]))
+
+    [letter] = unit.sent
+    headers = activity().headers[: len(PASSED.headers)]
+    assert header(letter.headers, REASON) == b"bad_body"
+    assert (letter.key, letter.value) == (PASSED.key, PASSED.value[:-3])
+    assert letter.headers[: len(headers)] == headers
+    assert header(letter.headers, ORIGIN) is None
+    assert left_at(letter.headers) == Source("bus", 0, 7, SETTINGS.source_epoch)
+    assert unit.table == {}
+
+
+@pytest.mark.parametrize("ours", [(), ((ORIGIN, b"nowhere"),), ((ORIGIN, b"0:0:%d:0:bus" % 2**64),)])
+async def test_what_does_not_say_where_it_was_is_set_aside_from_where_it_is(ours: Headers) -> None:
+    unit = await tracked(activity(headers=(*PASSED.headers, *ours)))
+
+    [letter] = unit.sent
+    assert header(letter.headers, REASON) == b"origin"
+    assert (letter.key, letter.value) == (KEY, PASSED.value)
+    assert left_at(letter.headers) == Source(ACTIVITIES, 0, 107)
+    assert unit.read == {}
+
+
+async def test_an_activity_under_another_key_is_sent_on_to_its_learners() -> None:
+    there = activity(key=b"somebody else")
+    unit = await tracked(there)
+
+    [sent] = unit.sent
+    assert (sent.topic, sent.key, sent.value) == (ACTIVITIES, KEY, PASSED.value)
+    assert tuple(sent.headers) == there.headers
+    assert unit.table == {}
+
+
+async def test_a_progress_that_grows_too_large_is_kept_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "PROGRESS_BYTES", 50)
+    unit = await tracked(activity())
+    assert (reasons(unit), unit.table) == ([b"progress_too_large"], {})
+
+
+async def test_an_activity_that_cannot_be_judged_is_set_aside_and_the_next_is_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judgements = iter((lambda *_: 1 // 0, judge))
+    monkeypatch.setattr("streams.tracker.tracking.judge", lambda *of: next(judgements)(*of))
+    unit = await tracked(activity(7, id=1), activity(8, id=2))
+    assert reasons(unit) == [b"judging_failed", None]
+
+
+async def test_a_record_too_large_for_the_dead_letters_goes_without_its_value() -> None:
+    padding = ("padding", b"x" * LARGEST)
+    unit = await tracked(activity(value=b"\1", headers=(padding, *activity().headers)))
+    [letter] = unit.sent
+    assert (letter.key, letter.value) == (PASSED.key, None)
+
+
+async def test_the_order_to_forget_deletes_a_progress_and_what_came_before_it() -> None:
+    order = record(None, [(ORDER, FORGET)], key=KEY, topic=ACTIVITIES)
+    kept = (await tracked(activity())).table[KEY] or b""
+
+    assert (await tracked(order, rows={KEY: kept})).table == {KEY: None}
+    assert (await tracked(activity(), order)).table == {KEY: None}
+
+
+async def test_after_it_is_forgotten_a_learner_begins_again() -> None:
+    order = record(None, [(ORDER, FORGET)], key=KEY, topic=ACTIVITIES)
+    unit = await tracked(activity(7, id=1), order, activity(8, id=2))
+    assert load(orjson.loads(unit.table[KEY] or b"")).badges[TEMPLATE].held
+
+
+async def test_an_order_for_nobody_is_set_aside() -> None:
+    unit = await tracked(record(None, [(ORDER, FORGET)], key=None, topic=ACTIVITIES))
+    assert reasons(unit) == [b"origin"]
