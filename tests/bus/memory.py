@@ -1,11 +1,13 @@
 """The bus's parts without a network: schemas in memory, records as a consumer has them."""
 
 import json
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any
 
 from aiokafka.structs import ConsumerRecord
 
+from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.errors import UnreadableError
 from streams.headers import Headers
@@ -42,3 +44,14 @@ def record(
 def record_of(message: Message, **changes: Any) -> ConsumerRecord:
     """A recorded message as a consumer has it."""
     return replace(record(message.value, message.headers, key=message.key), **changes)
+
+
+async def take(
+    reader: Reader, records: Iterable[ConsumerRecord], step: Callable[[ConsumerRecord], None]
+) -> None:
+    """A step for each record, as an agent takes them."""
+
+    async def wait(fetched: Coroutine[Any, Any, None]) -> None:
+        await fetched
+
+    await reader.each(records, step, wait)

@@ -1,23 +1,21 @@
 """A tracker that judges and encodes without Kafka and without a registry."""
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
 from uuid import UUID
 
 import yaml
-from aiokafka.structs import ConsumerRecord
 
 from streams.bus.emitter import BadgeEmitter
 from streams.bus.reader import Reader
 from streams.catalog import CatalogDocument, load_catalog
-from streams.catalog.in_force import CatalogInForce
 from streams.kafka.topics import topics
 from streams.runtime.app import App
 from streams.settings import Settings
 from streams.tracker.tracker import Tracker
 from tests.bus.memory import MemoryRegistry
 from tests.bus.messages import message
+from tests.catalog.fixed import FixedCatalog
 
 PASSED = message("course_passing_status_updated.as_lms_emits")
 LEARNER: int = PASSED.payload["user"]["id"]
@@ -39,35 +37,12 @@ def catalog(*conditions: dict[str, object]) -> CatalogDocument:
     return load_catalog(yaml.safe_dump(declared))
 
 
-class FixedCatalog(CatalogInForce):
-    """In force from the beginning and for good."""
-
-    def __init__(self, document: CatalogDocument) -> None:
-        super().__init__(SETTINGS, "catalogs")
-        self._fixed = document
-
-    @property
-    def document(self) -> CatalogDocument:
-        return self._fixed
-
-
 async def tracker(document: CatalogDocument | None = None) -> Tracker:
     """A tracker with this catalog in force, which knows the schema of `PASSED`."""
     made = Tracker(cast(App, None), SETTINGS, topics(SETTINGS))
-    made.catalogs = FixedCatalog(document or catalog())
+    made.catalogs = FixedCatalog(SETTINGS, document or catalog())
     registry = MemoryRegistry(SETTINGS, PASSED)
     made.reader = Reader(registry, "test", made.catalogs.compiled.event_types)
     made.emitter = BadgeEmitter(registry, SETTINGS, made.names.badges.name)
     await made.emitter.start()
     return made
-
-
-async def take(
-    tracker: Tracker, records: Iterable[ConsumerRecord], step: Callable[[ConsumerRecord], None]
-) -> None:
-    """Take a step for each record, as an agent does."""
-
-    async def wait(fetched: object) -> None:
-        await fetched  # type: ignore[misc]
-
-    await tracker.reader.each(records, step, wait)

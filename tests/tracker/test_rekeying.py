@@ -9,10 +9,10 @@ from streams.headers import header
 from streams.kafka.dead_letters import REASON, left_at
 from streams.kafka.origin import Original, forwarded
 from streams.tracker.rekeying import Rekeying
-from tests.bus.memory import record, record_of
+from tests.bus.memory import record, record_of, take
 from tests.runtime.recording import LARGEST, RecordingUnit
 from tests.runtime.world import Sent
-from tests.tracker.scene import LEARNER, PASSED, SETTINGS, catalog, take, tracker
+from tests.tracker.scene import LEARNER, PASSED, SETTINGS, catalog, tracker
 
 ELSEWHERE: dict[str, object] = {"path": "course.course_key", "operator": "eq", "value": "another"}
 EPOCH = SETTINGS.source_epoch
@@ -21,7 +21,7 @@ EPOCH = SETTINGS.source_epoch
 async def rekeyed(*records: ConsumerRecord, where: dict[str, object] | None = None) -> RecordingUnit:
     here = await tracker(catalog(where) if where else catalog())
     unit = RecordingUnit(here.names.sources[0], here.names.progress)
-    await take(here, records, Rekeying(here, unit).step)
+    await take(here.reader, records, Rekeying(here, unit).step)
     assert {sent.topic for sent in unit.sent} <= {here.names.activities.name, here.names.dead_letters.name}
     return unit
 

@@ -16,9 +16,9 @@ from streams.kafka.orders import FORGET, ORDER
 from streams.kafka.origin import ORIGIN, origin_headers
 from streams.tracker import tracking
 from streams.tracker.tracking import Tracking
-from tests.bus.memory import record, record_of
+from tests.bus.memory import record, record_of, take
 from tests.runtime.recording import LARGEST, RecordingUnit
-from tests.tracker.scene import LEARNER, PASSED, SETTINGS, TEMPLATE, catalog, take, tracker
+from tests.tracker.scene import LEARNER, PASSED, SETTINGS, TEMPLATE, catalog, tracker
 
 NOT_PASSING: dict[str, object] = {"path": "is_passing", "operator": "eq", "value": False}
 KEY = b"%d" % LEARNER
@@ -41,7 +41,7 @@ async def tracked(
     here = await tracker(catalog(where) if where else catalog())
     unit = RecordingUnit(here.names.activities, here.names.progress, rows)
     track = Tracking(here, unit)
-    await take(here, records, track.step)
+    await take(here.reader, records, track.step)
     track.store()
     return unit
 

@@ -1,0 +1,149 @@
+"""What a decision asks for, written into the table of issuances, or set aside without a trace in it."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import orjson
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from streams.badges import Source
+from streams.headers import Headers, header
+from streams.kafka.dead_letters import REASON, left_at
+from streams.kafka.orders import FORGET, ORDER
+from streams.kafka.origin import ORIGIN, origin_headers
+from streams.relay import desiring
+from streams.relay.desiring import Desiring
+from streams.relay.issuance import Issuance, desire, dump, load
+from streams.relay.reconciler import Reconciler
+from streams.runtime.unit import Batch
+from tests.bus.memory import record, record_of, take
+from tests.relay.scene import AWARDED, BADGE, LEARNER, REVOKED, SETTINGS, TOPICS, decision, relay
+from tests.relay.world import badge_id, event
+from tests.runtime import fetches
+from tests.runtime.recording import RecordingUnit
+
+KEY = BADGE.encode()
+DECISIONS = TOPICS.decisions.name
+ORDERED = record(None, [(ORDER, FORGET)], key=b"%d" % LEARNER, topic=DECISIONS)
+
+
+class Follower:
+    """Stands for a reconciler: notes what it is to look at."""
+
+    def __init__(self) -> None:
+        self.badges: list[bytes] = []
+
+    def follow(self, badges: Mapping[bytes, None]) -> None:
+        self.badges += badges
+
+
+async def desired(*records: ConsumerRecord, rows: Mapping[bytes, bytes] | None = None) -> RecordingUnit:
+    unit, _ = await followed(*records, rows=rows)
+    return unit
+
+
+async def followed(
+    *records: ConsumerRecord, rows: Mapping[bytes, bytes] | None = None
+) -> tuple[RecordingUnit, list[bytes]]:
+    """The unit, and what the reconciler is to look at after it is committed."""
+    here, follower = relay(), Follower()
+    here.reconcilers[0] = cast(Reconciler, follower)
+    unit = RecordingUnit(TOPICS.decisions, TOPICS.issuances, rows)
+    batch = Batch(unit.partition, fetches.fetched(fetches.batch([0])))
+    step = Desiring(here, unit, batch)
+    await take(here.reader, records, step.step)
+    assert follower.badges == []
+    step.follow()
+    return unit, follower.badges
+
+
+def issuance(unit: RecordingUnit, badge: bytes = KEY) -> Issuance:
+    return load(orjson.loads(unit.table[badge] or b""))
+
+
+def revocation() -> ConsumerRecord:
+    ours = origin_headers(record_of(REVOKED, offset=8), SETTINGS.source_epoch)
+    return decision(value=REVOKED.value, headers=(*REVOKED.headers, *ours))
+
+
+async def test_an_award_is_written_down_and_followed() -> None:
+    unit, followed_badges = await followed(decision())
+
+    assert (issuance(unit).kind, issuance(unit).learner) == ("awarded", LEARNER)
+    assert followed_badges == [KEY]
+    assert unit.sent == []
+
+
+async def test_several_decisions_about_a_badge_are_one_write() -> None:
+    unit, followed_badges = await followed(decision(), revocation())
+
+    assert list(unit.table) == [KEY]
+    assert issuance(unit).kind == "revoked"
+    assert followed_badges == [KEY]
+
+
+async def test_a_decision_seen_before_changes_nothing() -> None:
+    before = await desired(decision())
+    unit, followed_badges = await followed(decision(), rows={KEY: before.table[KEY] or b""})
+    assert (unit.table, unit.sent, followed_badges) == ({}, [], [])
+
+
+async def test_what_cannot_be_read_is_set_aside_as_it_was_on_the_bus() -> None:
+    unit = await desired(decision(value=AWARDED.value[:-3]))
+
+    [letter] = unit.sent
+    assert letter.topic == TOPICS.relay_dead_letters.name
+    assert header(letter.headers, REASON) == b"bad_body"
+    assert (letter.key, letter.value) == (AWARDED.key, AWARDED.value[:-3])
+    assert letter.headers[: len(AWARDED.headers)] == AWARDED.headers
+    assert header(letter.headers, ORIGIN) is None
+    assert left_at(letter.headers) == Source("bus", 0, 7, SETTINGS.source_epoch)
+    assert unit.table == {}
+
+
+@pytest.mark.parametrize("ours", [(), ((ORIGIN, b"nowhere"),)])
+async def test_what_does_not_say_where_it_was_is_set_aside_from_where_it_is(ours: Headers) -> None:
+    [letter] = (await desired(decision(headers=(*AWARDED.headers, *ours)))).sent
+
+    assert header(letter.headers, REASON) == b"origin"
+    assert (letter.key, letter.value) == (KEY, AWARDED.value)
+    assert left_at(letter.headers) == Source(DECISIONS, 0, 107)
+
+
+async def test_a_decision_under_another_key_is_sent_on_to_its_badges() -> None:
+    there = decision(key=AWARDED.key)
+    unit = await desired(there)
+
+    [sent] = unit.sent
+    assert (sent.topic, sent.key, sent.value) == (DECISIONS, KEY, AWARDED.value)
+    assert sent.headers == there.headers
+    assert unit.table == {}
+
+
+async def test_an_issuance_too_large_for_its_table_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desiring, "ISSUANCE_BYTES", 100)
+    unit, followed_badges = await followed(decision())
+    assert [header(sent.headers, REASON) for sent in unit.sent] == [b"too_large"]
+    assert (unit.table, followed_badges) == ({}, [])
+
+
+async def test_the_order_to_forget_concerns_all_badges_of_the_learner_and_nobody_elses() -> None:
+    mine, other = await desired(decision()), event("awarded", learner=LEARNER * 10)
+    stranger = desire(None, other)
+    rows = {KEY: mine.table[KEY] or b"", badge_id(other.learner).encode(): orjson.dumps(dump(stranger))}
+    unit, followed_badges = await followed(ORDERED, rows=rows)
+
+    assert list(unit.table) == [KEY]
+    assert issuance(unit).kind == "forgotten"
+    assert followed_badges == [KEY]
+
+
+async def test_what_the_same_unit_has_written_is_forgotten_too() -> None:
+    assert issuance(await desired(decision(), ORDERED)).kind == "forgotten"
+
+
+async def test_a_decision_about_a_learner_who_is_being_forgotten_is_set_aside() -> None:
+    unit = await desired(decision(), ORDERED, revocation())
+    assert [header(sent.headers, REASON) for sent in unit.sent] == [b"forgotten"]
+    assert issuance(unit).kind == "forgotten"
