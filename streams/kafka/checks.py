@@ -38,13 +38,8 @@ async def topics(settings: Settings, needed: Iterable[Topic]) -> Found:
     async with admin(settings) as client:
         partitions = await _partitions(client, wanted)
         found = await configs(client, wanted)
-    faults = [
-        fault
-        for name, topic in wanted.items()
-        for fault in _faults(topic, partitions.get(name), found.get(name))
-    ]
-    if faults:
-        raise FatalError("; ".join(faults))
+    if said := list(faults(wanted.values(), partitions, found)):
+        raise FatalError("; ".join(said))
     sizes = {name: int(config["max.message.bytes"]) for name, config in found.items()}
     return Found(partitions, sizes)
 
@@ -59,6 +54,14 @@ async def configs(client: AIOKafkaAdminClient, wanted: Iterable[str]) -> dict[st
             if not error_code:
                 found[name] = {entry[0]: entry[1] for entry in entries}
     return found
+
+
+def faults(
+    needed: Iterable[Topic], partitions: Mapping[str, int], configs: Mapping[str, Mapping[str, str]]
+) -> Iterator[str]:
+    """What is wrong with the needed topics; of those of the bus only that they are not there."""
+    for topic in needed:
+        yield from _faults(topic, partitions.get(topic.name), configs.get(topic.name))
 
 
 def _faults(topic: Topic, partitions: int | None, config: Mapping[str, str] | None) -> Iterator[str]:

@@ -1,0 +1,68 @@
+"""What a worker says of topics that are missing or made otherwise than it needs them."""
+
+from dataclasses import replace
+from importlib.metadata import version
+
+import pytest
+
+from streams.errors import FatalError
+from streams.kafka import checks
+from streams.kafka.topics import topics
+from streams.settings import Settings
+
+TOPICS = topics(Settings())
+NEEDED = TOPICS.all
+PARTITIONS = {topic.name: topic.partitions for topic in NEEDED}
+CONFIGS = {topic.name: topic.configs(1_000_000) for topic in NEEDED}
+OURS, BUS = TOPICS.progress, TOPICS.badges
+
+
+def faults(partitions: dict[str, int], configs: dict[str, dict[str, str]]) -> list[str]:
+    return list(checks.faults(NEEDED, PARTITIONS | partitions, CONFIGS | configs))
+
+
+def without(name: str) -> list[str]:
+    return list(checks.faults(NEEDED, {n: p for n, p in PARTITIONS.items() if n != name}, CONFIGS))
+
+
+def test_topics_that_are_as_declared_have_no_fault() -> None:
+    assert faults({}, {}) == []
+
+
+def test_a_missing_topic_is_named_and_for_ours_how_to_make_it() -> None:
+    assert without(OURS.name) == [
+        f"topic {OURS.name} does not exist (badge-streams topics --create makes it)"
+    ]
+    assert without(BUS.name) == [f"topic {BUS.name} does not exist"]
+
+
+def test_our_topics_have_as_many_partitions_as_the_settings_say_and_the_buss_any_number() -> None:
+    assert faults({OURS.name: 5, BUS.name: 5}, {}) == [
+        f"topic {OURS.name} has 5 partitions, the settings want {OURS.partitions}"
+    ]
+
+
+def test_a_changelog_is_compacted_and_a_stream_is_not() -> None:
+    made = {name: {"cleanup.policy": "delete"} for name in (OURS.name, BUS.name)}
+    stream = {TOPICS.activities.name: {"cleanup.policy": "compact,delete"}}
+    assert faults({}, made | stream) == [
+        f"topic {TOPICS.activities.name} has cleanup.policy=compact,delete, it needs delete",
+        f"topic {OURS.name} has cleanup.policy=delete, it needs compact",
+    ]
+
+
+def test_a_topic_whose_configuration_may_not_be_read_is_a_fault() -> None:
+    seen = {name: config for name, config in CONFIGS.items() if name != BUS.name}
+    [fault] = checks.faults(NEEDED, PARTITIONS, seen)
+    assert fault == f"topic {BUS.name}: its configuration may not be read (DescribeConfigs)"
+
+
+def test_all_faults_are_said_at_once() -> None:
+    missing = [replace(topic, name=f"{topic.name}-not-there") for topic in NEEDED]
+    assert len(list(checks.faults(missing, PARTITIONS, CONFIGS))) == len(NEEDED)
+
+
+def test_other_versions_than_those_whose_parts_are_replaced_are_refused() -> None:
+    checks.versions({"aiokafka": version("aiokafka")})
+    with pytest.raises(FatalError, match=r"aiokafka .* is installed, this product needs 0\.0"):
+        checks.versions({"aiokafka": "0.0"})
