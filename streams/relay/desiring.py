@@ -35,7 +35,7 @@ class Desiring:
 
     def step(self, record: ConsumerRecord) -> None:
         """Follow one badge event or order, or set it aside."""
-        if order_of(record.value, record.headers) == FORGET:
+        if order_of(record.value, record.headers) == FORGET and record.key is not None:
             self._forget(record.key, datetime.fromtimestamp(record.timestamp / 1000, UTC))
             return
         names, original = self._relay.names, None

@@ -147,3 +147,12 @@ async def test_a_decision_about_a_learner_who_is_being_forgotten_is_set_aside() 
     unit = await desired(decision(), ORDERED, revocation())
     assert [header(sent.headers, REASON) for sent in unit.sent] == [b"forgotten"]
     assert issuance(unit).kind == "forgotten"
+
+
+async def test_an_order_for_nobody_is_set_aside() -> None:
+    unit = await desired(
+        record(None, [(ORDER, FORGET)], key=None, topic=DECISIONS),
+        rows={KEY: (await desired(decision())).table[KEY] or b""},
+    )
+    assert [header(sent.headers, REASON) for sent in unit.sent] == [b"origin"]
+    assert unit.table == {}
