@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     relay_id: str = Field(
         "badge-relay", pattern=TOPIC_PART, description="Consumer group and topic prefix of the relay."
     )
-    topic_prefix: str = Field("", description="The bus's topic prefix; empty: none, and no dash.")
+    topic_prefix: str = Field(
+        "", description="The bus's topic prefix; if empty, topics have neither prefix nor dash."
+    )
     source_topics: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Full names of the Open edX topics, comma-separated; default: the badge topic's default.",
@@ -59,7 +61,9 @@ class Settings(BaseSettings):
         "port 0: any.",
     )
     instance_id: str = Field("", description="Name of this worker for static membership; empty: dynamic.")
-    stall_seconds: float = Field(120, gt=0, description="Lag without a commit for so long: not live.")
+    stall_seconds: float = Field(
+        120, gt=0, description="Lag without a commit for longer than this: not live."
+    )
     register_schemas: bool = Field(True, description="Register the badge events' schemas at the start.")
     issuer_in_flight: int = Field(2, ge=1, description="Calls in flight at its issuer for each organization.")
     issuer_rate: float = Field(5, gt=0, description="Calls a second at its issuer for each organization.")

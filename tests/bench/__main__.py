@@ -89,7 +89,7 @@ def _throughput(bench: Bench, options: argparse.Namespace) -> str:
             f"{max(ours) / min(ours):.2f} times the smallest).",
             "",
             _prose(
-                """The same with the passing status as an LMS tells it, mostly `is_passing=false`, which
+                """The same with the passing status as an LMS sends it, mostly `is_passing=false`, which
                 the first stage drops:"""
             ),
             "",
@@ -219,7 +219,7 @@ def _growth(bench: Bench, options: argparse.Namespace) -> str:
                 f"""{count:,} events that all match; processor time is the sum of the workers, on
                 {os.cpu_count()} processors which they share with the broker; memory is the largest
                 worker's. With requirements touched: {growth.LEARNERS:,} learners whose progress holds
-                so many counted requirements, {max(1_000, count // 5):,} events."""
+                that many counted requirements, {max(1_000, count // 5):,} events."""
             ),
             "",
             *_table(("", "CPU µs an event", "events/s", "memory MiB", "B a progress"), rows),

@@ -110,8 +110,8 @@ async def _at(
 async def _read(consumer: AIOKafkaConsumer, took: list[float]) -> None:
     async for record in consumer:
         now = time.time()
-        told = next(value for name, value in record.headers if name == "ce_time")
-        took.append(now - datetime.fromisoformat(told.decode()).timestamp())
+        sent = next(value for name, value in record.headers if name == "ce_time")
+        took.append(now - datetime.fromisoformat(sent.decode()).timestamp())
 
 
 async def _send(producer: AIOKafkaProducer, source: str, key: bytes, value: bytes, headers: Any) -> None:

@@ -51,19 +51,19 @@ def message(name: str) -> Message:
 
 
 def _message(path: Path) -> Message:
-    told = json.loads(path.read_text(encoding="utf-8"))
+    recorded = json.loads(path.read_text(encoding="utf-8"))
     return Message(
-        told["name"],
-        told["event_type"],
-        told["topic"],
-        tuple((header["name"], bytes.fromhex(header["hex"])) for header in told["headers"]),
-        bytes.fromhex(told["key"]["hex"]),
-        bytes.fromhex(told["value"]["hex"]),
-        told["value"]["schema_id"],
-        told["value"]["schema"],
-        bytes.fromhex(told["value"]["avro_hex"]),
-        told["value"]["decoded"],
-        told["value"]["subject"][0],
-        told["key"]["subject"][0],
-        told["key"]["decoded"],
+        recorded["name"],
+        recorded["event_type"],
+        recorded["topic"],
+        tuple((header["name"], bytes.fromhex(header["hex"])) for header in recorded["headers"]),
+        bytes.fromhex(recorded["key"]["hex"]),
+        bytes.fromhex(recorded["value"]["hex"]),
+        recorded["value"]["schema_id"],
+        recorded["value"]["schema"],
+        bytes.fromhex(recorded["value"]["avro_hex"]),
+        recorded["value"]["decoded"],
+        recorded["value"]["subject"][0],
+        recorded["key"]["subject"][0],
+        recorded["key"]["decoded"],
     )

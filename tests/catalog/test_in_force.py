@@ -74,8 +74,8 @@ async def progress(commands: Commands) -> dict[int, Progress]:
 
 def catalog_page(tracker: Process) -> dict[str, object]:
     """What the tracker's health says of its catalog."""
-    told: dict[str, object] = orjson.loads(pages.read(tracker.log.read_text(), "health"))["catalog"]
-    return told
+    page: dict[str, object] = orjson.loads(pages.read(tracker.log.read_text(), "health"))["catalog"]
+    return page
 
 
 def wait_for(trackers: Sequence[Process], what: str, key: str, value: object) -> None:
