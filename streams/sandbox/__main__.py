@@ -12,7 +12,7 @@ import click
 
 from streams.sandbox import lms, publisher
 from streams.sandbox.bus import bus
-from streams.sandbox.credly import Credly, Server
+from streams.sandbox.credly import CredlySimulator, Server
 from streams.sandbox.publisher import FAULTS, Publisher
 from streams.settings import load_settings
 
@@ -59,7 +59,7 @@ def passes(learner: int, course: str, no_longer: bool, unreadable: str | None) -
 
 
 async def _serve(kafka: str, registry: str) -> None:
-    async with Server(Credly()) as credly:
+    async with Server(CredlySimulator()) as credly:
         click.echo(f"BADGES_KAFKA={kafka}")
         click.echo(f"BADGES_REGISTRY={registry}")
         click.echo("BADGES_PARTITIONS=3")

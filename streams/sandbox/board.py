@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.sandbox.audit import Announcement, Verdict
-from streams.sandbox.credly import Credly
+from streams.sandbox.credly import CredlySimulator
 from streams.sandbox.publisher import Placed
 
 LAST_EVENTS = 12
@@ -24,7 +24,7 @@ class Board:
     """What has happened so far; `templates` are names by id, `total` is the number of records to emit."""
 
     templates: Mapping[str, str]
-    credly: Credly
+    credly: CredlySimulator
     total: int = 0
     placed: list[Placed] = field(default_factory=list)
     dead_letters: int = 0

@@ -22,7 +22,7 @@ from streams.sandbox.audit import announcement, audit, settled
 from streams.sandbox.board import Board, report
 from streams.sandbox.bus import Bus, bus
 from streams.sandbox.commands import Commands, on_bus
-from streams.sandbox.credly import Credly, Server
+from streams.sandbox.credly import CredlySimulator, Server
 from streams.sandbox.groups import joined
 from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Emission, Publisher
@@ -75,8 +75,8 @@ def _commands(running: Bus, catalog: Path) -> Commands:
     return on_bus(running, f"demo-{uuid4().hex[:4]}", catalog=catalog, partitions=PARTITIONS, **PACE)
 
 
-def _credly(catalog: CatalogDocument, key: str) -> Credly:
-    credly = Credly()
+def _credly(catalog: CatalogDocument, key: str) -> CredlySimulator:
+    credly = CredlySimulator()
     for organization in catalog.organizations:
         credly.add_organization(organization, key)
     for template in catalog.templates.values():

@@ -26,7 +26,7 @@ from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
 from streams.sandbox.bus import Bus, bus
 from streams.sandbox.commands import Commands
-from streams.sandbox.credly import Credly
+from streams.sandbox.credly import CredlySimulator
 from streams.settings import Settings
 from tests.relay.badge_bus import KEY, Word, catalog, encoder, relays, speaker
 from tests.relay.virtual import EPOCH
@@ -127,7 +127,7 @@ async def memory(registry: str, badges: int) -> Sequence[str]:
 
 async def _memory(encode: Callable[[Word], BadgeEvent], badges: int, *, pending: bool) -> str:
     store, size = MemoryStore(), 0
-    credly, clock = Credly(), Clock()
+    credly, clock = CredlySimulator(), Clock()
     organizations = Organizations(Limits(), Wire(credly), clock, {})
     reconciler = Reconciler(store, organizations, clock)
     gc.collect()

@@ -17,7 +17,7 @@ from streams.issuers.client import Http
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.http import Answer, NoAnswer
 from streams.issuers.issuer import Award, Call, Wanted, drive
-from streams.sandbox.credly import Credly, Fault, Server
+from streams.sandbox.credly import CredlySimulator, Fault, Server
 from streams.sandbox.process import Process
 from tests.relay.badge_bus import until
 from tests.relay.virtual import EPOCH
@@ -36,8 +36,8 @@ def outcome_of(answer: Answer | NoAnswer) -> outcomes.Outcome:
 
 
 @asynccontextmanager
-async def served(*faults: Fault, seconds: float = 30.0) -> AsyncIterator[tuple[Credly, Http, str]]:
-    simulated, http = Credly(), Http(seconds)
+async def served(*faults: Fault, seconds: float = 30.0) -> AsyncIterator[tuple[CredlySimulator, Http, str]]:
+    simulated, http = CredlySimulator(), Http(seconds)
     simulated.add_organization(ORGANIZATION, KEY)
     simulated.add_template(ORGANIZATION, TEMPLATE)
     simulated.schedule(faults)

@@ -23,7 +23,7 @@ from streams.kafka.topics import topics
 from streams.relay.issuance import Issuance, done, load
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
-from streams.sandbox.credly import Credly
+from streams.sandbox.credly import CredlySimulator
 from streams.settings import Settings
 
 FIRST = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -76,7 +76,7 @@ def catalog(url: str, organizations: Mapping[str, Sequence[str]], key: str = "RE
     return yaml.safe_dump({"version": 1, "organizations": declared, "templates": templates})
 
 
-def know(credly: Credly, organizations: Mapping[str, Sequence[str]]) -> None:
+def know(credly: CredlySimulator, organizations: Mapping[str, Sequence[str]]) -> None:
     """Have the simulator know them too."""
     for organization, templates in organizations.items():
         credly.add_organization(organization, KEY)

@@ -19,7 +19,7 @@ from streams.kafka.dead_letters import DETAIL, REASON
 from streams.kafka.topics import topics
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands
-from streams.sandbox.credly import Credly, Fault, Server
+from streams.sandbox.credly import CredlySimulator, Fault, Server
 from streams.sandbox.groups import committed
 from streams.sandbox.process import Process
 from tests.relay.badge_bus import (
@@ -78,7 +78,7 @@ STORM = [
 class Place:
     """A bus with a simulator beside it."""
 
-    credly: Credly
+    credly: CredlySimulator
     commands: Commands
     logs: Path
 
@@ -134,7 +134,7 @@ async def place(
     partitions: int = 4,
     **more: str,
 ) -> AsyncIterator[Place]:
-    credly = Credly()
+    credly = CredlySimulator()
     know(credly, organizations)
     async with Server(credly) as server:
         file = path / "catalog.yaml"
@@ -175,7 +175,7 @@ def last_words(words: Sequence[Word]) -> dict[tuple[str, int], Word]:
     return last
 
 
-async def trouble(credly: Credly) -> None:
+async def trouble(credly: CredlySimulator) -> None:
     """Archive a template for a while, make each kind of trouble alone; leave with all kinds mixed."""
     credly.add_template(OTHER_ORGANIZATION, OTHER_TEMPLATE, "archived")
     await until(lambda: any(entry.status == 422 for entry in credly.journal), 60)
@@ -258,7 +258,7 @@ def assert_nothing_personal(told: str) -> None:
         assert secret not in told
 
 
-def assert_once_and_in_order(credly: Credly, words: Sequence[Word]) -> None:
+def assert_once_and_in_order(credly: CredlySimulator, words: Sequence[Word]) -> None:
     """Each decision has at most one 201, and what happened to each badge happened in the bus's order."""
     times = {timestamp(word.time): word.generation for word in words}
     issues = Counter(

@@ -35,7 +35,7 @@ from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
 from streams.relay.saving import Change
 from streams.relay.terms import OrganizationTerms, TemplateTerms
-from streams.sandbox.credly import Credly, Entry, IssuedBadge
+from streams.sandbox.credly import CredlyBadge, CredlySimulator, Entry
 from tests.relay.virtual import EPOCH, in_virtual_time, virtual_clock
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
@@ -148,7 +148,7 @@ class MemoryStore:
 class Wire:
     """Carries requests to the simulator without a network; `away` organizations cannot be connected to."""
 
-    def __init__(self, credly: Credly) -> None:
+    def __init__(self, credly: CredlySimulator) -> None:
         self.credly = credly
         self.latency = 0.05
         self.away: set[str] = set()
@@ -191,7 +191,7 @@ class World:
     """Everything, with one reconciler that can be killed and started again."""
 
     store: MemoryStore
-    credly: Credly
+    credly: CredlySimulator
     wire: Wire
     organizations: Organizations
     terms: Sequence[OrganizationTerms]
@@ -232,7 +232,7 @@ class World:
                 assert not self.running[-1].done(), self.running[-1]
                 await asyncio.sleep(every)
 
-    def badge(self, learner: int = 1) -> IssuedBadge:
+    def badge(self, learner: int = 1) -> CredlyBadge:
         return next(b for b in self.credly.badges.values() if b.earner == str(learner))
 
 
@@ -246,7 +246,7 @@ async def world(
 ) -> AsyncIterator[World]:
     """Two organizations with a template each; `terms` are of both templates."""
     clock = virtual_clock()
-    credly = Credly(now=clock.monotonic)
+    credly = CredlySimulator(now=clock.monotonic)
     wire = Wire(credly)
     store = MemoryStore()
     environ = {"KEY": KEY}

@@ -9,7 +9,7 @@ from streams.sandbox import demo
 from streams.sandbox.audit import Announcement, Verdict
 from streams.sandbox.board import Board, report
 from streams.sandbox.bus import Bus
-from streams.sandbox.credly import Credly
+from streams.sandbox.credly import CredlySimulator
 
 GOOD = Verdict(
     activities=9, awarded=2, revoked=1, learners=3, dead_letters={("no type", "no_type"): 1}, faults={}
@@ -72,4 +72,4 @@ def test_the_board_counts_what_is_held() -> None:
 
 
 def _board() -> Board:
-    return Board({"t": "Stream Master"}, Credly())
+    return Board({"t": "Stream Master"}, CredlySimulator())

@@ -11,7 +11,7 @@ from streams.sandbox import lms, publisher
 from streams.sandbox.audit import latest, read_topic, settled
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
-from streams.sandbox.credly import Credly, Server
+from streams.sandbox.credly import CredlySimulator, Server
 from streams.sandbox.process import Process
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from tests.relay.badge_bus import KEY, catalog, know, until
@@ -28,7 +28,7 @@ class FullSite:
     """Where commands are run, and what else can be done there."""
 
     commands: Commands
-    credly: Credly
+    credly: CredlySimulator
     press: Publisher
     kafka: str
     folder: Path
@@ -58,7 +58,7 @@ class FullSite:
 
 @asynccontextmanager
 async def full_site(bus: Bus, folder: Path) -> AsyncIterator[FullSite]:
-    name, credly = f"site-{uuid4().hex[:8]}", Credly()
+    name, credly = f"site-{uuid4().hex[:8]}", CredlySimulator()
     know(credly, {ORGANIZATION: TEMPLATES})
     async with Server(credly) as server:
         file = folder / "catalog.yaml"

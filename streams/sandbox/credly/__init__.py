@@ -2,13 +2,22 @@
 
     python -m streams.sandbox.credly --port 8070 --organization ID=KEY --template ORGANIZATION/TEMPLATE
 
-`Credly` answers without any network; `Server` puts it behind HTTP.
+`CredlySimulator` answers without any network; `Server` puts it behind HTTP.
 """
 
-from streams.sandbox.credly.books import BadgeTemplate, IssuedBadge
+from streams.sandbox.credly.books import CredlyBadge, CredlyTemplate
 from streams.sandbox.credly.calls import Endpoint, Entry, Reply
 from streams.sandbox.credly.faults import Fault
 from streams.sandbox.credly.server import Server
-from streams.sandbox.credly.service import Credly
+from streams.sandbox.credly.service import CredlySimulator
 
-__all__ = ["BadgeTemplate", "Credly", "Endpoint", "Entry", "Fault", "IssuedBadge", "Reply", "Server"]
+__all__ = [
+    "CredlyBadge",
+    "CredlySimulator",
+    "CredlyTemplate",
+    "Endpoint",
+    "Entry",
+    "Fault",
+    "Reply",
+    "Server",
+]

@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from streams.sandbox.credly.server import Server
-from streams.sandbox.credly.service import Credly
+from streams.sandbox.credly.service import CredlySimulator
 
 
 @click.command()
@@ -18,7 +18,7 @@ def main(
     host: str, port: int, organizations: tuple[str, ...], templates: tuple[str, ...], latency: float
 ) -> None:
     """Serve a Credly that forgets everything when it ends."""
-    credly = Credly()
+    credly = CredlySimulator()
     credly.latency = latency
     for organization in organizations:
         credly.add_organization(*organization.split("=", 1))

@@ -14,7 +14,7 @@ _Key = tuple[str, str, str]
 
 
 @dataclass(slots=True)
-class BadgeTemplate:
+class CredlyTemplate:
     """A badge template."""
 
     id: str
@@ -24,7 +24,7 @@ class BadgeTemplate:
 
 
 @dataclass(slots=True)
-class IssuedBadge:
+class CredlyBadge:
     """A badge that was issued; `earner` is the issuer's own id of the earner, empty if none was given."""
 
     id: str
@@ -40,38 +40,38 @@ class IssuedBadge:
     revocation_reason: str | None = None
 
 
-Entered = TypeVar("Entered", BadgeTemplate, IssuedBadge)
+Entered = TypeVar("Entered", CredlyTemplate, CredlyBadge)
 
 
 class Books:
     """Everything that Credly knows of templates and badges."""
 
     def __init__(self) -> None:
-        self.templates: dict[str, BadgeTemplate] = {}
-        self.badges: dict[str, IssuedBadge] = {}
+        self.templates: dict[str, CredlyTemplate] = {}
+        self.badges: dict[str, CredlyBadge] = {}
         self._of_earner: defaultdict[_Key, list[str]] = defaultdict(list)
 
-    def add(self, badge: IssuedBadge) -> None:
+    def add(self, badge: CredlyBadge) -> None:
         """Enter a badge."""
         self.badges[badge.id] = badge
         for key in _keys(badge.template, badge.email, badge.earner):
             self._of_earner[key].append(badge.id)
 
-    def remove(self, badge: IssuedBadge) -> None:
+    def remove(self, badge: CredlyBadge) -> None:
         """Forget a badge."""
         del self.badges[badge.id]
         for key in _keys(badge.template, badge.email, badge.earner):
             self._of_earner[key].remove(badge.id)
 
-    def template(self, organization: str, id: str) -> BadgeTemplate:
+    def template(self, organization: str, id: str) -> CredlyTemplate:
         """The organization's template; raises `RefusalError` if it has none with this id."""
         return _of(organization, self.templates.get(id))
 
-    def badge(self, organization: str, id: str) -> IssuedBadge:
+    def badge(self, organization: str, id: str) -> CredlyBadge:
         """The organization's badge; raises `RefusalError` if it has none with this id."""
         return _of(organization, self.badges.get(id))
 
-    def held(self) -> list[IssuedBadge]:
+    def held(self) -> list[CredlyBadge]:
         """The badges that somebody holds."""
         return [badge for badge in self.badges.values() if badge.state in HELD_STATES]
 
@@ -80,14 +80,14 @@ class Books:
         found = (self.badges[id] for key in _keys(template, email, earner) for id in self._of_earner[key])
         return any(badge.state in HELD_STATES for badge in found)
 
-    def search(self, organization: str, filters: Mapping[str, Sequence[str]]) -> list[IssuedBadge]:
+    def search(self, organization: str, filters: Mapping[str, Sequence[str]]) -> list[CredlyBadge]:
         """The organization's badges that match all filters, oldest first; unknown filters match all."""
         found = [badge for badge in self._candidates(filters) if badge.organization == organization]
         for name, values in filters.items():
             found = [badge for badge in found if _matches(badge, name, values)]
         return found
 
-    def _candidates(self, filters: Mapping[str, Sequence[str]]) -> list[IssuedBadge]:
+    def _candidates(self, filters: Mapping[str, Sequence[str]]) -> list[CredlyBadge]:
         """Only the badges of one earner and template if the filters name them, for speed; else all."""
         template = filters.get("badge_template_id", ("",))
         for name, kind in (("issuer_earner_id", "earner"), ("recipient_email_all", "email")):
@@ -110,7 +110,7 @@ def _keys(template: str, email: str, earner: str) -> list[_Key]:
     return keys
 
 
-def _matches(badge: IssuedBadge, name: str, values: Sequence[str]) -> bool:
+def _matches(badge: CredlyBadge, name: str, values: Sequence[str]) -> bool:
     match name:
         case "state":
             return badge.state in values

@@ -14,7 +14,7 @@ _ISSUER = re.compile(r"/v1/organizations/([^/]+)(?:/(.*))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Incoming:
     """A call: `rest` is the path below the organization, both are empty outside of any."""
 
     method: str
@@ -59,12 +59,14 @@ class Call:
         return next((v for k, v in self.headers.items() if k.lower() == name), None)
 
 
-def call_of(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Call:
+def incoming(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Incoming:
     """The call in an HTTP request; `target` is a path, with a query or without."""
     url = urlsplit(target)
     match = _ISSUER.fullmatch(url.path)
     organization, rest = (match[1], match[2] or "") if match else ("", "")
-    return Call(method, url.path, organization, tuple(rest.split("/")), parse_qs(url.query), headers, body)
+    return Incoming(
+        method, url.path, organization, tuple(rest.split("/")), parse_qs(url.query), headers, body
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from streams.sandbox.credly.books import BadgeTemplate, IssuedBadge
+from streams.sandbox.credly.books import CredlyBadge, CredlyTemplate
 from streams.sandbox.credly.calls import Reply, unprocessable
 
 PAGE = 50
@@ -18,7 +18,7 @@ def one(data: Mapping[str, Any], status: int = 200) -> Reply:
     return Reply(status, orjson.dumps({"data": data, "metadata": {}}))
 
 
-def page(badges: Sequence[IssuedBadge], number: int) -> Reply:
+def page(badges: Sequence[CredlyBadge], number: int) -> Reply:
     """The answer with a page of a list; pages count from 1."""
     pages = max(1, -(-len(badges) // PAGE))
     shown = badges[(number - 1) * PAGE : number * PAGE]
@@ -34,7 +34,7 @@ def page(badges: Sequence[IssuedBadge], number: int) -> Reply:
     return Reply(200, orjson.dumps({"data": data, "metadata": metadata}))
 
 
-def template_document(template: BadgeTemplate) -> dict[str, Any]:
+def template_document(template: CredlyTemplate) -> dict[str, Any]:
     """A template as Credly shows it."""
     return {
         "id": template.id,
@@ -45,7 +45,7 @@ def template_document(template: BadgeTemplate) -> dict[str, Any]:
     }
 
 
-def badge_document(badge: IssuedBadge) -> dict[str, Any]:
+def badge_document(badge: CredlyBadge) -> dict[str, Any]:
     """A badge as Credly shows it."""
     return {
         "id": badge.id,

@@ -7,7 +7,7 @@ from typing import Literal
 
 import orjson
 
-from streams.sandbox.credly.calls import Call, Endpoint
+from streams.sandbox.credly.calls import Endpoint, Incoming
 
 HTML = b"<!DOCTYPE html><html><head><title>Oh no</title></head><body>Something went wrong</body></html>"
 
@@ -32,7 +32,7 @@ class Fault:
     body: Literal["json", "html", "empty", "binary", "echo"] = "json"
     seconds: float = 0.0
 
-    def concerns(self, call: Call) -> bool:
+    def concerns(self, call: Incoming) -> bool:
         """Whether the call is one of those that the fault counts."""
         return self.organization in (None, call.organization) and self.call in (None, call.endpoint)
 
@@ -54,7 +54,7 @@ class Schedule:
         """How often the fault at this index has been made."""
         return self._made[index]
 
-    def due(self, call: Call, *, before: bool = False) -> Fault | None:
+    def due(self, call: Incoming, *, before: bool = False) -> Fault | None:
         """The fault that the call meets, if any; `before`: among those that delay it (`slow_before`)."""
         chosen = None
         for index, fault in enumerate(self._faults):
@@ -68,7 +68,7 @@ class Schedule:
         return chosen
 
 
-def body_of(fault: Fault, call: Call) -> bytes:
+def body_of(fault: Fault, call: Incoming) -> bytes:
     """What the fault answers with."""
     match fault.body:
         case "json":

@@ -12,16 +12,16 @@ import orjson
 from aiohttp import web
 
 from streams.sandbox.credly.faults import Fault
-from streams.sandbox.credly.service import Credly
+from streams.sandbox.credly.service import CredlySimulator
 
 BODY_BYTES = 16 * 1024 * 1024
 """Of a request: an order may be a long list, and aiohttp by itself takes 1 MiB."""
 
 
 class Server:
-    """Serves a `Credly` on a port, 0 for any free one, as long as its context lasts."""
+    """Serves a `CredlySimulator` on a port, 0 for any free one, as long as its context lasts."""
 
-    def __init__(self, credly: Credly, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, credly: CredlySimulator, host: str = "127.0.0.1", port: int = 0) -> None:
         self.credly = credly
         self._host, self._port = host, port
         self._runner: web.AppRunner | None = None

@@ -12,15 +12,15 @@ from uuid import UUID, uuid5
 import orjson
 
 from streams.sandbox.credly import documents
-from streams.sandbox.credly.books import HELD_STATES, BadgeTemplate, Books, IssuedBadge
-from streams.sandbox.credly.calls import Call, Entry, RefusalError, Reply, call_of, unprocessable
+from streams.sandbox.credly.books import HELD_STATES, Books, CredlyBadge, CredlyTemplate
+from streams.sandbox.credly.calls import Entry, Incoming, RefusalError, Reply, incoming, unprocessable
 from streams.sandbox.credly.faults import Fault, Schedule, body_of
 
 NAMESPACE = UUID("6a0f3c1e-58a5-4b54-9d8e-1f0a9a4a7c11")
 """Of the badges' ids: the same calls get the same ids in every run."""
 
 
-class Credly:
+class CredlySimulator:
     """Credly without any network. `now` gives its time in seconds, `draw` its random numbers from 0 to 1.
 
     `keys` are by organization; `latency` is how many seconds each answer takes; a list ignores the filters
@@ -40,12 +40,12 @@ class Credly:
         self._issued = itertools.count()
 
     @property
-    def templates(self) -> dict[str, BadgeTemplate]:
+    def templates(self) -> dict[str, CredlyTemplate]:
         """Templates by id."""
         return self._books.templates
 
     @property
-    def badges(self) -> dict[str, IssuedBadge]:
+    def badges(self) -> dict[str, CredlyBadge]:
         """Badges by id, in the order in which they were issued."""
         return self._books.badges
 
@@ -57,7 +57,7 @@ class Credly:
         self, organization: str, template: str, state: str = "active", allow_duplicate_badges: bool = False
     ) -> None:
         """Add a template, or change it."""
-        self.templates[template] = BadgeTemplate(template, organization, state, allow_duplicate_badges)
+        self.templates[template] = CredlyTemplate(template, organization, state, allow_duplicate_badges)
 
     def schedule(self, faults: Iterable[Fault]) -> None:
         """Make these faults from now on, and no others."""
@@ -67,7 +67,7 @@ class Credly:
         """How often the schedule's fault at this index has been made."""
         return self._schedule.made(index)
 
-    def held(self) -> list[IssuedBadge]:
+    def held(self) -> list[CredlyBadge]:
         """The badges that somebody holds."""
         return self._books.held()
 
@@ -77,7 +77,7 @@ class Credly:
 
     def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Answer a call."""
-        call = call_of(method, target, headers, body)
+        call = incoming(method, target, headers, body)
         number, at = next(self._numbers), self._now()
         entry = Entry(number, at, call.organization, call.endpoint, method, call.path, 0, False)
         fault = self._schedule.due(call)
@@ -96,22 +96,22 @@ class Credly:
 
     def slow_before(self, method: str, target: str) -> float:
         """Seconds to wait before `handle` is called; faults of this kind count their calls here."""
-        fault = self._schedule.due(call_of(method, target, {}, b""), before=True)
+        fault = self._schedule.due(incoming(method, target, {}, b""), before=True)
         return fault.seconds if fault is not None else 0.0
 
-    def _fail(self, entry: Entry, fault: Fault, call: Call) -> Reply:
+    def _fail(self, entry: Entry, fault: Fault, call: Incoming) -> Reply:
         reset = fault.kind.startswith("reset")
         self.journal.append(replace(entry, status=0 if reset else fault.status, fault=fault.kind))
         headers = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
         return Reply(fault.status, body_of(fault, call), headers, self.latency + fault.seconds, reset)
 
-    def _authenticate(self, call: Call) -> None:
+    def _authenticate(self, call: Incoming) -> None:
         expected = base64.b64encode(f"{self.keys.get(call.organization)}:".encode()).decode()
         if call.header("authorization") != f"Basic {expected}" or call.organization not in self.keys:
             message = "Invalid authorization token or organization"
             raise RefusalError(401, {"data": {"message": message}, "metadata": {}})
 
-    def _serve(self, call: Call, entry: Entry) -> tuple[Reply, Entry]:
+    def _serve(self, call: Incoming, entry: Entry) -> tuple[Reply, Entry]:
         books, organization = self._books, call.organization
         match call.method, call.rest:
             case "POST", ("badges",):
@@ -141,7 +141,7 @@ class Credly:
         email, earner = wanted["recipient_email"], str(wanted.get("issuer_earner_id") or "")
         if not template.allow_duplicate_badges and self._books.holds(template.id, email, earner):
             raise unprocessable("User already has this badge")
-        badge = IssuedBadge(
+        badge = CredlyBadge(
             id=str(uuid5(NAMESPACE, f"{organization}:{next(self._issued)}")),
             organization=organization,
             template=template.id,
@@ -157,7 +157,7 @@ class Credly:
         entry = replace(_done(entry, badge), issued_at=badge.issued_at, suppressed=suppressed)
         return _shown(badge, 201), entry
 
-    def _revoke(self, badge: IssuedBadge, wanted: Mapping[str, Any], entry: Entry) -> tuple[Reply, Entry]:
+    def _revoke(self, badge: CredlyBadge, wanted: Mapping[str, Any], entry: Entry) -> tuple[Reply, Entry]:
         if not wanted.get("reason"):
             raise unprocessable("Validation failed: Revocation reason can't be blank")
         if badge.state not in HELD_STATES:
@@ -168,11 +168,11 @@ class Credly:
         suppressed = bool(wanted.get("suppress_revoke_notification_email"))
         return _shown(badge), replace(_done(entry, badge), suppressed=suppressed)
 
-    def _erase(self, badge: IssuedBadge, entry: Entry) -> tuple[Reply, Entry]:
+    def _erase(self, badge: CredlyBadge, entry: Entry) -> tuple[Reply, Entry]:
         self._books.remove(badge)
         return _shown(badge), _done(entry, badge)
 
-    def _list(self, call: Call) -> Reply:
+    def _list(self, call: Incoming) -> Reply:
         wanted = documents.filters(call.query)
         used = {name: values for name, values in wanted.items() if name not in self.ignored_filters}
         found = self._books.search(call.organization, used)
@@ -184,9 +184,9 @@ class Credly:
         return Reply(200, orjson.dumps({"data": listed, "metadata": {}}))
 
 
-def _shown(badge: IssuedBadge, status: int = 200) -> Reply:
+def _shown(badge: CredlyBadge, status: int = 200) -> Reply:
     return documents.one(documents.badge_document(badge), status)
 
 
-def _done(entry: Entry, badge: IssuedBadge) -> Entry:
+def _done(entry: Entry, badge: CredlyBadge) -> Entry:
     return replace(entry, done=True, template=badge.template, earner=badge.earner, badge=badge.id)
