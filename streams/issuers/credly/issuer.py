@@ -10,14 +10,19 @@ from streams.issuers.http import Request
 from streams.issuers.issuer import Award, Call, Steps, Wanted
 from streams.issuers.outcomes import (
     Absent,
+    AlreadyIssued,
     EraseOutcome,
+    Found,
     IssuedBadge,
     IssueOutcome,
     KeyExpiryOutcome,
     LookUpOutcome,
     Page,
     Recipient,
+    Refused,
+    Revoked,
     RevokeOutcome,
+    TemplateActive,
     TemplateOutcome,
     Trouble,
 )
@@ -48,12 +53,31 @@ class Credly:
         return Call[TemplateOutcome]("template", asked, answers.template).once()
 
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
+        """What is refused in words that are not documented is looked at before it is believed."""
         asked = requests.issue(organization, award)
-        return Call[IssueOutcome]("issue", asked, answers.issued, changes=True).once()
+        outcome = yield from Call[IssueOutcome]("issue", asked, answers.issued, changes=True).once()
+        if not isinstance(outcome, Refused):
+            return outcome
+        template = yield from self.template(organization, award.template)
+        if not isinstance(template, TemplateActive | Refused):
+            return template
+        wanted = Wanted(award.template, award.learner, award.recipient.email)
+        found = yield from self.look_up(organization, wanted)
+        if isinstance(found, Found):
+            return AlreadyIssued(outcome.why)
+        return outcome if isinstance(found, Absent | Refused) else found
 
     def revoke(self, organization: str, badge: str, *, notify: bool) -> Steps[RevokeOutcome]:
+        """How Credly refuses to revoke what nobody holds is not documented: its state is asked for."""
         asked = requests.revoke(organization, badge, notify=notify)
-        return Call[RevokeOutcome]("revoke", asked, answers.revoked, changes=True).once()
+        outcome = yield from Call[RevokeOutcome]("revoke", asked, answers.revoked, changes=True).once()
+        if not isinstance(outcome, Refused):
+            return outcome
+        asked = requests.badge(organization, badge)
+        shown = yield from Call[Found | Trouble]("look_up", asked, answers.shown).once()
+        if isinstance(shown, Found):
+            return outcome if shown.state in self.held else Revoked()
+        return outcome if isinstance(shown, Refused) else shown
 
     def erase(self, organization: str, badge: str) -> Steps[EraseOutcome]:
         return Call[EraseOutcome]("erase", requests.erase(organization, badge), answers.erased).once()

@@ -59,6 +59,11 @@ def revoke(organization: str, badge: str, *, notify: bool) -> Request:
     return Request("PUT", _path(organization, "badges", badge, "revoke"), orjson.dumps(body))
 
 
+def badge(organization: str, badge: str) -> Request:
+    """Ask for one badge in whatever state."""
+    return Request("GET", _path(organization, "badges", badge))
+
+
 def erase(organization: str, badge: str) -> Request:
     """Have Credly delete a badge for good; Credly wants this done for the sake of privacy only."""
     return Request("DELETE", _path(organization, "badges", badge))
