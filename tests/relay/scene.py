@@ -13,7 +13,6 @@ from streams.kafka.origin import origin_headers
 from streams.kafka.topics import topics
 from streams.relay.badge_events import KINDS
 from streams.relay.relay import Relay
-from streams.relay.table import AGENT
 from streams.runtime.app import App
 from streams.settings import Settings
 from tests.bus.memory import MemoryRegistry, record, record_of
@@ -37,7 +36,7 @@ def relay(*templates: str) -> Relay:
     made = Relay(cast(App, None), SETTINGS, TOPICS)
     document = load_catalog(catalog("http://credly.test", {ORGANIZATION: templates or (TEMPLATE,)}))
     made.catalogs = FixedCatalog(SETTINGS, document)
-    made.reader = Reader(MemoryRegistry(SETTINGS, AWARDED, REVOKED), AGENT, frozenset(KINDS))
+    made.reader = Reader(MemoryRegistry(SETTINGS, AWARDED, REVOKED), "receive", frozenset(KINDS))
     made.take_catalog()
     return made
 

@@ -7,7 +7,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Source
 from streams.headers import Headers, header
-from streams.kafka.dead_letters import REASON, left_at
+from streams.kafka.dead_letters import AGENT, REASON, left_at
 from streams.kafka.origin import Original, forwarded
 from streams.relay.receiving import Receiving
 from tests.bus.memory import record_of, take
@@ -52,7 +52,7 @@ async def test_what_cannot_be_read_is_set_aside_whole() -> None:
     [letter] = (await received(cut)).sent
 
     assert letter.topic == TOPICS.relay_dead_letters.name
-    assert header(letter.headers, REASON) == b"bad_body"
+    assert (header(letter.headers, REASON), header(letter.headers, AGENT)) == (b"bad_body", b"receive")
     assert (letter.key, letter.value) == (AWARDED.key, cut.value)
     assert letter.headers[: len(AWARDED.headers)] == AWARDED.headers
     assert left_at(letter.headers) == SOURCE

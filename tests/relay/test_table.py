@@ -10,7 +10,7 @@ import pytest
 from streams.badges import Source
 from streams.headers import header
 from streams.kafka.dead_letters import DETAIL, REASON, left_at
-from streams.relay.issuance import ERASED, Issuance, Original, desire, dump, forget
+from streams.relay.issuance import ERASED, Issuance, KeptRecord, desire, dump, forget
 from streams.relay.table import PartitionStore
 from streams.runtime.app import App
 from streams.runtime.partition import Partition
@@ -21,7 +21,7 @@ from tests.runtime.world import CHANGELOG, World
 
 LETTERS = "relay-dead-letters"
 BADGE, OTHER = badge_id(1).encode(), badge_id(2).encode()
-KEPT = Original(b"value", (("ce_id", b"id"), ("origin", b"3:4:5:6:badges"), ("origin-key", b"key")))
+KEPT = KeptRecord(b"value", (("ce_id", b"id"), ("origin", b"3:4:5:6:badges"), ("origin-key", b"key")))
 
 
 class Units:
