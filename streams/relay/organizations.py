@@ -135,7 +135,7 @@ class Organization:
     async def call(self, turn: Turn, call: Call[Out]) -> Out | Trouble:
         """Make the call of a turn, and learn from what it came to."""
         began = self._clock.monotonic()
-        headers = self.issuer.headers(turn.key)
+        headers = ISSUERS[turn.terms.issuer].headers(turn.key)
         answer = await self._transport.call(
             turn.terms.base, call.request, {**call.request.headers, **headers}
         )
