@@ -59,7 +59,7 @@ async def configs(client: AIOKafkaAdminClient, wanted: Iterable[str]) -> dict[st
 def faults(
     needed: Iterable[Topic], partitions: Mapping[str, int], configs: Mapping[str, Mapping[str, str]]
 ) -> Iterator[str]:
-    """What is wrong with the needed topics; of those of the bus only that they are not there."""
+    """What is wrong with the needed topics; of the bus's only that they cannot be found or read."""
     for topic in needed:
         yield from _faults(topic, partitions.get(topic.name), configs.get(topic.name))
 

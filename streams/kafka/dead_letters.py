@@ -76,7 +76,7 @@ def left_at(letter: Headers) -> Source | None:
 
 
 def _identity(headers: Headers) -> dict[str, str]:
-    """The message's id for the log, if it is a real one: anything may stand there."""
+    """The message's id for the log, if it is a UUID: the sender may have written anything."""
     try:
         return {"ce_id": str(UUID((header(headers, "ce_id") or b"").decode("ascii")))}
     except ValueError:

@@ -8,7 +8,8 @@ from streams.settings import Settings
 
 DAY_MS = 86_400_000
 COMPACTED_WITHIN_MS = 7 * DAY_MS
-"""What was deleted or replaced in a compacted topic is there no longer than this."""
+"""At most so long a deleted or replaced value stays in a compacted topic. Kafka sets no limit by default, and
+what a learner is forgotten by must have one; a week is as long as the streams keep a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Topic:
     holds: str
 
     def configs(self, max_message_bytes: int) -> dict[str, str]:
-        """What the broker is told about the topic; `max_message_bytes` bounds one record batch."""
+        """The topic's configuration at the broker; `max_message_bytes` bounds one record batch."""
         configs = {"cleanup.policy": self.cleanup, "max.message.bytes": str(max_message_bytes)}
         if self.cleanup == "compact":
             configs["max.compaction.lag.ms"] = str(COMPACTED_WITHIN_MS)

@@ -29,7 +29,7 @@ Report = Callable[[str], None]
 def simulate(catalog: str | bytes, lines: Iterable[bytes], report: Report) -> Iterator[bytes]:
     """Judge the activities in `lines` and yield each decision as a line of JSON, without its end.
 
-    `report` is told of each unreadable line, with its number; the others are still judged. Raises
+    `report` is called with each unreadable line's number and fault; the others are still judged. Raises
     `CatalogError` where the catalog is refused.
     """
     rehearsal = _Rehearsal(load_catalog(catalog).compiled)
@@ -98,7 +98,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 def _catalog(line: bytes) -> Catalog:
     try:
-        value = read_json(line)  # unlike orjson it tells of keys that stand twice
+        value = read_json(line)  # unlike orjson it notices doubled keys
     except ValueError as error:
         raise _unreadable(f"not JSON: {error}") from None
     if value.keys() != {"catalog"} or isinstance(value, Doubled):
@@ -137,7 +137,7 @@ def _time(text: str) -> datetime:
     try:
         if moment is not None:
             return moment.astimezone(UTC)
-    except OverflowError:  # before the year 1 or behind 9999 in UTC
+    except OverflowError:  # before the year 1 or after 9999 in UTC
         pass
     raise _unreadable("time: no ISO 8601 time")
 

@@ -13,7 +13,9 @@ from streams.kafka.topics import DAY_MS, Topic, Topics, topics
 from streams.settings import Settings
 
 HEADROOM_BYTES = 64 * 1024
+"""By so much our topics take larger records than the bus: for the headers that we add to a record."""
 BROKER_DEFAULT_BYTES = 1_048_588
+"""Kafka's default of `message.max.bytes`, for a bus whose topics do not exist yet."""
 
 
 def describe(settings: Settings) -> list[str]:

@@ -49,7 +49,7 @@ class Tracker:
         log.info("reading %s for %s", sources, ", ".join(sorted(self.reader.wanted)) or "nothing")
 
     def describe(self) -> dict[str, Any]:
-        """What `/health` says beside the stream's state."""
+        """What `/health` says in addition to the stream's state."""
         return {
             "topics": [topic.name for topic in self.names.sources],
             "event_types": sorted(self.reader.wanted),

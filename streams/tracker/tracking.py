@@ -19,10 +19,11 @@ from streams.tracker.tracker import Tracker
 log = logging.getLogger(__name__)
 
 PROGRESS_BYTES = 512 * 1024
+"""Half of what a broker takes in a batch by default (1 MB); a progress is written whole at each change."""
 GROWTH_BYTES = 8 * 1024
-"""What one activity adds to a progress beside its own data, by a generous estimate."""
+"""What one activity adds to a progress in addition to its own data, by a generous estimate."""
 ESCAPED = 6
-"""How many bytes of JSON a byte of text can become."""
+"""How many bytes of JSON a byte of text can become: a control character is written as six."""
 
 
 class Tracking:
