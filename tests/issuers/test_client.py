@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 
 from streams.issuers import outcomes
@@ -231,12 +232,16 @@ async def test_the_simulator_runs_as_a_process_and_is_told_what_to_do(tmp_path: 
                     assert response.status == 200
 
             await tell("templates", {"organization": ORGANIZATION, "template": TEMPLATE})
+            await tell("tokens", {"organization": ORGANIZATION, "value": KEY, "delete_enabled": False})
+            await tell("accounts", {"emails": ["user1@example.org", "home@example.org"]})
+            await tell("manners", {"list_lag": 1.5})
             await tell("faults", {"kind": "error", "status": 503, "body": "html", "last": 1})
             first = await ask(http, url)
             second = await ask(http, url)
             async with session.get(f"{url}/_sandbox/badges") as response:
                 [badge] = await response.json()
             await tell("badges", {"badge": badge["id"], "state": "rejected"})
+            await tell("replacements", {"badge": badge["id"], "template": TEMPLATE})
             async with session.get(f"{url}/_sandbox/journal") as response:
                 journal = await response.json()
     finally:
@@ -247,3 +252,44 @@ async def test_the_simulator_runs_as_a_process_and_is_told_what_to_do(tmp_path: 
         ("issue", 503, False),
         ("issue", 201, True),
     ]
+
+
+async def test_the_simulator_is_started_as_unkind_as_its_options_say(tmp_path: Path) -> None:
+    log = tmp_path / "credly.log"
+    process = Process(
+        [
+            *(sys.executable, "-m", "streams.sandbox.credly", "--rights", "rw"),
+            *("--organization", f"{ORGANIZATION}={KEY}", "--template", f"{ORGANIZATION}/{TEMPLATE}"),
+            *("--account", "user1@example.org,home@example.org", "--refuse", "<script>"),
+            *("--list-lag", "3600", "--not-held", "409", "--rate", "0.001", "--burst", "6"),
+            *("--retry-after", "7"),
+        ],
+        log=log,
+    )
+    http = Http()
+    hostile = Award(TEMPLATE, 2, recipient(2, name="<script>"), EPOCH, expires_at=None, notify=True)
+    try:
+        await until(lambda: log.exists() and log.read_text().startswith("http"), 20)
+        url = log.read_text().strip()
+        refused = await ask(http, url, call=next(CREDLY.issue(ORGANIZATION, hostile)))
+        issued = await ask(http, url)
+        assert isinstance(issued, Answer)
+        badge = orjson.loads(issued.body)["data"]
+        calls = [
+            next(CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, 1))),
+            next(CREDLY.erase(ORGANIZATION, badge["id"])),
+            *[next(CREDLY.revoke(ORGANIZATION, badge["id"], notify=False))] * 2,
+            *[next(CREDLY.template(ORGANIZATION, TEMPLATE))] * 2,
+        ]
+        answers = [await ask(http, url, call=call) for call in calls]
+    finally:
+        await http.close()
+        await asyncio.to_thread(process.stop)
+    assert getattr(refused, "status", 0) == 403
+    assert badge["user"]["email"] == "user1@example.org"
+    assert [getattr(answer, "status", 0) for answer in answers] == [200, 403, 200, 409, 200, 429]
+    listed, *_, throttled = answers
+    assert isinstance(listed, Answer)
+    assert isinstance(throttled, Answer)
+    assert orjson.loads(listed.body)["data"] == []
+    assert throttled.headers["Retry-After"] == "7"

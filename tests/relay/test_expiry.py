@@ -7,9 +7,9 @@ import pytest
 from streams import metrics
 from streams.relay import expiry
 from streams.relay.keys import KeyRef
-from streams.sandbox.credly import Fault
+from streams.sandbox.credly import Fault, Token
 from tests.relay.virtual import EPOCH, virtual_clock
-from tests.relay.world import ORGANIZATION, World, in_world
+from tests.relay.world import KEY, ORGANIZATION, World, in_world
 
 YEARS_LATER = 1893456000.0  # 2030-01-01, as the simulator says unless it is told otherwise
 
@@ -30,7 +30,7 @@ async def test_the_gauge_shows_when_a_key_expires(here: World) -> None:
 @in_world()
 async def test_an_issuer_that_does_not_say_takes_the_gauge_back(here: World) -> None:
     await ask(here)
-    here.credly.key_expires_at = ""
+    here.credly.add_token(Token(ORGANIZATION, KEY, expires_at=""))
 
     assert await ask(here) is None
 
@@ -56,7 +56,8 @@ async def test_a_key_that_may_not_ask_for_its_expiry_still_does_its_work(here: W
 async def test_a_key_that_expires_within_two_weeks_is_logged(
     here: World, caplog: pytest.LogCaptureFixture, days: int, logged: bool
 ) -> None:
-    here.credly.key_expires_at = (EPOCH + timedelta(days=days)).isoformat()
+    expires_at = (EPOCH + timedelta(days=days)).isoformat()
+    here.credly.add_token(Token(ORGANIZATION, KEY, expires_at=expires_at))
 
     await ask(here)
 

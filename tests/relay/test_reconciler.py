@@ -17,7 +17,7 @@ from streams.relay.issuance import Kind, Word, done
 from streams.relay.keys import KeyRef
 from streams.relay.pace import Limits
 from streams.relay.terms import OrganizationTerms, TemplateTerms
-from streams.sandbox.credly import Endpoint, Entry, Fault
+from streams.sandbox.credly import Endpoint, Entry, Fault, Manners
 from tests.relay.virtual import EPOCH
 from tests.relay.world import (
     BASE,
@@ -302,7 +302,7 @@ async def test_a_badge_is_found_behind_many_others_where_credly_ignores_a_filter
     if by == "recipient_email_all":
         for badge in here.credly.badges.values():
             badge.earner = ""
-    here.credly.ignored_filters.add(by)
+    here.credly.manners = Manners(ignored_filters=frozenset([by]))
     here.store.table.clear()
     here.restart()
     here.say(event("awarded", 119))
@@ -311,8 +311,12 @@ async def test_a_badge_is_found_behind_many_others_where_credly_ignores_a_filter
     assert here.issuance(119).held is not None
 
 
+@pytest.mark.parametrize("not_held", [200, 404, 409, 422])
 @in_world()
-async def test_a_badge_that_its_earner_has_rejected_needs_no_revocation(here: World) -> None:
+async def test_a_badge_that_its_earner_has_rejected_needs_no_revocation_whatever_credly_says(
+    here: World, not_held: Any
+) -> None:
+    here.credly.manners = Manners(not_held=not_held)
     here.say(event("awarded"))
     await here.settled()
     here.credly.set_state(here.badge().id, "rejected")
@@ -322,6 +326,31 @@ async def test_a_badge_that_its_earner_has_rejected_needs_no_revocation(here: Wo
     here.say(event("awarded", generation=2))
     await here.settled()
     assert here.held() == [(TEMPLATE, "1")]
+
+
+@in_world()
+async def test_a_badge_that_was_replaced_stays_and_a_letter_names_its_replacement(here: World) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    replacement = here.credly.replace(here.badge().id, TEMPLATE)
+    here.say(event("revoked"))
+    await here.settled()
+    [letter] = here.store.letters
+    assert letter.why == f"422: Validation failed (the badge was replaced by {replacement.id})"
+    assert [badge.id for badge in here.credly.held()] == [replacement.id]
+
+
+@in_world()
+async def test_a_second_account_address_of_a_learner_does_not_get_the_badge_twice(here: World) -> None:
+    here.credly.add_account("home@example.org", "user1@example.org")
+    here.say(event("awarded"))
+    await here.settled()
+    here.badge().earner = ""
+    here.store.table.clear()
+    here.restart()
+    here.say(event("awarded", who=recipient(1, email="home@example.org")))
+    await here.settled()
+    assert len(here.credly.badges) == 1
 
 
 @in_world()
@@ -728,6 +757,10 @@ STORM = [
 ]
 
 
+BAD = Manners(list_lag=0.9, rate=40.0, burst=4)
+"""Lists lag a little less than a look-up waits, and more calls are made than Credly takes."""
+
+
 def last_words(events: Iterable[Word]) -> dict[str, Word]:
     words: dict[str, Word] = {}
     for word in events:
@@ -776,6 +809,7 @@ async def endure(
     draw = random.Random(seed)
     here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
     here.credly.schedule(faults)
+    here.credly.manners = BAD
     said: list[Word] = []
     generations: defaultdict[int, int] = defaultdict(int)
     held: set[int] = set()
@@ -800,6 +834,7 @@ async def endure(
         if draw.random() < 0.02:
             here.restart()
     await here.settled(within=100_000, every=1.0)
+    assert any(entry.status == 429 and not entry.fault for entry in here.credly.journal)
     met = {entry.fault for entry in here.credly.journal}
     assert met >= {fault.kind for fault in faults if fault.kind != "slow_before"}
     assert sorted(map(int, (b.earner for b in here.credly.held()))) == sorted(held)

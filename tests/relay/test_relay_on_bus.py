@@ -19,7 +19,7 @@ from streams.kafka.dead_letters import DETAIL, REASON
 from streams.kafka.topics import topics
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands
-from streams.sandbox.credly import CredlySimulator, Fault, Server
+from streams.sandbox.credly import CredlySimulator, Fault, Manners, Server
 from streams.sandbox.groups import committed
 from streams.sandbox.process import Process
 from tests.relay.badge_bus import (
@@ -233,7 +233,7 @@ async def test_a_relay_that_was_paused_and_replaced_issues_nothing_twice(
     # given
     words = [Word("awarded", TEMPLATE, n, 1) for n in range(600)]
     async with place(sandbox, app_prefix, tmp_path, BADGES_ISSUER_RATE="100") as here:
-        here.credly.latency = 0.1
+        here.credly.manners = Manners(latency=0.1)
         async with speaker(here.commands.parsed) as bus, here.relay("1") as paused:
             await bus.say(words)
             await until(lambda: len(here.credly.badges) > 50, 40)

@@ -1,4 +1,4 @@
-"""A Credly for tests and demonstrations: its endpoints, answers and duplicate rule, faults on demand.
+"""A Credly for tests and demonstrations: its endpoints, answers and rules, faults and bad manners on demand.
 
     python -m streams.sandbox.credly --port 8070 --organization ID=KEY --template ORGANIZATION/TEMPLATE
 
@@ -8,8 +8,10 @@
 from streams.sandbox.credly.books import CredlyBadge, CredlyTemplate
 from streams.sandbox.credly.calls import Endpoint, Entry, Reply
 from streams.sandbox.credly.faults import Fault
+from streams.sandbox.credly.manners import Manners
 from streams.sandbox.credly.server import Server
 from streams.sandbox.credly.service import CredlySimulator
+from streams.sandbox.credly.tokens import Token
 
 __all__ = [
     "CredlyBadge",
@@ -18,6 +20,8 @@ __all__ = [
     "Endpoint",
     "Entry",
     "Fault",
+    "Manners",
     "Reply",
     "Server",
+    "Token",
 ]

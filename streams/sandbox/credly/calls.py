@@ -4,18 +4,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 import orjson
 
-Endpoint = Literal["issue", "revoke", "erase", "look_up", "template", "tokens", "other"]
+Endpoint = Literal["issue", "revoke", "erase", "look_up", "replace", "template", "tokens", "other"]
 
 _ISSUER = re.compile(r"/v1/organizations/([^/]+)(?:/(.*))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A call: `rest` is the path below the organization, both are empty outside of any."""
+    """A call: `rest` is the path below the organization, both are empty outside of any.
+
+    `target` is the path with the query, as it was sent.
+    """
 
     method: str
     path: str
@@ -24,6 +27,7 @@ class Incoming:
     query: Mapping[str, Sequence[str]]
     headers: Mapping[str, str]
     body: bytes
+    target: str = ""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -33,6 +37,8 @@ class Incoming:
                 return "issue"
             case "PUT", ("badges", _, "revoke"):
                 return "revoke"
+            case "POST", ("badges", _, "replace"):
+                return "replace"
             case "DELETE", ("badges", _):
                 return "erase"
             case "GET", ("badges", *_):
@@ -54,6 +60,10 @@ class Incoming:
             raise RefusalError(400, {"message": "the body is no JSON object"})
         return document
 
+    def contains(self, text: str) -> bool:
+        """Whether the text is in the path, the query or the body."""
+        return text in unquote_plus(self.target) or text.encode() in self.body
+
     def header(self, name: str) -> str | None:
         """The header's value; the case of `name` does not matter."""
         return next((v for k, v in self.headers.items() if k.lower() == name), None)
@@ -65,7 +75,7 @@ def incoming(method: str, target: str, headers: Mapping[str, str], body: bytes) 
     match = _ISSUER.fullmatch(url.path)
     organization, rest = (match[1], match[2] or "") if match else ("", "")
     return Incoming(
-        method, url.path, organization, tuple(rest.split("/")), parse_qs(url.query), headers, body
+        method, url.path, organization, tuple(rest.split("/")), parse_qs(url.query), headers, body, target
     )
 
 
@@ -104,14 +114,15 @@ class Reply:
 
 
 class RefusalError(Exception):
-    """The call is refused with this status and body."""
+    """The call is refused with this status and JSON body, or with a page of HTML instead."""
 
-    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+    def __init__(self, status: int, body: Mapping[str, Any], page: bytes = b"") -> None:
         super().__init__(status)
         self.status = status
         self.body = body
+        self.page = page
 
 
-def unprocessable(message: str) -> RefusalError:
+def unprocessable(message: str, **metadata: str) -> RefusalError:
     """A refusal of what a call wants, in Credly's form."""
-    return RefusalError(422, {"data": {"message": message}, "metadata": {}})
+    return RefusalError(422, {"data": {"message": message}, "metadata": metadata})

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Literal
 
 import orjson
@@ -11,6 +12,17 @@ from streams.sandbox.credly.calls import Endpoint, Incoming
 
 HTML = b"<!DOCTYPE html><html><head><title>Oh no</title></head><body>Something went wrong</body></html>"
 
+LOGIN = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form></form></body></html>"
+
+NGINX = """<html>\r
+<head><title>{0}</title></head>\r
+<body>\r
+<center><h1>{0}</h1></center>\r
+<hr><center>nginx</center>\r
+</body>\r
+</html>\r
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -18,7 +30,8 @@ class Fault:
 
     `error` answers with `status` and does nothing; `lost` does the work and answers with `status`;
     `reset_before` and `reset_after` break the connection before and after the work; `slow` does the work at
-    once and answers after `seconds`; `slow_before` waits, then does the work. `body`: what an error carries.
+    once and answers after `seconds`; `slow_before` waits, then does the work. `body`: what an error carries;
+    `proxy` is the page of an nginx in front, `login` a form. `contains`: a text in the path or the body.
     """
 
     kind: Literal["error", "lost", "reset_before", "reset_after", "slow", "slow_before"]
@@ -29,12 +42,14 @@ class Fault:
     share: float = 1.0
     status: int = 503
     retry_after: str | None = None
-    body: Literal["json", "html", "empty", "binary", "echo"] = "json"
+    body: Literal["json", "html", "empty", "binary", "echo", "proxy", "login"] = "json"
+    contains: str = ""
     seconds: float = 0.0
 
     def concerns(self, call: Incoming) -> bool:
         """Whether the call is one of those that the fault counts."""
-        return self.organization in (None, call.organization) and self.call in (None, call.endpoint)
+        own = self.organization in (None, call.organization) and self.call in (None, call.endpoint)
+        return own and call.contains(self.contains)
 
 
 class Schedule:
@@ -68,6 +83,11 @@ class Schedule:
         return chosen
 
 
+def proxy_page(status: int) -> bytes:
+    """What a proxy in front says by itself, as nginx does."""
+    return NGINX.format(f"{status} {HTTPStatus(status).phrase}").encode()
+
+
 def body_of(fault: Fault, call: Incoming) -> bytes:
     """What the fault answers with."""
     match fault.body:
@@ -75,6 +95,10 @@ def body_of(fault: Fault, call: Incoming) -> bytes:
             return orjson.dumps({"data": {"message": "Something went wrong"}, "metadata": {}})
         case "html":
             return HTML
+        case "proxy":
+            return proxy_page(fault.status)
+        case "login":
+            return LOGIN
         case "binary":
             return b"\xff\xfe\x00\x80"
         case "empty":

@@ -1,11 +1,12 @@
 """The service behind HTTP.
 
-Under `/_sandbox/` it can be looked at and given orders: `journal`, `badges` (GET), `organizations`,
-`templates`, `badges`, `faults` (POST a JSON list; for faults it replaces the schedule).
+Under `/_sandbox/` it can be looked at and given orders: `journal`, `badges` (GET), `organizations`, `tokens`,
+`accounts`, `templates`, `badges`, `replacements`, `faults`, `manners` (POST a JSON list; for faults it
+replaces the schedule, for manners an item changes what it names).
 """
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from streams.sandbox.credly.faults import Fault
 from streams.sandbox.credly.service import CredlySimulator
+from streams.sandbox.credly.tokens import Token
 
 BODY_BYTES = 16 * 1024 * 1024
 """Of a request: an order may be a long list, and aiohttp by itself takes 1 MiB."""
@@ -86,6 +88,18 @@ class Server:
             case "badges":
                 for item in items:
                     self.credly.set_state(**item)
+            case "tokens":
+                for item in items:
+                    self.credly.add_token(Token(**item))
+            case "accounts":
+                for item in items:
+                    self.credly.add_account(*item["emails"])
+            case "replacements":
+                for item in items:
+                    self.credly.replace(**item)
+            case "manners":
+                for item in items:
+                    self.credly.manners = replace(self.credly.manners, **item)
             case "faults":
                 self.credly.schedule(Fault(**item) for item in items)
             case _:

@@ -1,7 +1,7 @@
 """The service: who may call, what a call does to the books, what is answered."""
 
-import base64
 import itertools
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,29 +12,38 @@ from uuid import UUID, uuid5
 import orjson
 
 from streams.sandbox.credly import documents
-from streams.sandbox.credly.books import HELD_STATES, Books, CredlyBadge, CredlyTemplate
+from streams.sandbox.credly.books import Books, CredlyBadge, CredlyTemplate
 from streams.sandbox.credly.calls import Entry, Incoming, RefusalError, Reply, incoming, unprocessable
-from streams.sandbox.credly.faults import Fault, Schedule, body_of
+from streams.sandbox.credly.faults import Fault, Schedule, body_of, proxy_page
+from streams.sandbox.credly.manners import KIND, Manners, RateLimit
+from streams.sandbox.credly.tokens import Token, Tokens
 
 NAMESPACE = UUID("6a0f3c1e-58a5-4b54-9d8e-1f0a9a4a7c11")
 """Of the badges' ids: the same calls get the same ids in every run."""
 
 
+UNDOCUMENTED = "Validation failed"
+"""All that is said where the words are not documented: nobody may rely on more of them."""
+
+
 class CredlySimulator:
     """Credly without any network. `now` gives its time in seconds, `draw` its random numbers from 0 to 1.
 
-    `keys` are by organization; `latency` is how many seconds each answer takes; a list ignores the filters
-    named in `ignored_filters`.
+    `manners` may be replaced at any time.
     """
 
-    def __init__(self, now: Callable[[], float] = time.time, draw: Callable[[], float] | None = None) -> None:
-        self.keys: dict[str, str] = {}
-        self.key_expires_at = "2030-01-01T00:00:00.000+00:00"
+    def __init__(
+        self,
+        now: Callable[[], float] = time.time,
+        draw: Callable[[], float] | None = None,
+        manners: Manners = KIND,
+    ) -> None:
+        self.manners = manners
         self.journal: list[Entry] = []
-        self.latency = 0.0
-        self.ignored_filters: set[str] = set()
         self._books = Books()
+        self._tokens = Tokens()
         self._schedule = Schedule(draw or random.Random(7).random)
+        self._limit = RateLimit()
         self._now = now
         self._numbers = itertools.count(1)
         self._issued = itertools.count()
@@ -50,8 +59,16 @@ class CredlySimulator:
         return self._books.badges
 
     def add_organization(self, organization: str, key: str) -> None:
-        """Know an organization by this key from now on."""
-        self.keys[organization] = key
+        """Know an organization by this key, which may do everything, and by no other from now on."""
+        self._tokens.only(Token(organization, key))
+
+    def add_token(self, token: Token) -> None:
+        """Know another key of an organization, or change one."""
+        self._tokens.add(token)
+
+    def add_account(self, *emails: str) -> None:
+        """Know a person by these addresses; the first is the primary one."""
+        self._books.add_account(emails)
 
     def add_template(
         self, organization: str, template: str, state: str = "active", allow_duplicate_badges: bool = False
@@ -73,7 +90,12 @@ class CredlySimulator:
 
     def set_state(self, badge: str, state: str) -> None:
         """Do what an earner or an operator does on Credly's site."""
-        self.badges[badge].state = state
+        self.badges[badge].change(state, self._now())
+
+    def replace(self, badge: str, template: str) -> CredlyBadge:
+        """Replace a badge by one of this template, as an operator does on Credly's site."""
+        old = self.badges[badge]
+        return self._replace(old, replace(old, id=self._next_id(old.organization), template=template))
 
     def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Answer a call."""
@@ -84,14 +106,14 @@ class CredlySimulator:
         if fault is not None and fault.kind in ("error", "reset_before"):
             return self._fail(entry, fault, call)
         try:
-            self._authenticate(call)
+            self._admit(call)
             reply, entry = self._serve(call, entry)
         except RefusalError as refusal:
-            reply = Reply(refusal.status, orjson.dumps(refusal.body))
+            reply = _refused(refusal, self.manners)
         if fault is not None and fault.kind in ("lost", "reset_after"):
             return self._fail(entry, fault, call)
         self.journal.append(replace(entry, status=reply.status, fault=fault.kind if fault else ""))
-        delay = self.latency + (fault.seconds if fault is not None else 0.0)
+        delay = self.manners.latency + (fault.seconds if fault is not None else 0.0)
         return replace(reply, delay=delay)
 
     def slow_before(self, method: str, target: str) -> float:
@@ -103,13 +125,14 @@ class CredlySimulator:
         reset = fault.kind.startswith("reset")
         self.journal.append(replace(entry, status=0 if reset else fault.status, fault=fault.kind))
         headers = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
-        return Reply(fault.status, body_of(fault, call), headers, self.latency + fault.seconds, reset)
+        return Reply(fault.status, body_of(fault, call), headers, self.manners.latency + fault.seconds, reset)
 
-    def _authenticate(self, call: Incoming) -> None:
-        expected = base64.b64encode(f"{self.keys.get(call.organization)}:".encode()).decode()
-        if call.header("authorization") != f"Basic {expected}" or call.organization not in self.keys:
-            message = "Invalid authorization token or organization"
-            raise RefusalError(401, {"data": {"message": message}, "metadata": {}})
+    def _admit(self, call: Incoming) -> None:
+        if not self._limit.admits(call.organization, self._now(), self.manners):
+            raise RefusalError(429, {"message": "Too Many Requests"})
+        if not call.path.startswith("/v1/"):
+            raise RefusalError(404, {}, proxy_page(404))
+        self._tokens.check(call, self._now())
 
     def _serve(self, call: Incoming, entry: Entry) -> tuple[Reply, Entry]:
         books, organization = self._books, call.organization
@@ -119,16 +142,18 @@ class CredlySimulator:
             case "GET", ("badges",):
                 return self._list(call), entry
             case "GET", ("badges", badge):
-                return _shown(books.badge(organization, badge)), entry
+                then = self._ago(self.manners.badge_lag)
+                return self._shown(books.shown(organization, badge, then)), entry
             case "PUT", ("badges", badge, "revoke"):
                 return self._revoke(books.badge(organization, badge), call.document, entry)
+            case "POST", ("badges", badge, "replace"):
+                return self._reissue(books.badge(organization, badge), call.document, entry)
             case "DELETE", ("badges", badge):
                 return self._erase(books.badge(organization, badge), entry)
             case "GET", ("badge_templates", template):
-                found = books.template(organization, template)
-                return documents.one(documents.template_document(found)), entry
+                return self._template(books.template(organization, template)), entry
             case "GET", ("authorization_tokens",):
-                return self._tokens(organization), entry
+                return documents.many(self._tokens.documents(organization)), entry
             case "GET", ("",):
                 return documents.one({"id": organization, "name": "Sandbox"}), entry
         raise RefusalError(404, {"message": "resource not found"})
@@ -142,7 +167,7 @@ class CredlySimulator:
         if not template.allow_duplicate_badges and self._books.holds(template.id, email, earner):
             raise unprocessable("User already has this badge")
         badge = CredlyBadge(
-            id=str(uuid5(NAMESPACE, f"{organization}:{next(self._issued)}")),
+            id=self._next_id(organization),
             organization=organization,
             template=template.id,
             email=email,
@@ -152,40 +177,92 @@ class CredlySimulator:
             issued_at=wanted["issued_at"],
             expires_at=wanted.get("expires_at"),
         )
-        self._books.add(badge)
+        self._books.add(badge, self._now())
         suppressed = bool(wanted.get("suppress_badge_notification_email"))
         entry = replace(_done(entry, badge), issued_at=badge.issued_at, suppressed=suppressed)
-        return _shown(badge, 201), entry
+        return self._shown(badge, 201), entry
 
     def _revoke(self, badge: CredlyBadge, wanted: Mapping[str, Any], entry: Entry) -> tuple[Reply, Entry]:
         if not wanted.get("reason"):
             raise unprocessable("Validation failed: Revocation reason can't be blank")
-        if badge.state not in HELD_STATES:
-            raise unprocessable(
-                f"Validation failed: This badge cannot be revoked because it is {badge.state}"
-            )
-        badge.state, badge.revocation_reason = "revoked", str(wanted["reason"])
+        if badge.replaced_by is not None:
+            raise unprocessable(UNDOCUMENTED, current_badge_id=badge.replaced_by)
+        if not badge.held:
+            return self._revoke_again(badge), entry
+        badge.change("revoked", self._now())
+        badge.revocation_reason = str(wanted["reason"])
         suppressed = bool(wanted.get("suppress_revoke_notification_email"))
-        return _shown(badge), replace(_done(entry, badge), suppressed=suppressed)
+        return self._shown(badge), replace(_done(entry, badge), suppressed=suppressed)
+
+    def _revoke_again(self, badge: CredlyBadge) -> Reply:
+        match self.manners.not_held:
+            case 200:
+                return self._shown(badge)
+            case 404:
+                raise RefusalError(404, {"message": "resource not found"})
+            case 409:
+                raise RefusalError(409, {"message": UNDOCUMENTED})
+            case 422:
+                raise unprocessable(UNDOCUMENTED)
+
+    def _reissue(self, old: CredlyBadge, wanted: Mapping[str, Any], entry: Entry) -> tuple[Reply, Entry]:
+        if old.replaced_by is not None:
+            message = "Validation failed: This badge cannot be replaced because it has already been replaced."
+            raise unprocessable(message, current_badge_id=old.replaced_by)
+        template = self._books.template(old.organization, str(wanted.get("badge_template_id")))
+        documents.check_times(wanted)
+        new = self._replace(
+            old,
+            replace(
+                old,
+                id=self._next_id(old.organization),
+                template=template.id,
+                issued_at=wanted["issued_at"],
+                expires_at=wanted.get("expires_at"),
+                earner=str(wanted.get("issuer_earner_id") or old.earner),
+            ),
+        )
+        return self._shown(new, 201), _done(entry, new)
+
+    def _replace(self, old: CredlyBadge, new: CredlyBadge) -> CredlyBadge:
+        new.replaces, old.replaced_by, new.changes = old.id, new.id, []
+        self._books.add(new, self._now())
+        return new
 
     def _erase(self, badge: CredlyBadge, entry: Entry) -> tuple[Reply, Entry]:
-        self._books.remove(badge)
-        return _shown(badge), _done(entry, badge)
+        self._books.erase(badge, self._now())
+        return Reply(204, b""), _done(entry, badge)
 
     def _list(self, call: Incoming) -> Reply:
-        wanted = documents.filters(call.query)
-        used = {name: values for name, values in wanted.items() if name not in self.ignored_filters}
-        found = self._books.search(call.organization, used)
-        return documents.page(found, int(call.query.get("page", ["1"])[0]))
+        ignored = self.manners.ignored_filters
+        wanted = {name: to for name, to in documents.filters(call.query).items() if name not in ignored}
+        then = self._ago(self.manners.list_lag)
+        found = self._books.search(call.organization, wanted, then)
+        if "badge_template_id" in wanted:
+            found = [badge for badge in found if not self._hidden(self.templates.get(badge.template))]
+        url = f"https://{call.header('host') or 'sandbox'}{call.path}"
+        return documents.page(found, int(call.query.get("page", ["1"])[0]), url, self._books.account)
 
-    def _tokens(self, organization: str) -> Reply:
-        key = self.keys[organization]
-        listed = [{"token": key, "expires_at": self.key_expires_at, "write_enabled": True}]
-        return Reply(200, orjson.dumps({"data": listed, "metadata": {}}))
+    def _template(self, template: CredlyTemplate) -> Reply:
+        return documents.one({} if self._hidden(template) else documents.template_document(template))
+
+    def _hidden(self, template: CredlyTemplate | None) -> bool:
+        return self.manners.hides_archived and template is not None and template.state == "archived"
+
+    def _ago(self, lag: float) -> float:
+        return self._now() - lag if lag else math.inf
+
+    def _next_id(self, organization: str) -> str:
+        return str(uuid5(NAMESPACE, f"{organization}:{next(self._issued)}"))
+
+    def _shown(self, badge: CredlyBadge, status: int = 200) -> Reply:
+        return documents.one(documents.badge_document(badge, self._books.account(badge.email)), status)
 
 
-def _shown(badge: CredlyBadge, status: int = 200) -> Reply:
-    return documents.one(documents.badge_document(badge), status)
+def _refused(refusal: RefusalError, manners: Manners) -> Reply:
+    wait = manners.retry_after if refusal.status == 429 else None
+    headers = {"Retry-After": wait} if wait is not None else {}
+    return Reply(refusal.status, refusal.page or orjson.dumps(refusal.body), headers)
 
 
 def _done(entry: Entry, badge: CredlyBadge) -> Entry:
