@@ -1,5 +1,6 @@
 """Every setting, declared once. Read from the environment when asked, never at import."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +13,7 @@ from streams.errors import ConfigurationError
 
 LIFECYCLE_TOPIC = "learning-badges-lifecycle"
 TOPIC_PART = r"^[a-zA-Z0-9._-]{1,200}$"
+HOST = r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -67,6 +69,20 @@ class Settings(BaseSettings):
     register_schemas: bool = Field(True, description="Register the badge events' schemas at the start.")
     issuer_in_flight: int = Field(2, ge=1, description="Calls in flight at its issuer for each organization.")
     issuer_rate: float = Field(5, gt=0, description="Calls a second at its issuer for each organization.")
+    issuer_key_dir: Path = Field(
+        Path("/etc/badge-streams/issuer-keys"),
+        description="The directory that a catalog's `{file: …}` must be in, whatever links lead there.",
+    )
+    issuer_key_env_prefix: str = Field(
+        "",
+        description="How the variable of a catalog's `{env: …}` must begin; default: the issuer's name in "
+        "capitals and `_`, like `CREDLY_`.",
+    )
+    issuer_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts that a catalog's `url` may name, as `host` or `host:port`, comma-separated; "
+        "default: the issuers' own, and this machine's loopback.",
+    )
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
     kafka_security_protocol: SecurityProtocol = Field("PLAINTEXT", description="How to talk to the brokers.")
     kafka_sasl_mechanism: SaslMechanism = Field("PLAIN", description="SASL mechanism.")
@@ -78,7 +94,7 @@ class Settings(BaseSettings):
     registry_username: str = Field("", description="User name for the registry's basic authentication.")
     registry_password_file: Path | None = Field(None, description="File that holds the registry's password.")
 
-    @field_validator("source_topics", mode="before")
+    @field_validator("source_topics", "issuer_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -91,6 +107,14 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_path_is_none(cls, value: object) -> object:
         return value or None
+
+    @field_validator("issuer_hosts")
+    @classmethod
+    def _issuer_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        hosts = tuple(map(str.lower, value))
+        if not all(map(re.compile(HOST).fullmatch, hosts)):
+            raise ValueError("must be host or host:port, more of them separated by commas")
+        return hosts
 
     @field_validator("kafka")
     @classmethod

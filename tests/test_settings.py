@@ -21,6 +21,8 @@ from streams.settings import load_settings
         ("HTTP", ":8080"),
         ("HTTP", "0.0.0.0:99999"),
         ("SOURCE_EPOCH", str(2**40)),
+        ("ISSUER_HOSTS", "https://proxy.example.org"),
+        ("ISSUER_HOSTS", "proxy.example.org/v1"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

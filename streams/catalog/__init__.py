@@ -1,6 +1,6 @@
 """The catalog at the edge: a document written by people becomes what the core judges by, or faults."""
 
-from streams.catalog.document import Organization, TemplateDeclaration
+from streams.catalog.document import Organization, TemplateDeclaration, is_loopback
 from streams.catalog.durations import Duration
 from streams.catalog.loading import CatalogDocument, load_catalog, take_catalog
 
@@ -9,6 +9,7 @@ __all__ = [
     "Duration",
     "Organization",
     "TemplateDeclaration",
+    "is_loopback",
     "load_catalog",
     "take_catalog",
 ]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from pydantic_core import CoreSchema, core_schema
 from streams.badges import Operator, parse_time
 from streams.catalog.durations import Duration, parse_duration, parse_exact_duration
 
+URL_PATTERN = r"https?://([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/v1)?/?"
 UUID_PATTERN = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
@@ -62,12 +64,26 @@ def _address(url: str) -> str:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - reading it checks it
-        (parts.hostname or "").encode("idna")
+        host = parts.hostname or ""
+        host.encode("idna")
     except ValueError as error:
         raise ValueError(f"is no address: {error}") from None
     if "@" in parts.netloc:
         raise ValueError("must hold no user name or password: that is what api_key is for")
+    if not re.fullmatch(URL_PATTERN, url):
+        # Whatever else it held would be a request that the catalog's author chooses.
+        raise ValueError("must be https://, a host, a port and /v1 at most: the rest is the issuer's")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("must be https: only on this machine (127.0.0.1, localhost) may it be http")
     return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a URL's host is this machine itself."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _path(path: Path) -> Path:
@@ -113,7 +129,9 @@ _EXACT = f"({_N}W)?({_N}D)?(T(?=.)({_N}H)?({_N}M)?({_N}S)?)?"
 
 Name = Annotated[str, StringConstraints(min_length=1)]
 Uuid = Annotated[str, StringConstraints(pattern=UUID_PATTERN), AfterValidator(str.lower)]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$"), AfterValidator(_address)]
+Url = Annotated[
+    str, AfterValidator(_address), WithJsonSchema({"type": "string", "pattern": f"^{URL_PATTERN}$"})
+]
 Moment = Annotated[datetime, *_parsed(_moment)]
 Exact = Annotated[timedelta, *_parsed(parse_exact_duration, pattern=f"^P(?=.){_EXACT}$")]
 Calendar = Annotated[Duration, *_parsed(parse_duration, pattern=rf"^P(?=.)(\d+Y)?(\d+M)?{_EXACT}$")]
@@ -135,7 +153,7 @@ class Secret(_Declared):
 
     env: Name | None = Field(None, description="Name of the environment variable that holds it.")
     file: Annotated[Path, AfterValidator(_path)] | None = Field(
-        None, description="File that holds it; read again when it changes."
+        None, description="File of the keys' directory that holds it; read again when it changes."
     )
 
     @model_validator(mode="after")
@@ -156,7 +174,9 @@ class CredlyOrganization(_Declared):
     environment: Literal["production", "sandbox"] = Field(
         "production", description="Which of the provider's services."
     )
-    url: Url | None = Field(None, description="In place of `environment`: a simulator or proxy.")
+    url: Url | None = Field(
+        None, description="In place of `environment`: a simulator or proxy, without a path."
+    )
     api_key: Annotated[Secret, BeforeValidator(_no_inline_secret)] | None = Field(
         None, description="The provider's key; only the relay needs it."
     )

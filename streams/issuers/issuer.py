@@ -92,6 +92,10 @@ class Issuer(Protocol):
     """
 
     @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts of its own services."""
+
+    @property
     def held(self) -> frozenset[str]:
         """The states of a badge that its earner has."""
 

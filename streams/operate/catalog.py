@@ -8,6 +8,8 @@ from streams.catalog.in_force import Revision
 from streams.errors import CatalogError, ConfigurationError
 from streams.kafka.topics import topics
 from streams.operate.site import Site, site
+from streams.relay.keys import Reach, reach
+from streams.relay.terms import terms
 from streams.settings import Settings
 
 
@@ -17,11 +19,25 @@ async def publish(settings: Settings, text: bytes, now: datetime) -> list[str]:
     Raises `CatalogError` with every fault where it is refused.
     """
     document = load_catalog(text)
+    if faults := list(_beyond(document, reach(settings))):
+        raise CatalogError(faults)
     async with site(settings) as here:
         before = await _in_force(here)
     name = f"{document.revision}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     await in_force.publish(settings, topics(settings).catalog.name, text, name)
     return [f"published {name}", *(differences(before, document) if before else ())]
+
+
+def _beyond(document: CatalogDocument, allowed: Reach) -> Iterator[str]:
+    """What the relay would refuse to call or to read, a line for each organization."""
+    for organization in terms(document)[0]:
+        if why := allowed.refuses(organization.issuer, organization.base, organization.key):
+            yield f"organization {organization.id}: {why}"
+        elif organization.key and organization.key.file:
+            try:
+                allowed.path(organization.key.file)
+            except ValueError as error:
+                yield f"organization {organization.id}: {error}"
 
 
 async def show(settings: Settings, published: str | None = None) -> tuple[str, str]:

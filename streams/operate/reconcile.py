@@ -19,6 +19,7 @@ from streams.issuers.issuer import Call, drive
 from streams.issuers.outcomes import IssuedBadge, Outcome
 from streams.operate.site import Site, site
 from streams.relay.issuance import Issuance, done, load
+from streams.relay.keys import reach
 from streams.relay.organizations import Organization, Organizations
 from streams.relay.pace import Limits
 from streams.relay.terms import TemplateTerms, terms
@@ -124,7 +125,7 @@ async def reports(settings: Settings, wanted: Sequence[str]) -> AsyncIterator[Re
         organization_terms, templates = terms((await here.catalog()).document)
         http, clock = Http(), Clock()
         limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
-        organizations = Organizations(limits, http, clock)
+        organizations = Organizations(limits, http, clock, reach(settings))
         organizations.take(organization_terms, templates)
         try:
             for organization in _wanted(organizations, wanted):
@@ -141,10 +142,8 @@ def _wanted(organizations: Organizations, wanted: Sequence[str]) -> list[Organiz
         raise ConfigurationError(f"the catalog has no organization {', '.join(unknown)}")
     chosen = [known[name] for name in wanted or known]
     for organization in chosen:
-        if not organization.key:
-            raise ConfigurationError(
-                f"organization {organization.id}: there is no key at the catalog's reference"
-            )
+        if organization.keyless:
+            raise ConfigurationError(f"organization {organization.id}: {organization.keyless}")
     return chosen
 
 

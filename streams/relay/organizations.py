@@ -5,7 +5,6 @@ Everything here is shared by the worker's partitions, and nothing is shared betw
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from streams.issuers import ISSUERS, outcomes
 from streams.issuers.http import Answer, NoAnswer, Request
 from streams.issuers.issuer import Call, Issuer
 from streams.issuers.outcomes import Outcome, Trouble
-from streams.relay.keys import Key
+from streams.relay.keys import Key, Reach
 from streams.relay.pace import Limits, Pace, begin, delay, end, learn, renew
 from streams.relay.templates import Templates
 from streams.relay.terms import OrganizationTerms, TemplateTerms
@@ -25,8 +24,6 @@ from streams.relay.terms import OrganizationTerms, TemplateTerms
 log = logging.getLogger(__name__)
 
 Out = TypeVar("Out", bound=Outcome)
-
-_NO_KEY = outcomes.KeyRefused("there is no key at the catalog's reference")
 
 
 class Transport(Protocol):
@@ -59,7 +56,7 @@ class Organization:
         limits: Limits,
         transport: Transport,
         clock: Clock,
-        environ: Mapping[str, str],
+        reach: Reach,
         released: Callable[[str], None],
     ) -> None:
         self.id = terms.id
@@ -68,8 +65,8 @@ class Organization:
         self._limits = limits
         self._transport = transport
         self._clock = clock
-        self._environ = environ
-        self._key = Key(terms.key, environ)
+        self._reach = reach
+        self._key = Key(terms.issuer, terms.base, terms.key, reach)
         self._pace = Pace(limits.rate)
         self._line = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -102,6 +99,11 @@ class Organization:
         return self._key.read()
 
     @property
+    def keyless(self) -> str:
+        """Why there is no key; empty if there is one."""
+        return "" if self._key.read() else self._key.fault
+
+    @property
     def rate(self) -> float:
         """Calls a second at present."""
         return self._pace.rate
@@ -112,7 +114,7 @@ class Organization:
             return
         self.terms = terms
         self.templates.clear()
-        self._key = Key(terms.key, self._environ)
+        self._key = Key(terms.issuer, terms.base, terms.key, self._reach)
         self._pace = renew(self._pace, self._limits)
         self.show()
         self._changed.set()
@@ -157,7 +159,7 @@ class Organization:
     def _delay(self) -> float:
         key, hold = self._key.read(), self._pace.hold
         if not key and not (hold and hold.for_key):
-            self._learn(_NO_KEY, key)
+            self._learn(outcomes.KeyRefused(self._key.fault), key)
         return delay(self._pace, self._limits, key, self._clock.monotonic())
 
     def _learn(self, outcome: Outcome, key: str, *, trial: bool = False) -> None:
@@ -187,12 +189,12 @@ class Organizations:
         limits: Limits,
         transport: Transport,
         clock: Clock,
-        environ: Mapping[str, str] = os.environ,
+        reach: Reach,
     ) -> None:
         self._limits = limits
         self._transport = transport
         self._clock = clock
-        self._environ = environ
+        self._reach = reach
         self._organizations: dict[str, Organization] = {}
         # Also those that left the catalog: whoever waits for their turn goes on when they return.
         self._known: dict[str, Organization] = {}
@@ -223,7 +225,7 @@ class Organizations:
         return (organization, terms) if organization and terms else None
 
     def _organization(self, terms: OrganizationTerms) -> Organization:
-        return Organization(terms, self._limits, self._transport, self._clock, self._environ, self._released)
+        return Organization(terms, self._limits, self._transport, self._clock, self._reach, self._released)
 
     def _released(self, template: str) -> None:
         for listener in tuple(self.listeners):

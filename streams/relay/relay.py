@@ -18,6 +18,7 @@ from streams.relay import expiry
 from streams.relay.backlog import Backlog
 from streams.relay.badge_events import KINDS, word_of
 from streams.relay.issuance import Word
+from streams.relay.keys import reach
 from streams.relay.organizations import Organizations
 from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
@@ -49,7 +50,7 @@ class Relay:
         self.http = Http()
         limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
         self.clock = Clock()
-        self.organizations = Organizations(limits, self.http, self.clock)
+        self.organizations = Organizations(limits, self.http, self.clock, reach(settings))
         self.reconcilers: dict[int, Reconciler] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._backlog = Backlog(self.organizations, self.reconcilers)

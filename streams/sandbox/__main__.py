@@ -5,8 +5,10 @@ python -m streams.sandbox passes --learner 42
 """
 
 import asyncio
+import shlex
 import signal
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -64,6 +66,7 @@ async def _serve(kafka: str, registry: str) -> None:
         click.echo(f"BADGES_REGISTRY={registry}")
         click.echo("BADGES_PARTITIONS=3")
         click.echo("BADGES_REPLICATION=1")
+        click.echo(f"BADGES_ISSUER_KEY_DIR={shlex.quote(str(Path.cwd()))}")
         click.echo(f"CREDLY={credly.url}")
         await asyncio.Event().wait()
 

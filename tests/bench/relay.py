@@ -30,7 +30,7 @@ from streams.sandbox.credly import CredlySimulator
 from streams.settings import Settings
 from tests.relay.badge_bus import KEY, Word, catalog, encoder, relays, speaker
 from tests.relay.virtual import EPOCH
-from tests.relay.world import MemoryStore, Wire, badge_id, event, recipient
+from tests.relay.world import ANYWHERE, MemoryStore, Wire, badge_id, event, recipient
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
@@ -128,7 +128,7 @@ async def memory(registry: str, badges: int) -> Sequence[str]:
 async def _memory(encode: Callable[[Word], BadgeEvent], badges: int, *, pending: bool) -> str:
     store, size = MemoryStore(), 0
     credly, clock = CredlySimulator(), Clock()
-    organizations = Organizations(Limits(), Wire(credly), clock, {})
+    organizations = Organizations(Limits(), Wire(credly), clock, ANYWHERE)
     reconciler = Reconciler(store, organizations, clock)
     gc.collect()
     tracemalloc.start()

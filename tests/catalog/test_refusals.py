@@ -127,6 +127,38 @@ def test_a_template_without_a_requirement_is_a_fault() -> None:
     assert faults(catalog(None)) == ["templates[0].requirements: must not be empty"]
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example.org/internal?",
+        "https://a.example.org?",
+        "https://a.example.org#",
+        "https://a.example.org/v1?x=",
+        "https://a.example.org/v1/../admin",
+        "https://a.example.org/v1/;",
+        "https://a.example.org\\@b.example.org",
+        "https://a.example.org%2f@b",
+        "http://a.example.org",
+        "http://10.0.0.1:8081",
+        "http://localhost.example.org",
+        "http://0.0.0.0",
+        "https://",
+        "ftp://a.example.org",
+    ],
+)
+def test_an_url_is_a_secure_host_and_nothing_that_a_catalogs_author_could_ask_of_it(url: str) -> None:
+    said = faults(catalog({"id": "kafka", "event_type": PASSING}, url=url))
+    assert [fault.partition(": ")[0] for fault in said] == ["organizations[0].url"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://a.example.org", "https://a:8443/v1", "https://a/v1/", "http://127.0.0.1:1/", "http://[::1]:1"],
+)
+def test_an_url_is_an_issuers_address_or_a_simulators_on_this_machine(url: str) -> None:
+    assert load_catalog(catalog({"id": "kafka", "event_type": PASSING}, url=url)).templates
+
+
 @pytest.mark.parametrize("url", ["https://a:84430", "https://a:port", "https://a..example.org", "http://[a"])
 def test_an_url_that_is_no_address_is_refused(url: str) -> None:
     said = faults(catalog({"id": "kafka", "event_type": PASSING}, url=url))

@@ -17,7 +17,7 @@ from .chart_files import CHART, CI_VALUES, ROOT, templates, values, values_schem
 
 # Values of their own, outside `settings`, and what the chart itself decides.
 CONNECTIONS = {name for name in Settings.model_fields if name.startswith(("kafka", "registry"))}
-DECIDED_BY_THE_CHART = {"catalog", "http"}
+DECIDED_BY_THE_CHART = {"catalog", "http", "issuer_key_dir"}
 # Pods of a Deployment have no lasting names: decision 0001.
 LEFT_OUT = {"instance_id"}
 
@@ -45,7 +45,7 @@ def test_every_setting_has_its_place_in_the_chart() -> None:
 
 def test_the_values_defaults_are_the_settings_defaults() -> None:
     in_values = {snake(name): value for name, value in values()["settings"].items()}
-    in_values["source_topics"] = tuple(in_values["source_topics"])
+    in_values |= {name: tuple(value) for name, value in in_values.items() if isinstance(value, list)}
 
     differing = {name for name, value in in_values.items() if value != defaults()[name]}
 
@@ -60,6 +60,10 @@ def test_the_defaults_of_the_connections_are_the_settings_defaults() -> None:
     assert kafka["saslMechanism"] == defaults()["kafka_sasl_mechanism"]
     assert kafka["username"] == defaults()["kafka_username"]
     assert registry["username"] == defaults()["registry_username"]
+
+
+def test_the_secret_of_the_issuers_keys_is_where_keys_may_be() -> None:
+    assert f"mountPath: {defaults()['issuer_key_dir']}\n" in templates()
 
 
 def test_the_templates_set_no_variable_that_the_product_does_not_read() -> None:

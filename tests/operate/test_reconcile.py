@@ -124,7 +124,7 @@ async def test_the_command_prints_what_people_did_at_credly(
         held = {badge.earner: badge for badge in here.credly.held() if badge.template == TEMPLATE}
         here.credly.set_state(held["3"].id, "revoked")
         here.credly.set_state(held["4"].id, "rejected")
-        monkeypatch.setenv("RELAY_TEST_KEY", KEY)
+        monkeypatch.setenv("CREDLY_KEY_OF_THE_TEST", KEY)
         found = [report async for report in reports(here.commands.parsed, [ORGANIZATION])]
         # then
         assert [(d.kind, d.learner, d.issued) for report in found for d in report.differences] == [

@@ -64,7 +64,7 @@ class Word:
         return uuid5(self.badge, f"{self.kind}:{self.generation}")
 
 
-def catalog(url: str, organizations: Mapping[str, Sequence[str]], key: str = "RELAY_TEST_KEY") -> str:
+def catalog(url: str, organizations: Mapping[str, Sequence[str]], key: str = "CREDLY_KEY_OF_THE_TEST") -> str:
     """A catalog with these templates by organization, at a simulator."""
     requirement = {"id": "passed", "event_type": PASSING}
     templates = [
@@ -86,7 +86,7 @@ def know(credly: CredlySimulator, organizations: Mapping[str, Sequence[str]]) ->
 
 def relays(bus: Bus, name: str, catalog: Path, partitions: int = 4, **more: str) -> Commands:
     """The commands, with topics and groups of their own."""
-    return on_bus(bus, name, catalog=catalog, partitions=partitions, RELAY_TEST_KEY=KEY, **more)
+    return on_bus(bus, name, catalog=catalog, partitions=partitions, CREDLY_KEY_OF_THE_TEST=KEY, **more)
 
 
 class Speaker:

@@ -34,7 +34,7 @@ TOPICS = topics(SETTINGS)
 def relay(*templates: str) -> Relay:
     """A relay whose catalog has these templates; by default that of the recorded badge events."""
     made = Relay(cast(App, None), SETTINGS, TOPICS)
-    document = load_catalog(catalog("http://credly.test", {ORGANIZATION: templates or (TEMPLATE,)}))
+    document = load_catalog(catalog("https://credly.test", {ORGANIZATION: templates or (TEMPLATE,)}))
     made.catalogs = FixedCatalog(SETTINGS, document)
     made.reader = Reader(MemoryRegistry(SETTINGS, AWARDED, REVOKED), "receive", frozenset(KINDS))
     made.take_catalog()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
 from inspect import signature
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 from uuid import UUID, uuid5
 
@@ -29,7 +30,7 @@ from streams.relay.issuance import (
     letter_due,
     load,
 )
-from streams.relay.keys import KeyRef
+from streams.relay.keys import KeyRef, Reach
 from streams.relay.organizations import Organizations
 from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
@@ -44,6 +45,7 @@ TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
 OTHER_TEMPLATE = "9b5a0e7e-0e5f-4d0e-9f0a-2f1c1b7d1a11"
 KEY = "S3cret-Key"
 BASE = "http://credly.test"
+ANYWHERE = Reach(Path("/"), "", frozenset({"credly.test", "elsewhere"}), {"KEY": KEY})
 SECONDS = 30.0
 QUICK = Limits(in_flight=8, rate=1e6)
 
@@ -249,8 +251,7 @@ async def world(
     credly = CredlySimulator(now=clock.monotonic)
     wire = Wire(credly)
     store = MemoryStore()
-    environ = {"KEY": KEY}
-    organizations = Organizations(limits, wire, clock, environ)
+    organizations = Organizations(limits, wire, clock, ANYWHERE)
     for organization, template in ((ORGANIZATION, TEMPLATE), (OTHER_ORGANIZATION, OTHER_TEMPLATE)):
         credly.add_organization(organization, KEY)
         credly.add_template(organization, template)

@@ -63,7 +63,7 @@ async def full_site(bus: Bus, folder: Path) -> AsyncIterator[FullSite]:
     async with Server(credly) as server:
         file = folder / "catalog.yaml"
         file.write_text(catalog(server.url, {ORGANIZATION: TEMPLATES}))
-        commands = on_bus(bus, name, catalog=file, partitions=PARTITIONS, RELAY_TEST_KEY=KEY, **PACE)
+        commands = on_bus(bus, name, catalog=file, partitions=PARTITIONS, CREDLY_KEY_OF_THE_TEST=KEY, **PACE)
         await asyncio.to_thread(commands.run, "topics", "--create", "--all")
         press = Publisher(await publisher.register(bus.registry, name), name)
         site = FullSite(commands, credly, press, bus.kafka, folder)

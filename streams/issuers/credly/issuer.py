@@ -35,6 +35,7 @@ _Read = Callable[..., LookUpOutcome | Page | None]
 class Credly:
     """Credly's web service, version 1."""
 
+    hosts: frozenset[str] = frozenset(base.removeprefix("https://") for base in requests.BASES.values())
     held: frozenset[str] = frozenset(requests.HELD)
     settles: timedelta = timedelta(seconds=1)
     """A choice, for Credly does not say how soon its lists follow; too soon, it refuses the second issue."""

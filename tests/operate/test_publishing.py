@@ -1,0 +1,32 @@
+"""What `catalog publish` refuses before it asks anybody."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from streams.errors import CatalogError
+from streams.operate.catalog import publish
+from streams.settings import Settings
+
+ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
+
+
+@pytest.mark.parametrize(
+    ("organization", "named"),
+    [
+        ({"api_key": {"file": "/proc/self/environ"}}, "BADGES_ISSUER_KEY_DIR"),
+        ({"api_key": {"file": "../../passwd"}}, "BADGES_ISSUER_KEY_DIR"),
+        ({"api_key": {"env": "KAFKA_PASSWORD"}}, "BADGES_ISSUER_KEY_ENV_PREFIX"),
+        ({"url": "https://anywhere.example.org"}, "BADGES_ISSUER_HOSTS"),
+    ],
+)
+def test_a_catalog_that_the_relay_would_refuse_is_not_published(
+    organization: dict[str, Any], named: str
+) -> None:
+    catalog = {"version": 1, "organizations": [{"id": ORGANIZATION} | organization]}
+
+    with pytest.raises(CatalogError, match=f"^organization {ORGANIZATION}: .*{named}"):
+        asyncio.run(publish(Settings(), orjson.dumps(catalog), datetime.now(UTC)))
