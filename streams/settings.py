@@ -1,12 +1,16 @@
 """Every setting, declared once. Read from the environment when asked, never at import."""
 
+import os
 import re
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from aiokafka.conn import collect_hosts
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from streams.errors import ConfigurationError
@@ -14,6 +18,10 @@ from streams.errors import ConfigurationError
 LIFECYCLE_TOPIC = "learning-badges-lifecycle"
 TOPIC_PART = r"^[a-zA-Z0-9._-]{1,200}$"
 HOST = r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
+
+REGISTRY_URL = r"https?://([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[^\s,?#]*)?"
+KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_\w+)$")
+"""What it sets in each pod for a service whose name begins with `badges`."""
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -29,7 +37,6 @@ class Settings(BaseSettings):
     kafka: str = Field("localhost:9092", description="Bootstrap servers of Kafka, comma-separated.")
     registry: str = Field(
         "http://localhost:8081",
-        pattern=r"^https?://\S+$",
         description="URL of the Confluent-compatible schema registry.",
     )
     app_id: str = Field(
@@ -124,6 +131,27 @@ class Settings(BaseSettings):
                 return value
         raise ValueError("must be host:port, more of them separated by commas")
 
+    @field_validator("relay_id")
+    @classmethod
+    def _two_workers(cls, value: str, info: ValidationInfo) -> str:
+        if value == info.data.get("app_id"):
+            raise ValueError("must differ from BADGES_APP_ID: the two would share a group and topics")
+        return value
+
+    @field_validator("registry")
+    @classmethod
+    def _one_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018 - reading it checks it
+        if "@" in parts.netloc:
+            raise ValueError(
+                "must hold no user name or password: that is what BADGES_REGISTRY_USERNAME and "
+                "BADGES_REGISTRY_PASSWORD_FILE are for"
+            )
+        if not re.fullmatch(REGISTRY_URL, value):
+            raise ValueError("must be one URL, like http://registry:8081")
+        return value
+
     @field_validator("http")
     @classmethod
     def _address(cls, value: str) -> str:
@@ -140,6 +168,8 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Read the settings from the environment; raise `ConfigurationError`, one line a wrong one."""
+    if unknown := "\n".join(_unknown(os.environ)):
+        raise ConfigurationError(unknown)
     try:
         return Settings()
     except ValidationError as error:
@@ -156,3 +186,12 @@ def read_secret(path: Path) -> str:
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {type(error).__name__}") from None
+
+
+def _unknown(names: Iterable[str]) -> Iterator[str]:
+    """A line for each variable that looks like a setting of ours and is none, with what may be meant."""
+    for name in sorted(names):
+        prefix, field = name[:7].upper(), name[7:].lower()
+        if prefix == "BADGES_" and field not in Settings.model_fields and not KUBERNETES.search(name):
+            meant = get_close_matches(field, Settings.model_fields, n=1)
+            yield f"{name}: no such setting" + (f"; did you mean BADGES_{meant[0].upper()}?" if meant else "")

@@ -21,6 +21,13 @@ from streams.settings import load_settings
         ("HTTP", ":8080"),
         ("HTTP", "0.0.0.0:99999"),
         ("SOURCE_EPOCH", str(2**40)),
+        ("REGISTRY", "http://one:8081,http://two:8081"),
+        ("REGISTRY", "http://one:8081,two:8081"),
+        ("REGISTRY", "http://one:8081 http://two:8081"),
+        ("REGISTRY", "http://one:99999"),
+        ("REGISTRY", "http://"),
+        ("REGISTRY", "http://one:8081?x=1"),
+        ("RELAY_ID", "badge-streams"),
         ("ISSUER_HOSTS", "https://proxy.example.org"),
         ("ISSUER_HOSTS", "proxy.example.org/v1"),
     ],
@@ -32,9 +39,53 @@ def test_a_value_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, na
         load_settings()
 
 
+def test_a_password_in_the_registrys_url_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGES_REGISTRY", "https://me:hush@registry.example.org")
+
+    with pytest.raises(ConfigurationError, match="BADGES_REGISTRY_PASSWORD_FILE") as refusal:
+        load_settings()
+    assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("BADGES_KAFKA_PASSWORDFILE", "did you mean BADGES_KAFKA_PASSWORD_FILE?"),
+        ("BADGES_REPLICATON", "did you mean BADGES_REPLICATION?"),
+        ("badges_apid", "did you mean BADGES_APP_ID?"),
+        ("BADGES_XYZZY", "no such setting"),
+    ],
+)
+def test_a_misspelt_setting_is_named_with_what_may_be_meant(
+    monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.setenv(name, "hush")
+
+    with pytest.raises(ConfigurationError, match=f"^{name}: no such setting[^\n]*") as refusal:
+        load_settings()
+    assert str(refusal.value).endswith(said)
+    assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["BADGES_SERVICE_HOST", "BADGES_PORT", "BADGES_RELAY_PORT_8080_TCP_ADDR", "badges_kafka"]
+)
+def test_what_kubernetes_sets_for_a_service_is_no_setting(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "kafka:9092")
+
+    load_settings()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("KAFKA", "a:9092, b:9093"), ("KAFKA", "[::1]:9092"), ("HTTP", "[::1]:0"), ("APP_ID", "site_1.badges")],
+    [
+        ("REGISTRY", "http://registry_1:8081/apis/ccompat/v7"),
+        ("REGISTRY", "https://[::1]:8081/"),
+        ("KAFKA", "a:9092, b:9093"),
+        ("KAFKA", "[::1]:9092"),
+        ("HTTP", "[::1]:0"),
+        ("APP_ID", "site_1.badges"),
+    ],
 )
 def test_a_value_that_works_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"BADGES_{name}", value)
