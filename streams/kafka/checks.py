@@ -1,5 +1,6 @@
 """What must be true before a worker reads anything; each failure is one clear line."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,10 +11,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.errors import FatalError
 from streams.kafka.client import admin
-from streams.kafka.topics import Topic
+from streams.kafka.topics import SEGMENT_BYTES, Topic
 from streams.settings import Settings
 
-COMPACTED = "compact"
+log = logging.getLogger(__name__)
+
 HOW_TO_MAKE = " (badge-streams topics --create makes it)"
 
 
@@ -40,6 +42,8 @@ async def topics(settings: Settings, needed: Iterable[Topic]) -> Found:
         found = await configs(client, wanted)
     if said := list(faults(wanted.values(), partitions, found)):
         raise FatalError("; ".join(said))
+    for advice in slow(wanted.values(), found):
+        log.warning("%s", advice)
     sizes = {name: int(config["max.message.bytes"]) for name, config in found.items()}
     return Found(partitions, sizes)
 
@@ -64,6 +68,17 @@ def faults(
         yield from _faults(topic, partitions.get(topic.name), configs.get(topic.name))
 
 
+def slow(needed: Iterable[Topic], configs: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Which of our compacted topics were made with segments so large that taking them over takes long."""
+    for topic in needed:
+        size = configs[topic.name]["segment.bytes"]
+        if topic.ours and topic.cleanup == "compact" and int(size) > 2 * SEGMENT_BYTES:
+            yield (
+                f"topic {topic.name} has segment.bytes={size}: a partition's next owner may have to read "
+                f"that much; kafka-configs.sh --alter --add-config segment.bytes={SEGMENT_BYTES}"
+            )
+
+
 def _faults(topic: Topic, partitions: int | None, config: Mapping[str, str] | None) -> Iterator[str]:
     if partitions is None:
         yield f"topic {topic.name} does not exist" + (HOW_TO_MAKE if topic.ours else "")
@@ -73,7 +88,7 @@ def _faults(topic: Topic, partitions: int | None, config: Mapping[str, str] | No
         if partitions != topic.partitions:
             yield f"topic {topic.name} has {partitions} partitions, the settings want {topic.partitions}"
         policy = config["cleanup.policy"]
-        if (COMPACTED in policy) != (topic.cleanup == COMPACTED):
+        if policy != topic.cleanup:
             yield f"topic {topic.name} has cleanup.policy={policy}, it needs {topic.cleanup}"
 
 

@@ -12,6 +12,11 @@ COMPACTED_WITHIN_MS = 7 * DAY_MS
 what a learner is forgotten by must have one; a week is as long as the streams keep a record."""
 
 
+SEGMENT_BYTES = 64 * 1024 * 1024
+"""A compacted topic's newest segment is never compacted, and whoever takes over a table reads all of it.
+Kafka's default is 1 GiB; a sixteenth of it is still few files for a broker."""
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """A topic of the product.
@@ -32,6 +37,7 @@ class Topic:
         configs = {"cleanup.policy": self.cleanup, "max.message.bytes": str(max_message_bytes)}
         if self.cleanup == "compact":
             configs["max.compaction.lag.ms"] = str(COMPACTED_WITHIN_MS)
+            configs["segment.bytes"] = str(max(SEGMENT_BYTES, max_message_bytes))
         if self.retention_ms is not None:
             configs["retention.ms"] = str(self.retention_ms)
         return configs

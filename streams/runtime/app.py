@@ -173,7 +173,7 @@ class App(faust.App):
         """Where retention removed what comes next, say so and go on; where it is another topic, stop."""
         assert partition.committed is not None
         begin, end = await recovery.bounds(self, partition.tp)
-        offset = recovery.within(partition.tp, partition.committed, begin, end)
+        offset = recovery.within(self, partition.tp, partition.committed, begin, end)
         self.kafka_consumer.seek(partition.tp, offset)
 
     @contextmanager
@@ -221,6 +221,12 @@ class App(faust.App):
 
     async def partitions_revoked(self) -> None:
         """The group begins a rebalance: nobody may own anything until it has ended."""
+        if self.owned and self.settings.instance_id and self.kafka_consumer.generation < 0:
+            # It would take its place back, the other would do the same, and neither would get to work.
+            raise FatalError(
+                f"the group {self.group} no longer knows this worker: another one has joined with its "
+                f"BADGES_INSTANCE_ID, {self.settings.instance_id}, or it was cut off for long"
+            )
         self.flow_control.suspend()
         self.flow_control.clear()
         await self._suspend()

@@ -47,7 +47,7 @@ async def starting_offset(host: Host, tp: TopicPartition, last: Commit | None, k
         # A topic that is deleted takes the group's offsets with it.
         read = await _read_of(host, tp)
         if read is not None and read >= end:
-            raise _created_again(tp, end, read + 1)
+            raise _created_again(host, tp, end, read + 1)
         return begin
     if last.epoch < host.epoch_of(tp.topic):
         log.warning("%s-%d: begins at the beginning, the source epoch was raised", tp.topic, tp.partition)
@@ -57,16 +57,16 @@ async def starting_offset(host: Host, tp: TopicPartition, last: Commit | None, k
             f"{tp.topic}-{tp.partition}: its table holds {keys} keys, at the last commit it held "
             f"{last.keys}: the changelog was emptied or created again"
         )
-    return within(tp, last.offset, begin, end)
+    return within(host, tp, last.offset, begin, end)
 
 
-def within(tp: TopicPartition, offset: int, begin: int, end: int) -> int:
+def within(host: Host, tp: TopicPartition, offset: int, begin: int, end: int) -> int:
     """`offset`, or `begin` if retention has removed `offset`; a gap is logged and counted.
 
     Raises `FatalError` if the topic ends below `offset`: it is another topic of the same name.
     """
     if offset > end:
-        raise _created_again(tp, end, offset)
+        raise _created_again(host, tp, end, offset)
     if offset < begin:
         metrics.GAPS.labels(tp.topic).inc()
         log.error(
@@ -117,10 +117,16 @@ async def _commits(host: Host, tps: list[TopicPartition]) -> dict[TopicPartition
     return {tp: _parse(offset) for tp, offset in offsets.items()}
 
 
-def _created_again(tp: TopicPartition, end: int, offset: int) -> FatalError:
+def _created_again(host: Host, tp: TopicPartition, end: int, offset: int) -> FatalError:
+    ours = any(table.input_topic == tp.topic for table in host.tables.values())
+    way_out = (
+        f"it is our own: stop the workers and reset the group {host.group}'s offsets of it to the earliest"
+        if ours
+        else "raise BADGES_SOURCE_EPOCH to read it from its beginning"
+    )
     return FatalError(
         f"{tp.topic}-{tp.partition} ends at {end}, below the offset {offset} that was reached: the topic was "
-        "deleted and created again; raise BADGES_SOURCE_EPOCH to read it from its beginning"
+        f"deleted and created again; {way_out}"
     )
 
 

@@ -51,6 +51,24 @@ def test_a_changelog_is_compacted_and_a_stream_is_not() -> None:
     ]
 
 
+@pytest.mark.parametrize("policy", ["compact,delete", "delete,compact"])
+def test_a_changelog_that_also_deletes_what_is_old_loses_state(policy: str) -> None:
+    [fault] = faults({}, {OURS.name: {"cleanup.policy": policy}})
+
+    assert fault == f"topic {OURS.name} has cleanup.policy={policy}, it needs compact"
+
+
+def test_a_compacted_topic_is_made_with_small_segments_and_one_with_large_ones_is_named() -> None:
+    made = {name: {"segment.bytes": str(2**30)} | config for name, config in CONFIGS.items()}
+    assert list(checks.slow(NEEDED, made)) == []
+
+    made[OURS.name] = {"segment.bytes": str(2**30)}
+    [advice] = checks.slow(NEEDED, made)
+
+    assert advice.startswith(f"topic {OURS.name} has segment.bytes=1073741824")
+    assert advice.endswith("--add-config segment.bytes=67108864")
+
+
 def test_a_topic_whose_configuration_may_not_be_read_is_a_fault() -> None:
     seen = {name: config for name, config in CONFIGS.items() if name != BUS.name}
     [fault] = checks.faults(NEEDED, PARTITIONS, seen)

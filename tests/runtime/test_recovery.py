@@ -27,7 +27,12 @@ async def test_it_goes_on_where_the_group_has_committed() -> None:
 class TestATopicThatWasCreatedAgain:
     async def test_it_ends_below_the_commit_and_stops_the_worker(self) -> None:
         with pytest.raises(FatalError, match=r"ends at 100, below the offset 101 .* BADGES_SOURCE_EPOCH"):
+            await recovery.starting_offset(Worker(Broker(end=100)), SOURCE_TP, Commit(101), 0)
+
+    async def test_if_it_is_our_own_its_offsets_must_be_reset_for_it_has_no_epoch(self) -> None:
+        with pytest.raises(FatalError, match="reset the group tracker's offsets of it") as stopped:
             await _start(Broker(end=100), Commit(101))
+        assert "SOURCE_EPOCH" not in str(stopped.value)
 
     async def test_it_took_the_commit_with_it_but_a_table_remembers_how_far_it_was_read(self) -> None:
         broker = Broker(end=100)

@@ -84,6 +84,24 @@ def test_a_tracker_without_a_catalog_ends_with_the_code_of_a_wrong_setting(
     assert "no catalog" in tracker.log.read_text()
 
 
+def test_of_two_workers_with_one_instance_id_the_first_ends_and_says_why(
+    commands: Commands, tmp_path: Path
+) -> None:
+    first = commands.start("tracker", log=tmp_path / "first", BADGES_INSTANCE_ID="one")
+    try:
+        _eventually(lambda: _get(f"{_address(first)}/ready")[0] == 200, "the first is ready")
+
+        second = commands.start("tracker", log=tmp_path / "second", BADGES_INSTANCE_ID="one")
+        try:
+            assert first.wait(30) == 1
+            assert "another one has joined with its BADGES_INSTANCE_ID, one" in first.log.read_text()
+            _eventually(lambda: _get(f"{_address(second)}/ready")[0] == 200, "the second is ready")
+        finally:
+            second.kill()
+    finally:
+        first.kill()
+
+
 def test_fausts_own_command_line_works(commands: Commands) -> None:
     environment = {**os.environ, **commands.settings}
 
