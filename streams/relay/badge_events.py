@@ -5,7 +5,7 @@ from uuid import UUID
 
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Activity
+from streams.badges import Activity, badge_id, decision_id
 from streams.bus import schemas
 from streams.bus.emitter import GENERATION
 from streams.errors import UnreadableError
@@ -23,30 +23,39 @@ KINDS: Mapping[str, Kind] = {schemas.BADGE_AWARDED: "awarded", schemas.BADGE_REV
 
 
 def word_of(activity: Activity, record: ConsumerRecord) -> Word:
-    """What a decoded record says; raise `UnreadableError` if it makes no sense."""
-    badge, template = activity.data["uuid"], activity.data["template"]["uuid"]
+    """What a decoded record says; raise `UnreadableError` if our tracker cannot have written it.
+
+    The ids of a badge and of a decision are computed (decision 0017), so they are computed again here.
+    """
+    kind, learner = KINDS[activity.type], activity.learner
+    template = activity.data["template"]["uuid"].lower()
+    generation = _generation(header(record.headers, GENERATION))
     try:
-        badge, template = str(UUID(badge)), template.lower()
-        given = header(record.headers, GENERATION)
-        generation = None if given is None else _generation(given)
+        given = UUID(activity.data["uuid"])
+        badge = badge_id(template, learner)
     except ValueError:
-        raise UnreadableError("bad_badge", "its id is no UUID, or its generation no number") from None
+        raise UnreadableError("bad_badge", "its id, or its template's, is no UUID") from None
+    if given != badge:
+        raise UnreadableError("bad_badge", "its id is not that of its template and learner")
+    decision = decision_id(badge, kind, generation)
+    if UUID(activity.id) != decision:
+        raise UnreadableError("bad_badge", "its ce_id is not that of its badge, kind and generation")
     user = activity.user
     assert user is not None
     return Word(
-        kind=KINDS[activity.type],
-        badge=badge,
+        kind=kind,
+        badge=str(badge),
         template=template,
-        learner=activity.learner,
+        learner=learner,
         generation=generation,
-        decision=activity.id,
+        decision=str(decision),
         time=activity.time,
         recipient=Recipient(user.username, user.email, user.name),
         original=KeptRecord(record.value, tuple(record.headers)),
     )
 
 
-def _generation(given: bytes) -> int:
-    if not given.isdigit() or len(given) > GENERATION_DIGITS:
-        raise ValueError("no number of a decision")
+def _generation(given: bytes | None) -> int:
+    if given is None or not given.isdigit() or len(given) > GENERATION_DIGITS:
+        raise UnreadableError("bad_badge", "its generation is missing or no number")
     return int(given)

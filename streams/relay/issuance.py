@@ -40,13 +40,13 @@ class KeptRecord:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What the bus says of a badge. `generation` is None if the sender does not number its decisions."""
+    """What the bus says of a badge."""
 
     kind: Kind
     badge: str
     template: str
     learner: int
-    generation: int | None
+    generation: int
     decision: str
     time: datetime
     recipient: Recipient
@@ -311,13 +311,13 @@ def _desired(word: Word, *, rank: int, doubt: Doubt | None) -> Issuance:
 
 
 def _rank(word: Word) -> int:
-    return 0 if word.generation is None else 2 * word.generation + (word.kind == "revoked")
+    return 2 * word.generation + (word.kind == "revoked")
 
 
 def _is_newer(word: Word, issuance: Issuance) -> bool:
     if word.decision == issuance.decision:
         return bool(issuance.refused)
-    return word.generation is None or _rank(word) > issuance.rank
+    return _rank(word) > issuance.rank
 
 
 def _after(doubt: Doubt | None, now: datetime, settles: timedelta) -> Wait | None:

@@ -6,6 +6,8 @@ from typing import Any, cast
 
 from aiokafka.structs import ConsumerRecord
 
+from streams.badges import Kind, badge_id, decision_id
+from streams.bus.emitter import GENERATION
 from streams.bus.reader import Reader
 from streams.catalog import load_catalog
 from streams.headers import header
@@ -16,12 +18,24 @@ from streams.relay.relay import Relay
 from streams.runtime.app import App
 from streams.settings import Settings
 from tests.bus.memory import MemoryRegistry, record, record_of
-from tests.bus.messages import message
+from tests.bus.messages import Message, message
 from tests.catalog.fixed import FixedCatalog
 from tests.relay.badge_bus import catalog
 from tests.relay.world import ORGANIZATION
 
-AWARDED, REVOKED = message("badge_awarded.credly"), message("badge_revoked.credly")
+
+def ours(name: str, kind: Kind) -> Message:
+    """A recorded badge event as our tracker would have written it: with computed ids, and numbered."""
+    real = message(name)
+    badge = badge_id(real.payload["template"]["uuid"], real.payload["user"]["id"])
+    id = str(decision_id(badge, kind, 1)).encode()
+    headers = [(key, id if key == "ce_id" else value) for key, value in real.headers]
+    value = real.value.replace(real.payload["uuid"].encode(), str(badge).encode())
+    decoded = {field: {**real.payload, "uuid": str(badge)} for field in real.decoded}
+    return replace(real, headers=(*headers, (GENERATION, b"1")), value=value, decoded=decoded)
+
+
+AWARDED, REVOKED = ours("badge_awarded.credly", "awarded"), ours("badge_revoked.credly", "revoked")
 BADGE: str = AWARDED.payload["uuid"]
 TEMPLATE: str = AWARDED.payload["template"]["uuid"]
 LEARNER: int = AWARDED.payload["user"]["id"]

@@ -3,23 +3,24 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
-from streams.badges import Activity, Source, User
-from streams.bus.schemas import BADGE_AWARDED
+from streams.badges import Activity, Source, User, badge_id, decision_id
+from streams.bus.schemas import BADGE_AWARDED, BADGE_REVOKED
 from streams.errors import UnreadableError
 from streams.relay.badge_events import word_of
 from streams.relay.issuance import desire, dump, load
 
-BADGE = "3d3d9b0e-2f53-5a63-9b8e-8f5a4f6f2d10"
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
+BADGE = str(badge_id(TEMPLATE, 7))
 TIME = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 ADA = User(7, True, "ada", "ada@example.org", "Ada Lovelace")
 ACTIVITY = Activity(
     type=BADGE_AWARDED,
-    id="c0ffee00-0000-4000-8000-000000000001",
+    id=str(decision_id(UUID(BADGE), "awarded", 1)),
     time=TIME,
     learner=7,
     user=ADA,
@@ -36,18 +37,29 @@ class Record:
     value: bytes = b"value"
 
 
-def read(*headers: tuple[str, bytes], **data: Any) -> Any:
-    activity = replace(ACTIVITY, data={**ACTIVITY.data, **data})
-    return word_of(activity, Record(list(headers)))
+def read(*headers: tuple[str, bytes], activity: Activity = ACTIVITY, **data: Any) -> Any:
+    activity = replace(activity, data={**activity.data, **data})
+    return word_of(activity, Record(list(headers or [("ce_generation", b"1")])))
+
+
+def decided(generation: int) -> Activity:
+    """The award of that generation."""
+    return replace(ACTIVITY, id=str(decision_id(UUID(BADGE), "awarded", generation)))
+
+
+def refused(*headers: tuple[str, bytes], activity: Activity = ACTIVITY, **data: Any) -> str:
+    """What is said of a record that our tracker cannot have written."""
+    with pytest.raises(UnreadableError) as raised:
+        read(*headers, activity=activity, **data)
+    assert raised.value.reason == "bad_badge"
+    return f"{raised.value} {raised.value.detail}"
 
 
 @pytest.mark.parametrize(
-    ("given", "generation"), [(b"1", 1), (b"007", 7), (b"0", 0), (b"9" * 18, 10**18 - 1), (None, None)]
+    ("given", "generation"), [(b"1", 1), (b"007", 7), (b"0", 0), (b"9" * 18, 10**18 - 1)]
 )
-def test_a_generation_is_a_number_that_the_table_can_hold(
-    given: bytes | None, generation: int | None
-) -> None:
-    event = read(*([] if given is None else [("ce_generation", given)]))
+def test_a_generation_is_a_number_that_the_table_can_hold(given: bytes, generation: int) -> None:
+    event = read(("ce_generation", given), activity=decided(generation))
     assert event.generation == generation
     issuance = desire(None, event)
     assert load(orjson.loads(orjson.dumps(dump(issuance)))) == issuance
@@ -57,22 +69,48 @@ def test_a_generation_is_a_number_that_the_table_can_hold(
     "given", [b"", b"-1", b"1.0", b" 1", b"1_0", b"one", b"\xff", b"9" * 19, b"9" * 5_000]
 )
 def test_a_generation_that_is_none_is_unreadable(given: bytes) -> None:
-    with pytest.raises(UnreadableError) as raised:
-        read(("ce_generation", given))
-    assert raised.value.reason == "bad_badge"
+    assert refused(("ce_generation", given))
+
+
+def test_a_badge_event_without_a_generation_is_not_ours() -> None:
+    assert "generation" in refused(("another", b"1"))
 
 
 def test_of_two_generations_the_first_counts() -> None:
-    assert read(("ce_generation", b"2"), ("ce_generation", b"x")).generation == 2
+    headers = (("ce_generation", b"2"), ("ce_generation", b"x"))
+    assert read(*headers, activity=decided(2)).generation == 2
 
 
 @pytest.mark.parametrize("badge", ["", "7", "ada@example.org", BADGE + "0"])
 def test_a_badge_without_an_id_is_unreadable_and_not_quoted(badge: str) -> None:
-    with pytest.raises(UnreadableError) as raised:
-        read(uuid=badge)
-    assert "ada" not in f"{raised.value} {raised.value.detail}"
+    assert "ada" not in refused(uuid=badge)
+
+
+@pytest.mark.parametrize("template", ["", "7", "ada@example.org"])
+def test_a_template_without_an_id_is_unreadable_and_not_quoted(template: str) -> None:
+    assert "ada" not in refused(template={"uuid": template})
+
+
+@pytest.mark.parametrize(
+    "badge", [uuid4(), badge_id(TEMPLATE, 8), badge_id("9b5a0e7e-0e5f-4d0e-9f0a-2f1c1b7d1a11", 7)]
+)
+def test_a_badge_of_another_learner_or_template_is_not_ours(badge: UUID) -> None:
+    assert "learner" in refused(uuid=str(badge))
+
+
+@pytest.mark.parametrize(
+    ("activity", "generation"),
+    [
+        (replace(ACTIVITY, id=str(uuid4())), 1),
+        (replace(ACTIVITY, type=BADGE_REVOKED), 1),
+        (ACTIVITY, 10**18 - 1),
+    ],
+)
+def test_a_decision_whose_id_is_not_its_own_is_not_ours(activity: Activity, generation: int) -> None:
+    assert "ce_id" in refused(("ce_generation", b"%d" % generation), activity=activity)
 
 
 def test_ids_are_taken_in_one_spelling() -> None:
-    event = read(uuid=BADGE.upper(), template={"uuid": TEMPLATE.upper()})
-    assert (event.badge, event.template) == (BADGE, TEMPLATE)
+    shouted = replace(ACTIVITY, id=ACTIVITY.id.upper())
+    event = read(activity=shouted, uuid=BADGE.upper(), template={"uuid": TEMPLATE.upper()})
+    assert (event.badge, event.template, event.decision) == (BADGE, TEMPLATE, ACTIVITY.id)

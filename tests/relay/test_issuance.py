@@ -107,15 +107,6 @@ def test_the_generation_says_which_word_is_newer() -> None:
             assert desire(known, earlier) is known
 
 
-def test_without_generations_the_order_of_arrival_says_it() -> None:
-    first = event("awarded", generation=None, decision="a")
-    second = event("revoked", generation=None, decision="b")
-    assert after(first, second).kind == "revoked"
-    assert after(second, first).kind == "awarded"
-    known = after(first)
-    assert desire(known, first) is known
-
-
 @given(st.permutations([event(kind, generation=n) for n in (1, 2, 3) for kind in ("awarded", "revoked")]))
 def test_whatever_the_order_of_arrival_the_newest_word_stays(words: list[Word]) -> None:
     assert after(*words).decision == event("revoked", generation=3).decision
@@ -250,7 +241,7 @@ def test_a_template_that_allows_duplicates_is_looked_up_before_its_first_issue_o
 EVENTS = st.builds(
     event,
     st.sampled_from(["awarded", "revoked"]),
-    generation=st.integers(1, 3) | st.none(),
+    generation=st.integers(1, 3),
     who=st.builds(outcomes.Recipient, st.text(max_size=3), st.text(max_size=3), st.text(max_size=3)),
 )
 OUTCOMES = st.sampled_from(

@@ -64,12 +64,11 @@ def recipient(learner: int, **changes: str) -> Recipient:
 def event(
     kind: Kind,
     learner: int = 1,
-    generation: int | None = 1,
+    generation: int = 1,
     *,
     template: str = TEMPLATE,
     who: Recipient | None = None,
     time: datetime = EPOCH,
-    decision: str | None = None,
 ) -> Word:
     badge = badge_id(learner, template)
     return Word(
@@ -78,7 +77,7 @@ def event(
         template=template,
         learner=learner,
         generation=generation,
-        decision=decision or str(uuid5(UUID(badge), f"{kind}:{generation}")),
+        decision=str(uuid5(UUID(badge), f"{kind}:{generation}")),
         time=time,
         recipient=who or recipient(learner),
         original=KeptRecord(b"\0\0\0\0\2value\xff", (("ce_id", b"id"),)),
