@@ -171,6 +171,22 @@ def forget(learner: int, within: float) -> None:
 
 
 @main.command()
+@click.option("--learner", type=click.IntRange(min=0), required=True, help="The LMS user id.")
+@click.option("--template", help="Only the badge of this template.")
+@click.option("--within", default=120.0, show_default=True, help="Seconds to wait for the tracker.")
+def reissue(learner: int, template: str | None, within: float) -> None:
+    """Have a learner's awards and revocations said again, with what is known of the learner now.
+
+    What the issuer refused is tried again; what it seems to hold, or not, is looked at again.
+    """
+    from streams.operate.reissue import reissue
+    from streams.settings import load_settings
+
+    for line in asyncio.run(reissue(load_settings(), learner, template, within)):
+        click.echo(line)
+
+
+@main.command()
 @click.option("--topic", "names", multiple=True, help="In place of the source topics; may be repeated.")
 @click.option("--since", type=Time(), help="Only records of that time and later (ISO 8601).")
 @click.option("--until", type=Time(), help="Only records before that time.")

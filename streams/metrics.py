@@ -77,6 +77,9 @@ ISSUER_PENDING = _gauge(
 ISSUER_OLDEST = _gauge(
     "issuer_oldest_pending_seconds", "Age of the oldest decision its issuer does not hold yet.", *_WHERE
 )
+ISSUER_STUCK = _gauge(
+    "issuer_stuck", "Badges that wait for a person: refused, or lacking the learner's data.", *_WHERE, "why"
+)
 ISSUER_BREAKER = _gauge(
     "issuer_breaker_open", "1 while calls to the organization are held back by failures.", *_WHERE
 )

@@ -16,7 +16,7 @@ import pytest
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.badges import Activity, Badge, Decision, Progress, Source, User, dump, judge
-from streams.bus.emitter import GENERATION, BadgeEmitter, BadgeEvent
+from streams.bus.emitter import GENERATION, REISSUED, BadgeEmitter, BadgeEvent
 from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalog import CatalogDocument, in_force, load_catalog
@@ -159,7 +159,10 @@ EXAMPLES: dict[str, tuple[Callable[[], str], ...]] = {
     "Progress": (lambda: as_json(dump(judged()[0])),),
     "Issuances": (lambda: as_json(issuance.dump(pending())), lambda: as_json(issuance.dump(held()))),
     "Dead letters": (lambda: as_lines(set_aside()[-4:]),),
-    "Orders": (lambda: as_lines([(orders.ORDER, orders.FORGET)]),),
+    "Orders": (
+        lambda: as_lines([(orders.ORDER, orders.FORGET)]),
+        lambda: as_lines(orders.reissue("0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10")),
+    ),
     "Beside an offset": (beside_the_offset,),
 }
 
@@ -245,7 +248,8 @@ def test_what_stands_beside_an_offset_is_named() -> None:
 
 def test_the_other_headers_are_named() -> None:
     assert named("Origin") == [origin.ORIGIN, origin.ORIGIN_KEY]
-    assert named("Orders") == [orders.ORDER]
+    assert named("Orders") == [orders.ORDER, orders.TEMPLATE]
+    assert f"`{REISSUED}: 1`" in section("Badge events")
     assert f"`{GENERATION}`" in section("Badge events")
 
 

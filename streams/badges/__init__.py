@@ -15,7 +15,7 @@ from streams.badges.catalog import (
     Requirement,
     Template,
 )
-from streams.badges.decide import decide, is_complete, judge, standing
+from streams.badges.decide import decide, is_complete, judge, latest, standing
 from streams.badges.model import (
     Activity,
     Decision,
@@ -84,6 +84,7 @@ __all__ = [
     "find",
     "is_complete",
     "judge",
+    "latest",
     "load",
     "moment",
     "parse_time",

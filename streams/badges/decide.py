@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from math import isfinite
 
 from streams.badges.catalog import (
@@ -32,7 +33,7 @@ from streams.badges.progress import (
     fingerprint,
 )
 from streams.badges.rules import Scalar, find
-from streams.badges.times import stamp
+from streams.badges.times import moment, stamp
 
 _DECIDED = (Awarded, Revoked)
 
@@ -58,6 +59,34 @@ def standing(compiled: Compiled, progress: Progress) -> tuple[int, int]:
         for group in compiled.groups
     )
     return done, len(compiled.groups)
+
+
+def latest(badge: Badge, template: str, learner: int) -> Decision:
+    """What was decided last of a learner's badge: its award, or its revocation."""
+    id = badge_id(template, learner)
+    award = Decision(
+        "awarded",
+        template,
+        learner,
+        badge.generation,
+        id,
+        decision_id(id, "awarded", badge.generation),
+        moment(badge.awarded),
+        badge.activity,
+        badge.because,
+        badge.catalog,
+    )
+    if badge.revoked is None or badge.revoked_by is None:
+        return award
+    return replace(
+        award,
+        kind="revoked",
+        id=decision_id(id, "revoked", badge.generation),
+        time=moment(badge.revoked),
+        activity=badge.revoked_by,
+        because=(badge.revoked_by,),
+        catalog=badge.revoked_catalog,
+    )
 
 
 def _conclude(catalog: Catalog, progress: Progress, activity: Activity) -> "_Case":

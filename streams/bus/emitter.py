@@ -18,6 +18,8 @@ EVENT_TYPES: Mapping[str, str] = {"awarded": schemas.BADGE_AWARDED, "revoked": s
 KEY_SCHEMA = {"name": "uuid", "type": "string"}
 GENERATION = "ce_generation"
 """The header that only we write: the decision's generation. Other consumers pass it over."""
+REISSUED = "ce_reissued"
+"""The other one: an operator has ordered that a decision is said again (decision 0040)."""
 NOBODY = User(0, False, "", "", "")
 """Takes the place of a learner of whom no event has said more than the id; its own id is not used."""
 
@@ -78,18 +80,27 @@ class BadgeEmitter:
             self._frames[kind] = await self._frame(subject, schemas.schema(event_type))
 
     def encode(
-        self, decision: Decision, user: User | None, template: TemplateTexts, provider: str
+        self,
+        decision: Decision,
+        user: User | None,
+        template: TemplateTexts,
+        provider: str,
+        *,
+        ordered: bool = False,
     ) -> BadgeEvent:
         """The event of a decision; if `user` is not known yet, its texts about the learner are empty.
 
-        `provider` is who issues the badge, such as `credly`.
+        `provider` is who issues the badge, such as `credly`. `ordered`: an operator has it said again.
         """
         badge = str(decision.badge)
         value = BytesIO()
         value.write(self._frames[decision.kind])
         payload = {"badge": _badge(badge, decision, user or NOBODY, template, provider)}
         fastavro.schemaless_writer(value, self._schemas[decision.kind], payload)
-        return BadgeEvent(self._key_frame + _avro_string(badge), value.getvalue(), self._headers(decision))
+        headers = self._headers(decision)
+        if ordered:
+            headers.append((REISSUED, b"1"))
+        return BadgeEvent(self._key_frame + _avro_string(badge), value.getvalue(), headers)
 
     def _headers(self, decision: Decision) -> list[tuple[str, bytes]]:
         return [

@@ -8,9 +8,17 @@ learner's badges may be in any.
 from streams.headers import Headers, header
 
 ORDER = "order"
+TEMPLATE = "template"
+"""The badge template that an order to reissue is restricted to; without it, all of the learner's."""
 FORGET = b"forget"
+REISSUE = b"reissue"
 
 
 def order_of(value: bytes | None, headers: Headers) -> bytes | None:
     """The order in a record; None for any other record."""
     return None if value else header(headers, ORDER)
+
+
+def reissue(template: str | None) -> list[tuple[str, bytes]]:
+    """The headers of an order to say again what was decided last of a learner's badges."""
+    return [(ORDER, REISSUE), *([(TEMPLATE, template.encode())] if template else [])]

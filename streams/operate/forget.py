@@ -1,28 +1,26 @@
 """Forgetting a learner: orders through the streams, as only a table's owner may write (decision 0010)."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import orjson
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
-from aiokafka.structs import TopicPartition
 
 from streams.errors import FatalError
 from streams.kafka import checks
-from streams.kafka.client import connection, partition_of, start
+from streams.kafka.client import partition_of
 from streams.kafka.orders import FORGET, ORDER
+from streams.operate.ordering import ends, order, worked_off
 from streams.operate.site import Site, site
 from streams.relay.issuance import Issuance, load
 from streams.settings import Settings
 
-PAUSE_SECONDS = 0.2
-"""Between two looks at what a worker has committed; a worker follows an order within about as long."""
 LOOK_SECONDS = 1.0
 """Between two looks at the whole table of issuances, which costs more."""
 FOR_EVER_MS = 10_000 * 86_400_000
 """A compaction lag of more than 10,000 days is none: Kafka's default is 2**63 - 1 ms."""
+
+FORGOTTEN = ((ORDER, FORGET),)
 
 Say = Callable[[str], None]
 
@@ -50,9 +48,9 @@ async def _by_the_tracker(here: Site, learner: int, within: float) -> None:
     if not partitions:
         raise FatalError(f"topic {activities} does not exist")
     for topic in here.topics.sources:
-        await _worked_off(here, group, await _ends(here, topic.name), within)
-    ordered = await _order(here, activities, key, [partition_of(key, len(partitions))])
-    await _worked_off(here, group, ordered, within)
+        await worked_off(here, group, await ends(here, topic.name), within)
+    ordered = await order(here, activities, key, [partition_of(key, len(partitions))], FORGOTTEN)
+    await worked_off(here, group, ordered, within)
 
 
 async def _by_the_relay(here: Site, learner: int, within: float, say: Say) -> Mapping[bytes, Issuance]:
@@ -62,10 +60,10 @@ async def _by_the_relay(here: Site, learner: int, within: float, say: Say) -> Ma
     if not partitions:
         say("there is no relay here: no issuer is asked for anything")
         return {}
-    await _worked_off(here, group, await _ends(here, here.topics.badges.name), within)
+    await worked_off(here, group, await ends(here, here.topics.badges.name), within)
     known = await _issuances(here, learner)
-    ordered = await _order(here, decisions, b"%d" % learner, [tp.partition for tp in partitions])
-    await _worked_off(here, group, ordered, within)
+    ordered = await order(here, decisions, b"%d" % learner, [tp.partition for tp in partitions], FORGOTTEN)
+    await worked_off(here, group, ordered, within)
     left = await _deleted(here, learner, within)
     say(f"{len(known.keys() - left.keys())} badges are deleted at their issuers and from the relay's table")
     for badge, issuance in left.items():
@@ -112,59 +110,3 @@ def _gone(config: Mapping[str, str], now: datetime) -> str:
 
 def _day(now: datetime, ms: int) -> str:
     return (now + timedelta(days=1, milliseconds=ms)).date().isoformat()
-
-
-async def _ends(here: Site, topic: str) -> Mapping[TopicPartition, int]:
-    return await here.ends(await here.partitions(topic))
-
-
-async def _order(here: Site, topic: str, key: bytes, partitions: Iterable[int]) -> dict[TopicPartition, int]:
-    """Write the order to these partitions; return the offsets after it."""
-    producer = AIOKafkaProducer(**connection(here.settings), enable_idempotence=True)
-    await start(producer, here.settings)
-    try:
-        headers = [(ORDER, FORGET)]
-        written = [
-            await producer.send_and_wait(topic, key=key, headers=headers, partition=partition)
-            for partition in partitions
-        ]
-    finally:
-        await producer.stop()
-    return {TopicPartition(topic, place.partition): place.offset + 1 for place in written}
-
-
-async def _worked_off(here: Site, group: str, ends: Mapping[TopicPartition, int], within: float) -> None:
-    """Return when the group has committed all records before these offsets."""
-    try:
-        async with asyncio.timeout(within):
-            while lagging := await _lagging(here, group, ends):
-                if not await _any_record(here, lagging, ends):
-                    return
-                await asyncio.sleep(PAUSE_SECONDS)
-    except TimeoutError:
-        topic = next(iter(ends)).topic
-        raise FatalError(
-            f"{group} has not worked off {topic} within {within:g} s: is it running? "
-            "What was ordered so far stays ordered; run the command again"
-        ) from None
-
-
-async def _lagging(here: Site, group: str, ends: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-    """What is committed, of the partitions where that is less than `ends`."""
-    try:
-        offsets = await (await here.admin()).list_consumer_group_offsets(group)
-    except KafkaError:
-        offsets = {}  # its coordinator is on the move
-    committed = {tp: offsets[tp].offset if tp in offsets else 0 for tp in ends}
-    return {tp: offset for tp, offset in committed.items() if offset < ends[tp]}
-
-
-async def _any_record(
-    here: Site, committed: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
-) -> bool:
-    """Whether any record is in these ranges, and not only transaction markers, after which nobody commits."""
-    begins = await here.begins(committed)
-    for tp, offset in committed.items():
-        async for _ in here.records(tp, max(offset, begins[tp]), ends[tp]):
-            return True
-    return False

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from streams import metrics
 from streams.relay.organizations import Organizations
 from streams.relay.reconciler import Reconciler
-from streams.relay.waiting import Census
+from streams.relay.waiting import Census, Why
 
 Where = tuple[str, str]
 """An issuer and an organization there, as metrics name them."""
@@ -24,7 +25,7 @@ _OF_ORGANIZATION = (
 
 
 class Backlog:
-    """The gauges of what waits for the issuers: pending by organization, parked by template.
+    """The gauges of what waits for the issuers: pending and stuck by organization, parked by template.
 
     The gauges of an organization that left the catalog are removed: nothing would ever change them again.
     """
@@ -34,6 +35,7 @@ class Backlog:
         self._reconcilers = reconcilers
         self._shown: set[Where] = set()
         self._parked: set[tuple[str, str, str]] = set()
+        self._stuck: set[tuple[str, str, Why]] = set()
 
     def count(self, now: float) -> None:
         """Count as of `now` (Unix time)."""
@@ -41,6 +43,7 @@ class Backlog:
             organization.show()
         found = [reconciler.census() for reconciler in self._reconcilers.values()]
         self._count_pending(found, now)
+        self._count_stuck(found)
         self._count_parked(found)
 
     def _count_pending(self, found: Sequence[Census], now: float) -> None:
@@ -60,6 +63,18 @@ class Backlog:
         for where in self._shown - pending.keys():
             for gauge in _OF_ORGANIZATION:
                 gauge.remove(*where)
+
+    def _count_stuck(self, found: Sequence[Census]) -> None:
+        places = {organization.id: organization.labels for organization in self._organizations}
+        stuck = Counter({(*where, why): 0 for where in places.values() for why in get_args(Why)})
+        for census in found:
+            for (organization, why), count in census.stuck.items():
+                stuck[(*places.get(organization, UNKNOWN), why)] += count
+        for place, count in stuck.items():
+            metrics.ISSUER_STUCK.labels(*place).set(count)
+        for place in self._stuck - stuck.keys():
+            metrics.ISSUER_STUCK.remove(*place)
+        self._stuck = set(stuck)
 
     def _count_parked(self, found: Sequence[Census]) -> None:
         parked = Counter(dict.fromkeys(self._parked, 0))

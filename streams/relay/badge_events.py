@@ -7,7 +7,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Activity, badge_id, decision_id
 from streams.bus import schemas
-from streams.bus.emitter import GENERATION
+from streams.bus.emitter import GENERATION, REISSUED
 from streams.errors import UnreadableError
 from streams.headers import header
 from streams.issuers.outcomes import Recipient
@@ -52,6 +52,7 @@ def word_of(activity: Activity, record: ConsumerRecord) -> Word:
         time=activity.time,
         recipient=Recipient(user.username, user.email, user.name),
         original=KeptRecord(record.value, tuple(record.headers)),
+        ordered=header(record.headers, REISSUED) is not None,
     )
 
 

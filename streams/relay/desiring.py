@@ -46,7 +46,7 @@ class Desiring:
                 return
             badge = word.badge.encode()
             if record.key == badge:
-                self._desire(badge, word)
+                self._desire(badge, word, redriven=original.source.topic == names.relay_dead_letters.name)
             else:
                 # Redriven under another key: it belongs where the badge's issuance is.
                 self._unit.send(names.decisions.name, key=badge, value=record.value, headers=record.headers)
@@ -71,12 +71,18 @@ class Desiring:
                 self._unit.put(badge, orjson.dumps(dump(forget(issuance, at))))
                 self._changed[badge] = None
 
-    def _desire(self, badge: bytes, word: Word) -> None:
+    def _desire(self, badge: bytes, word: Word, *, redriven: bool) -> None:
         raw = self._unit.get(badge)
         before = None if raw is None else load(orjson.loads(raw))
         if before is not None and before.kind == "forgotten":
             raise UnreadableError("forgotten", "the learner is forgotten, and the badge being deleted")
+        if before is not None and redriven and word.decision == before.decision and not before.refused:
+            # What the bus has said since may know the learner better than an old letter.
+            return
         after = desire(before, word)
+        if word.ordered:
+            # Also one that waits for its next try: an operator wants it now.
+            self._changed[badge] = None
         if after is before:
             return
         dumped = orjson.dumps(dump(after))

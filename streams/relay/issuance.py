@@ -40,7 +40,7 @@ class KeptRecord:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What the bus says of a badge."""
+    """What the bus says of a badge; `ordered`: says again, because an operator wants it looked at."""
 
     kind: Kind
     badge: str
@@ -51,6 +51,7 @@ class Word:
     time: datetime
     recipient: Recipient
     original: KeptRecord
+    ordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +133,8 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
-    """Nothing can ever be sent."""
+class Lack:
+    """Nothing can be sent until more is known of the learner."""
 
     why: str
 
@@ -143,24 +144,33 @@ class Nothing:
     """The issuer holds what is desired, or has refused it."""
 
 
-Step = Issue | Revoke | LookUp | Trace | Erase | Wait | Refuse | Nothing
+Step = Issue | Revoke | LookUp | Trace | Erase | Wait | Lack | Nothing
 Called = Issue | Revoke | LookUp | Trace | Erase
 
 
 def desire(issuance: Issuance | None, word: Word) -> Issuance:
-    """Follow the bus's word; one that is older than what is known, or repeats it, changes nothing.
+    """Follow the bus's word; one that is older than what is known changes nothing.
 
-    A repetition of what was refused is an operator's redrive: it is tried again.
+    One that repeats what is known has what was refused tried again, and what waits sent by what is known of
+    the learner now; of what is done only an operator's order makes a doubt.
     """
     if issuance is None:
         # The award was never seen here: the issuer may hold the badge all the same.
         doubt = Doubt("unseen", word.time) if word.kind == "revoked" else None
         return _settled(_desired(word, rank=0, doubt=doubt))
-    if not _is_newer(word, issuance):
+    doubt = issuance.doubt
+    if word.decision == issuance.decision and not issuance.refused:
+        if not done(issuance):
+            same = issuance.recipient == word.recipient
+            return issuance if same else replace(issuance, recipient=word.recipient, original=word.original)
+        if not word.ordered:
+            return issuance
+        doubt = Doubt("unseen", word.time)
+    elif word.decision != issuance.decision and _rank(word) <= issuance.rank:
         return issuance
     return _settled(
         replace(
-            _desired(word, rank=issuance.rank, doubt=issuance.doubt),
+            _desired(word, rank=issuance.rank, doubt=doubt),
             held=issuance.held,
             state=issuance.state,
             sure=issuance.sure,
@@ -205,7 +215,7 @@ def next_step(issuance: Issuance, now: datetime, issuer: Issuer, *, allows_dupli
         return Nothing()
     lacking = issuer.lacks(issuance.recipient)
     if lacking:
-        return Refuse(lacking)
+        return Lack(lacking)
     if allows_duplicates and not issuance.sure:
         return LookUp(_email(issuance))
     assert issuance.recipient is not None
@@ -219,7 +229,7 @@ def intend(issuance: Issuance, step: Issue | Revoke, now: datetime, issuer: Issu
     return replace(issuance, doubt=Doubt("issue" if isinstance(step, Issue) else "revoke", now))
 
 
-def learned(issuance: Issuance, step: Called | Refuse, outcome: outcomes.Outcome, now: datetime) -> Issuance:
+def learned(issuance: Issuance, step: Called, outcome: outcomes.Outcome, now: datetime) -> Issuance:
     """Follow what the issuer answered to `step`; what is desired may have changed meanwhile."""
     after = replace(_observed(issuance, step, outcome), answered_at=now)
     if isinstance(outcome, outcomes.Found | outcomes.Absent) and _after(issuance.doubt, now, SETTLES_SURELY):
@@ -314,12 +324,6 @@ def _rank(word: Word) -> int:
     return 2 * word.generation + (word.kind == "revoked")
 
 
-def _is_newer(word: Word, issuance: Issuance) -> bool:
-    if word.decision == issuance.decision:
-        return bool(issuance.refused)
-    return _rank(word) > issuance.rank
-
-
 def _after(doubt: Doubt | None, now: datetime, settles: timedelta) -> Wait | None:
     if doubt is None or doubt.about not in ("issue", "revoke"):
         return None
@@ -335,7 +339,7 @@ def _email(issuance: Issuance) -> str:
     return issuance.recipient.email if issuance.recipient else ""
 
 
-def _observed(issuance: Issuance, step: Called | Refuse, outcome: outcomes.Outcome) -> Issuance:
+def _observed(issuance: Issuance, step: Called, outcome: outcomes.Outcome) -> Issuance:
     match outcome:
         case outcomes.Issued(badge, state) | outcomes.Found(badge, state):
             # A badge that is found again and again after its revocation waits longer each time.

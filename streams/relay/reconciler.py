@@ -22,9 +22,9 @@ from streams.relay.issuance import (
     Erase,
     Issuance,
     Issue,
+    Lack,
     LookUp,
     Nothing,
-    Refuse,
     Revoke,
     Trace,
     Wait,
@@ -103,8 +103,7 @@ class Reconciler:
 
     async def _resume(self) -> None:
         for number, (badge, issuance) in enumerate(self._store.scan()):
-            if not done(issuance):
-                self._waiting.file(badge, issuance)
+            self._waiting.file(badge, issuance)
             if number % SCANNED_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
@@ -133,7 +132,7 @@ class Reconciler:
             issuance = self._store.get(badge)
             known = self._organizations.of(pending.template)
             if issuance is None or done(issuance):
-                self._waiting.finish(badge)
+                self._waiting.finish(badge, issuance)
                 return
             if known is None:
                 self._waiting.back_in_line(badge)
@@ -172,8 +171,8 @@ class Reconciler:
                 pass
             case Wait(seconds):
                 self._put_off(badge, pending, seconds)
-            case Refuse(why):
-                await self._learn(badge, pending, step, outcomes.Refused(why), organization)
+            case Lack():
+                self._waiting.hold(pending)
             case Issue() | Revoke() | LookUp() | Trace() | Erase():
                 outcome = await self._calling.make(badge, step, issuance, organization, terms)
                 if outcome is not None:
@@ -185,7 +184,7 @@ class Reconciler:
         self,
         badge: bytes,
         pending: Pending,
-        step: Called | Refuse,
+        step: Called,
         outcome: Outcome,
         organization: Organization,
     ) -> None:

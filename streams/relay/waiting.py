@@ -10,7 +10,8 @@ from typing import Literal
 
 from streams.relay.issuance import Issuance, done
 
-Place = Literal["queued", "busy", "later", "parked", "unknown"]
+Place = Literal["queued", "busy", "later", "parked", "unknown", "lacking"]
+Why = Literal["refused", "lacking"]
 
 
 @dataclass(slots=True)
@@ -26,22 +27,30 @@ class Pending:
 @dataclass(slots=True)
 class Census:
     """Pending badges and their oldest decision's Unix time by organization (of none: an empty name); parked
-    badges by template."""
+    badges by template; by organization and reason those that only a person can help: they are not pending."""
 
     pending: dict[str, int] = field(default_factory=dict)
     oldest: dict[str, float] = field(default_factory=dict)
     parked: dict[str, int] = field(default_factory=dict)
+    stuck: dict[tuple[str, Why], int] = field(default_factory=dict)
 
     def add(self, organization: str, pending: Pending) -> None:
         """Count a badge."""
+        if pending.place == "lacking":
+            self.add_stuck(organization, "lacking")
+            return
         self.pending[organization] = self.pending.get(organization, 0) + 1
         self.oldest[organization] = min(self.oldest.get(organization, math.inf), pending.since)
         if pending.place == "parked":
             self.parked[pending.template] = self.parked.get(pending.template, 0) + 1
 
+    def add_stuck(self, organization: str, why: Why) -> None:
+        """Count a badge that only a person can help."""
+        self.stuck[organization, why] = self.stuck.get((organization, why), 0) + 1
+
 
 class Waiting:
-    """The pending badges of a partition, each in one of five places::
+    """The pending badges of a partition, each in one of six places::
 
         file ──► queued ──── take ────► busy ─── finish ──► (done: pending no longer)
                    ▲ ▲                   │ │ │
@@ -50,6 +59,9 @@ class Waiting:
                    │                                                │
                    ├────────────────────────────────────────────────┘
                    └── catalog_changed ◄── unknown ◄── (queued for a template that the catalog lacks)
+
+    A busy one may also `hold`: it is lacking until it is filed again, because the bus knows more, or another
+    catalog comes. Those that their issuer has refused are not pending, but counted.
 
     A queue, the heap and the lists may have stale entries: a badge counts where its own place says.
     `organization_of` names a template's organization, None if the catalog lacks it. `queued` is called with
@@ -71,9 +83,11 @@ class Waiting:
         self._number = itertools.count()
         self._parked: defaultdict[str, list[bytes]] = defaultdict(list)
         self._unknown: set[bytes] = set()
+        self._refused: dict[bytes, str] = {}
 
     def file(self, badge: bytes, issuance: Issuance) -> None:
         """Let a badge wait for what its issuance desires now."""
+        self._note_refusal(badge, issuance)
         pending = self._pending.get(badge)
         if pending is not None and pending.place == "busy":
             pending.again = True
@@ -94,9 +108,14 @@ class Waiting:
                 return badge, pending
         return None
 
-    def finish(self, badge: bytes) -> None:
-        """Nothing is left to do for a badge."""
+    def finish(self, badge: bytes, issuance: Issuance | None) -> None:
+        """Nothing is left to do for a badge; None if its row is gone."""
         del self._pending[badge]
+        self._note_refusal(badge, issuance)
+
+    def hold(self, pending: Pending) -> None:
+        """Hold a badge back until more is known of its learner."""
+        pending.place = "lacking"
 
     def back_in_line(self, badge: bytes) -> None:
         """Queue a badge again, of whatever organization its template is now."""
@@ -151,9 +170,10 @@ class Waiting:
         for queue in self._queues.values():
             moved += queue
             queue.clear()
+        moved += [badge for badge, pending in self._pending.items() if pending.place == "lacking"]
         for badge in dict.fromkeys(moved):
             pending = self._pending.get(badge)
-            if pending is not None and pending.place in ("queued", "unknown"):
+            if pending is not None and pending.place in ("queued", "unknown", "lacking"):
                 self._queue(badge)
 
     def census(self) -> Census:
@@ -161,6 +181,8 @@ class Waiting:
         census = Census()
         for pending in self._pending.values():
             census.add(self._organization_of(pending.template) or "", pending)
+        for template in self._refused.values():
+            census.add_stuck(self._organization_of(template) or "", "refused")
         return census
 
     def clear(self) -> None:
@@ -170,6 +192,13 @@ class Waiting:
         self._later.clear()
         self._parked.clear()
         self._unknown.clear()
+        self._refused.clear()
+
+    def _note_refusal(self, badge: bytes, issuance: Issuance | None) -> None:
+        if issuance is not None and issuance.refused:
+            self._refused[badge] = issuance.template
+        else:
+            self._refused.pop(badge, None)
 
     def _queue(self, badge: bytes) -> None:
         pending = self._pending.get(badge)

@@ -2,16 +2,18 @@
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 
 import orjson
 from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
-from streams.badges import Activity, Catalog, Decision, Progress, User, dump, judge, load
+from streams.badges import Activity, Badge, Catalog, Decision, Progress, User, dump, judge, latest, load
 from streams.bus.emitter import BadgeEvent
 from streams.errors import UnreadableError
+from streams.headers import header
+from streams.kafka import orders
 from streams.kafka.dead_letters import set_aside
-from streams.kafka.orders import FORGET, order_of
 from streams.kafka.origin import forwarded, on_the_bus
 from streams.runtime.unit import Unit
 from streams.tracker.tracker import Tracker
@@ -41,12 +43,11 @@ class Tracking:
         self._decisions: list[Decision] = []
 
     def step(self, record: ConsumerRecord) -> None:
-        """Judge one activity, or set it aside; what was set aside leaves the progress as it was."""
-        if order_of(record.value, record.headers) == FORGET and record.key is not None:
-            self._forget(record.key)
-            return
+        """Judge one activity or follow an order, or set it aside: then the progress is as it was."""
         letters, original = self._tracker.names.dead_letters.name, None
         try:
+            if record.key is not None and self._followed(record.key, record):
+                return
             original = forwarded(record)
             source = original.source
             activity = self._tracker.reader.read(record.value, record.headers, source, original.timestamp)
@@ -71,6 +72,33 @@ class Tracking:
             metrics.DECISIONS.labels(decision.kind, decision.template).inc()
             metrics.DECISION_LATENCY.observe(max(0.0, now - decision.time.timestamp()))
 
+    def _followed(self, key: bytes, record: ConsumerRecord) -> bool:
+        """Follow the order in a record; False if there is none."""
+        match orders.order_of(record.value, record.headers):
+            case orders.FORGET:
+                self._forget(key)
+            case orders.REISSUE:
+                self._reissue(key, header(record.headers, orders.TEMPLATE))
+            case _:
+                return False
+        return True
+
+    def _reissue(self, key: bytes, template: bytes | None) -> None:
+        """Say again what was decided last of the learner's badges, by what is known of the learner now."""
+        progress = self._progress_of(key)
+        wanted = {id: badge for id, badge in progress.badges.items() if template in (None, id.encode())}
+        if wanted:
+            self._say(self._again(wanted, int(key), progress.user, ordered=True))
+
+    def _again(
+        self, badges: Mapping[str, Badge], learner: int, user: User | None, *, ordered: bool
+    ) -> list[BadgeEvent]:
+        return [
+            self._encode(latest(badge, id, learner), user, ordered=ordered)
+            for id, badge in badges.items()
+            if id in self._document.templates
+        ]
+
     def _forget(self, key: bytes) -> None:
         self._progress[key] = Progress.initial()
         self._changed.add(key)
@@ -86,29 +114,36 @@ class Tracking:
             self._unit.send(activities, key=key, value=record.value, headers=record.headers)
 
     def _judge(self, key: bytes, activity: Activity, size: int) -> None:
-        before = self._progress.get(key)
-        if before is None:
-            before = self._load(key)
+        before = self._progress_of(key)
         self._judgements += 1
         after, decisions = _judged(self._document.compiled, before, activity)
         if after is before:
             return
         self._bound(key, after, size)
-        badges = self._tracker.names.badges.name
         events = [self._encode(decision, after.user) for decision in decisions]
-        for event in events:
-            # Before the first is sent: an activity's decisions are all sent, or it is set aside.
-            self._unit.check_size(badges, event.key, event.value, event.headers)
-        for event in events:
-            self._unit.send(badges, key=event.key, value=event.value, headers=event.headers)
+        if _becomes_known(before.user, after.user):
+            events += self._again(_kept(before, after), activity.learner, after.user, ordered=False)
+        self._say(events)
         self._decisions.extend(decisions)
         self._progress[key] = after
         self._changed.add(key)
 
-    def _encode(self, decision: Decision, user: User | None) -> BadgeEvent:
+    def _say(self, events: Sequence[BadgeEvent]) -> None:
+        badges = self._tracker.names.badges.name
+        for event in events:
+            # Before the first is sent: the events of a record are all sent, or it is set aside.
+            self._unit.check_size(badges, event.key, event.value, event.headers)
+        for event in events:
+            self._unit.send(badges, key=event.key, value=event.value, headers=event.headers)
+
+    def _encode(self, decision: Decision, user: User | None, *, ordered: bool = False) -> BadgeEvent:
         template = self._document.templates[decision.template]
         provider = self._document.organizations[template.organization].provider
-        return self._tracker.emitter.encode(decision, user, template, provider)
+        return self._tracker.emitter.encode(decision, user, template, provider, ordered=ordered)
+
+    def _progress_of(self, key: bytes) -> Progress:
+        known = self._progress.get(key)
+        return self._load(key) if known is None else known
 
     def _load(self, key: bytes) -> Progress:
         raw = self._unit.get(key)
@@ -126,6 +161,18 @@ class Tracking:
             if estimate > self._most:
                 raise UnreadableError("progress_too_large", f"more than {self._most} bytes")
         self._sizes[key] = estimate
+
+
+def _becomes_known(before: User | None, now: User | None) -> bool:
+    """Whether an issuer may have lacked what is known of the learner now."""
+    if now is None or (before is not None and before.email and before.name):
+        return False
+    return before is None or bool((now.email and not before.email) or (now.name and not before.name))
+
+
+def _kept(before: Progress, after: Progress) -> Mapping[str, Badge]:
+    """The badges that the learner held before and holds still."""
+    return {id: badge for id, badge in before.badges.items() if badge.held and after.badges[id] == badge}
 
 
 def _judged(

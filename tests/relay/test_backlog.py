@@ -13,6 +13,7 @@ from tests.relay.world import (
     World,
     event,
     in_world,
+    recipient,
 )
 
 HERE = ("credly", ORGANIZATION)
@@ -22,6 +23,29 @@ def gauge(name: str, where: Where = HERE) -> float | None:
     issuer, organization = where
     labels = {"issuer": issuer, "organization": organization}
     return metrics.REGISTRY.get_sample_value(f"badges_issuer_{name}", labels)
+
+
+@in_world()
+async def test_what_only_a_person_can_help_is_shown_by_its_reason(here: World) -> None:
+    def stuck() -> dict[str, float | None]:
+        labels = {"issuer": "credly", "organization": ORGANIZATION}
+        return {
+            why: metrics.REGISTRY.get_sample_value("badges_issuer_stuck", {**labels, "why": why})
+            for why in ("refused", "lacking")
+        }
+
+    backlog = Backlog(here.organizations, {0: here.reconciler})
+    backlog.count(0.0)
+    assert stuck() == {"refused": 0, "lacking": 0}
+    here.credly.schedule([Fault("error", call="issue", status=422, last=1)])
+    here.say(event("awarded", 1), *(event("awarded", n, who=recipient(n, email="")) for n in (2, 3)))
+    await here.until(lambda: sum(here.reconciler.census().stuck.values()) == 3)
+    backlog.count(0.0)
+    assert stuck() == {"refused": 1, "lacking": 2}
+    assert gauge("pending") == 0
+    here.organizations.take([], {})
+    backlog.count(0.0)
+    assert stuck() == {"refused": None, "lacking": None}
 
 
 @in_world()

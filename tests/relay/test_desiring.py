@@ -1,6 +1,7 @@
 """What a decision asks for, written into the table of issuances, or set aside without a trace in it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 import orjson
@@ -8,7 +9,9 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Source
+from streams.bus.emitter import REISSUED
 from streams.headers import Headers, header
+from streams.issuers.outcomes import Recipient
 from streams.kafka.dead_letters import REASON, left_at
 from streams.kafka.orders import FORGET, ORDER
 from streams.kafka.origin import ORIGIN, origin_headers
@@ -87,6 +90,24 @@ async def test_a_decision_seen_before_changes_nothing() -> None:
     before = await desired(decision())
     unit, followed_badges = await followed(decision(), rows={KEY: before.table[KEY] or b""})
     assert (unit.table, unit.sent, followed_badges) == ({}, [], [])
+
+
+async def test_an_order_has_a_badge_looked_at_that_waits_for_its_next_try() -> None:
+    before = await desired(decision())
+    again = decision(
+        headers=(*AWARDED.headers, (REISSUED, b"1"), *decision().headers[len(AWARDED.headers) :])
+    )
+    unit, followed_badges = await followed(again, rows={KEY: before.table[KEY] or b""})
+    assert (unit.table, followed_badges) == ({}, [KEY])
+
+
+async def test_a_letter_that_is_redriven_says_nothing_newer_of_a_learner() -> None:
+    known = Recipient("ada", "ada@example.org", "Ada")
+    waiting = replace(issuance(await desired(decision())), recipient=known)
+    letter = record_of(AWARDED, topic=TOPICS.relay_dead_letters.name, offset=3)
+    redriven = decision(headers=(*AWARDED.headers, *origin_headers(letter, 1)))
+    unit = await desired(redriven, rows={KEY: orjson.dumps(dump(waiting))})
+    assert unit.table == {}
 
 
 async def test_what_cannot_be_read_is_set_aside_as_it_was_on_the_bus() -> None:

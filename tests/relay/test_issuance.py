@@ -18,9 +18,9 @@ from streams.relay.issuance import (
     Doubt,
     Issuance,
     Issue,
+    Lack,
     LookUp,
     Nothing,
-    Refuse,
     Revoke,
     Trace,
     Wait,
@@ -67,7 +67,7 @@ def holding(*events: Word) -> Issuance:
         (after(event("revoked")), LookUp(WHO.email)),
         (
             after(event("awarded", who=recipient(1, email=""))),
-            Refuse("the learner's e-mail address is not known"),
+            Lack("the learner's e-mail address is not known"),
         ),
         (holding(), Nothing()),
         (holding(event("revoked")), Revoke("c-1")),
@@ -105,6 +105,35 @@ def test_the_generation_says_which_word_is_newer() -> None:
         assert known.decision == words[last].decision
         for earlier in words[: last + 1]:
             assert desire(known, earlier) is known
+
+
+def test_what_waits_is_sent_by_what_is_known_of_the_learner_now() -> None:
+    mended = event("awarded", who=recipient(1, email="ada@example.org"))
+    waiting = desire(after(event("awarded", who=recipient(1, email=""))), mended)
+    assert (waiting.recipient, waiting.original) == (mended.recipient, mended.original)
+    intended = intend(after(event("awarded")), ISSUE, EPOCH)
+    assert desire(intended, mended).doubt == intended.doubt
+    assert desire(holding(), mended) == holding()
+
+
+@pytest.mark.parametrize("outcome", [outcomes.Found("c-2", "accepted"), outcomes.Absent()])
+def test_by_order_a_badge_that_seems_held_is_looked_up_and_issued_if_it_is_not_there(
+    outcome: outcomes.Found | outcomes.Absent,
+) -> None:
+    doubted = desire(holding(), replace(event("awarded"), ordered=True))
+    step = next_step(doubted, LATER)
+    assert isinstance(step, LookUp)
+    found = learned(doubted, step, outcome, LATER)
+    assert next_step(found, LATER) == (ISSUE if isinstance(outcome, outcomes.Absent) else Nothing())
+
+
+def test_by_order_a_badge_that_seems_revoked_is_looked_up_and_revoked_if_it_is_there() -> None:
+    revoked = learned(holding(event("revoked")), Revoke("c-1"), outcomes.Revoked(), EPOCH)
+    doubted = desire(revoked, replace(event("revoked"), ordered=True))
+    step = next_step(doubted, LATER)
+    assert isinstance(step, LookUp)
+    assert next_step(learned(doubted, step, outcomes.Found("c-2", "accepted"), LATER), LATER) == Revoke("c-2")
+    assert done(learned(doubted, step, outcomes.Absent(), LATER))
 
 
 @given(st.permutations([event(kind, generation=n) for n in (1, 2, 3) for kind in ("awarded", "revoked")]))

@@ -113,6 +113,18 @@ def test_parked_badges_wait_for_their_template_which_is_named_once(here: Place) 
     assert here.waiting.next_at == float("inf")
 
 
+def test_a_badge_that_lacks_something_waits_until_it_is_filed_again_or_another_catalog_comes(
+    here: Place,
+) -> None:
+    here.waiting.file(BADGE, DESIRED)
+    here.waiting.hold(here.taken())
+    assert here.waiting.take(ORGANIZATION) is None
+    here.waiting.file(BADGE, DESIRED)
+    here.waiting.hold(here.taken())
+    here.waiting.catalog_changed()
+    assert here.taken().place == "busy"
+
+
 def test_a_badge_whose_template_the_catalog_lacks_waits_for_another_catalog(here: Place) -> None:
     here.waiting.file(
         badge_id(1, OTHER_TEMPLATE).encode(), desire(None, event("awarded", template=OTHER_TEMPLATE))

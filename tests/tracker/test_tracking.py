@@ -2,22 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from io import BytesIO
 from uuid import UUID
 
+import fastavro
 import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Source, badge_id, judge, load
-from streams.bus.schemas import BADGE_AWARDED
+from streams.badges import Source, User, badge_id, decision_id, dump, judge, load
+from streams.bus.emitter import REISSUED
+from streams.bus.schemas import BADGE_AWARDED, BADGE_REVOKED, schema
 from streams.headers import Headers, header
 from streams.kafka.dead_letters import REASON, left_at
-from streams.kafka.orders import FORGET, ORDER
+from streams.kafka.orders import FORGET, ORDER, reissue
 from streams.kafka.origin import ORIGIN, origin_headers
 from streams.tracker import tracking
 from streams.tracker.tracking import Tracking
 from tests.bus.memory import record, record_of, take
 from tests.runtime.recording import LARGEST, RecordingUnit
+from tests.runtime.world import Sent
 from tests.tracker.scene import LEARNER, PASSED, SETTINGS, TEMPLATE, catalog, tracker
 
 NOT_PASSING: dict[str, object] = {"path": "is_passing", "operator": "eq", "value": False}
@@ -148,6 +152,74 @@ async def test_after_it_is_forgotten_a_learner_begins_again() -> None:
     order = record(None, [(ORDER, FORGET)], key=KEY, topic=ACTIVITIES)
     unit = await tracked(activity(7, id=1), order, activity(8, id=2))
     assert load(orjson.loads(unit.table[KEY] or b"")).badges[TEMPLATE].held
+
+
+async def awarded(user: User | None = None) -> bytes:
+    """The progress of a learner who holds the badge, and of whom no more than this is known."""
+    kept = load(orjson.loads((await tracked(activity())).table[KEY] or b""))
+    return orjson.dumps(dump(replace(kept, user=user)))
+
+
+def told(sent: Sent) -> dict[str, str]:
+    """What a badge event says of its learner."""
+    value = fastavro.schemaless_reader(BytesIO((sent.value or b"")[5:]), schema(BADGE_AWARDED), None)
+    pii: dict[str, str] = value["badge"]["user"]["pii"]
+    return pii
+
+
+def order(key: bytes | None = KEY, template: str | None = None) -> ConsumerRecord:
+    return record(None, reissue(template), key=key, topic=ACTIVITIES)
+
+
+@pytest.mark.parametrize("template", [None, TEMPLATE])
+async def test_an_award_is_said_again_by_order_with_what_is_known_of_the_learner_now(
+    template: str | None,
+) -> None:
+    first = (await tracked(activity())).sent[0]
+    ada = User(LEARNER, True, "ada", "ada@example.org", "Ada")
+    unit = await tracked(order(template=template), rows={KEY: await awarded(ada)})
+
+    [sent] = unit.sent
+    assert told(sent) == {"username": "ada", "email": "ada@example.org", "name": "Ada"}
+    assert sent.headers == (*first.headers, (REISSUED, b"1"))
+    assert unit.table == {}
+
+
+async def test_a_revocation_is_said_again_by_order() -> None:
+    held = load(orjson.loads(await awarded()))
+    badge = replace(held.badges[TEMPLATE], revoked=held.badges[TEMPLATE].awarded + 1, revoked_by="a penalty")
+    revoked = orjson.dumps(dump(replace(held, badges={TEMPLATE: badge})))
+    [sent] = (await tracked(order(), rows={KEY: revoked})).sent
+
+    assert header(sent.headers, "ce_type") == BADGE_REVOKED.encode()
+    id = decision_id(badge_id(TEMPLATE, LEARNER), "revoked", 1)
+    assert header(sent.headers, "ce_id") == str(id).encode()
+
+
+@pytest.mark.parametrize(("key", "template"), [(KEY, str(UUID(int=9))), (b"1", None), (b"nobody", None)])
+async def test_there_is_nothing_to_say_again_of_what_was_never_decided(
+    key: bytes, template: str | None
+) -> None:
+    unit = await tracked(order(key, template), rows={KEY: await awarded()})
+    assert (unit.sent, unit.table) == ([], {})
+
+
+@pytest.mark.parametrize("before", [None, User(LEARNER, True, "ada", "", "")])
+async def test_what_a_learner_holds_is_said_again_when_more_of_them_becomes_known(
+    before: User | None,
+) -> None:
+    unit = await tracked(activity(8, id=2), rows={KEY: await awarded(before)})
+
+    [sent] = unit.sent
+    assert told(sent)["email"] == PASSED.payload["user"]["pii"]["email"]
+    assert header(sent.headers, REISSUED) is None
+    assert (await tracked(activity(9, id=3), rows={KEY: unit.table[KEY] or b""})).sent == []
+
+
+async def test_what_is_said_again_and_is_too_large_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "x" * LARGEST
+    unit = await tracked(order(), rows={KEY: await awarded(User(LEARNER, True, "ada", "", name))})
+    assert reasons(unit) == [b"too_large"]
 
 
 async def test_an_order_for_nobody_is_set_aside() -> None:
