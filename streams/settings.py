@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     http: str = Field(
         "",
         description="`host:port` of metrics and health; tracker `127.0.0.1:8080`, relay `127.0.0.1:8090`; "
-        "port 0: any.",
+        "port 0: any; host `*`: every address, IPv4 and IPv6.",
     )
     instance_id: str = Field("", description="Name of this worker for static membership; empty: dynamic.")
     stall_seconds: float = Field(

@@ -2,8 +2,10 @@
 
 import logging
 import platform
+import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +21,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+EVERY_ADDRESS = "*"
+
 Describe = Callable[[], dict[str, Any]]
 
 
 class Pages:
-    """Serves the pages of one worker at `address` (`host:port`; port 0 takes a free one)."""
+    """Serves the pages of one worker at `address` (`host:port`).
+
+    Port 0 takes a free one, host `*` every address.
+    """
 
     def __init__(self, app: "App", address: str, describe: Describe) -> None:
         self._app = app
@@ -47,18 +54,23 @@ class Pages:
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            await self._site(self._runner).start()
         except OSError as error:
             raise ConfigurationError(
                 f"BADGES_HTTP: cannot listen on {self._host}:{self._port}: {error}"
             ) from None
         host, port = self._runner.addresses[0][:2]
-        log.info("pages at http://%s:%d/health", host, port)
+        log.info("pages at http://%s:%d/health", f"[{host}]" if ":" in host else host, port)
 
     async def stop(self) -> None:
         """Stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def _site(self, runner: web.AppRunner) -> web.BaseSite:
+        if self._host == EVERY_ADDRESS:
+            return web.SockSite(runner, _on_every_address(self._port))
+        return web.TCPSite(runner, self._host, self._port)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         metrics.READY.set(readiness(self._app)["ok"])
@@ -116,6 +128,13 @@ def readiness(app: "App") -> dict[str, Any]:
     if waiting:
         return {"ok": False, "why": f"recovering: {', '.join(sorted(waiting))}"}
     return {"ok": True, "why": f"{len(app.owned)} partitions assigned and recovered"}
+
+
+def _on_every_address(port: int) -> socket.socket:
+    """A socket for IPv6 and IPv4; for IPv4 alone where the machine has no IPv6, or has switched it off."""
+    with suppress(OSError, ValueError):
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))
 
 
 def _answer(verdict: dict[str, Any]) -> web.Response:
