@@ -130,6 +130,7 @@ def test_the_defaults_alone_are_refused_for_what_only_an_operator_knows() -> Non
 def test_there_are_values_files_to_try_the_chart_with() -> None:
     assert {path.name.removesuffix("-values.yaml") for path in CI_VALUES} == {
         "autoscaled",
+        "cluster",
         "minimal",
         "secured",
         "tracker-alone",

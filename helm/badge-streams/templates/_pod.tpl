@@ -7,20 +7,32 @@ securityContext:
   runAsNonRoot: true
   seccompProfile:
     type: RuntimeDefault
-{{- with .Values.image.pullSecrets }}
+{{- with concat (.Values.imagePullSecrets | default list) (.Values.image.pullSecrets | default list) }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ if kindIs "string" . }}{{ . }}{{ else }}{{ .name }}{{ end }}
   {{- end }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with .Values.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{- /* Labels of a pod of one component: (list $ "tracker"). What selects pods wins over what an operator adds. */ -}}
+{{- define "badge-streams.podLabels" -}}
+{{- $root := index . 0 }}
+{{- $own := include "badge-streams.selectorLabels" $root | fromYaml }}
+{{- $_ := set $own "app.kubernetes.io/component" (index . 1) }}
+{{- toYaml (merge $own ($root.Values.podLabels | default dict)) }}
 {{- end }}
 
 {{- define "badge-streams.containerSecurity" -}}
@@ -32,7 +44,11 @@ securityContext:
 {{- end }}
 
 {{- define "badge-streams.image" -}}
+{{- if .Values.image.digest }}
+image: "{{ .Values.image.repository }}@{{ .Values.image.digest }}"
+{{- else }}
 image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
+{{- end }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end }}
 
@@ -64,6 +80,43 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- range $name, $value := .Values.settings }}
 - name: BADGES_{{ $name | snakecase | upper }}
   value: {{ if kindIs "string" $value }}{{ $value | quote }}{{ else if kindIs "slice" $value }}{{ join "," $value | quote }}{{ else }}{{ toJson $value | quote }}{{ end }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "badge-streams.envFrom" -}}
+{{- with .Values.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "badge-streams.volumeMounts" -}}
+- name: tmp
+  mountPath: /tmp
+{{- if include "badge-streams.secretSources" . | trim }}
+- name: secrets
+  mountPath: /etc/badge-streams/secrets
+  readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "badge-streams.volumes" -}}
+- name: tmp
+  emptyDir: {}
+{{- with include "badge-streams.secretSources" . | trim }}
+- name: secrets
+  projected:
+    sources:
+      {{- . | nindent 6 }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 
