@@ -14,6 +14,7 @@ WIDE = 1_000
 """Characters: enough for each letter to be one line of the table where no screen limits it."""
 
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
+FileOrStdin = click.File("rb", lazy=False)
 
 
 class Time(click.ParamType):
@@ -53,26 +54,24 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("catalog", type=File)
-def check(catalog: Path) -> None:
-    """Validate a catalog file; print every fault with its place."""
+@click.argument("catalog", type=FileOrStdin)
+def check(catalog: IO[bytes]) -> None:
+    """Validate a catalog file, - for stdin; print every fault with its place."""
     from streams.catalog import load_catalog
     from streams.errors import CatalogError
 
     try:
-        document = load_catalog(catalog.read_bytes())
+        document = load_catalog(catalog.read())
     except CatalogError as error:
         for fault in error.faults:
             click.echo(fault)
         raise SystemExit(1) from None
-    click.echo(f"{catalog}: {len(document.templates)} badge templates, no fault")
+    click.echo(f"{getattr(catalog, 'name', '-')}: {len(document.templates)} badge templates, no fault")
 
 
 @main.command()
 @click.option("--catalog", type=File, required=True, help="The catalog to judge by.")
-@click.option(
-    "--activities", type=click.File("rb", lazy=False), required=True, help="JSON lines; - for stdin."
-)
+@click.option("--activities", type=FileOrStdin, required=True, help="JSON lines; - for stdin.")
 def simulate(catalog: Path, activities: IO[bytes]) -> None:
     """Judge activities in JSON lines by a catalog; print the decisions as JSON lines."""
     from streams.operate.simulate import simulate
@@ -210,13 +209,13 @@ def catalog() -> None:
 
 
 @catalog.command("publish")
-@click.argument("file", type=File)
-def publish_catalog(file: Path) -> None:
-    """Put a catalog in force; workers take it within seconds."""
+@click.argument("file", type=FileOrStdin)
+def publish_catalog(file: IO[bytes]) -> None:
+    """Put a catalog in force, - for stdin; workers take it within seconds."""
     from streams.operate.catalog import publish
     from streams.settings import load_settings
 
-    for line in asyncio.run(publish(load_settings(), file.read_bytes(), datetime.now(UTC))):
+    for line in asyncio.run(publish(load_settings(), file.read(), datetime.now(UTC))):
         click.echo(line)
 
 

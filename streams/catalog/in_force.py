@@ -9,6 +9,7 @@ import logging
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -28,6 +29,7 @@ COMPRESSED_BYTES = 900_000
 """A revision is one record, of which a broker takes 1 MB by default. Ten thousand templates of the benchmark
 are 331 kB."""
 FILE = "file"
+CATALOG_WANTED = "a catalog: none is in force (badge-streams catalog publish FILE)"
 FOLLOW_MS = 1_000
 """How long a broker may wait with its answer while there is no new revision; a new one is sent at once."""
 
@@ -52,6 +54,7 @@ class CatalogInForce:
         self._revision = ""
         self._refused: list[str] = []
         self._follower: asyncio.Task[None] | None = None
+        self.loaded = asyncio.Event()
 
     @property
     def document(self) -> CatalogDocument:
@@ -75,9 +78,9 @@ class CatalogInForce:
         return self._refused
 
     def describe(self) -> dict[str, Any]:
-        """What `/health` says of it; empty before it is loaded."""
+        """What `/health` says of it."""
         if self._document is None:
-            return {}
+            return {"revision": None, "last_refusal": self._refused or None}
         return {
             "revision": self._revision,
             "rules": self.compiled.revision,
@@ -85,28 +88,27 @@ class CatalogInForce:
             "last_refusal": self._refused or None,
         }
 
-    async def load(self) -> int:
-        """Read the catalog in force; returns the offset of the topic after the last record read.
+    async def load_from(self, consumer: AIOKafkaConsumer) -> None:
+        """Read the catalog in force, with a consumer that is started.
 
         Raises `ConfigurationError` if neither the topic nor the file holds a catalog.
         """
-        async with reader(self._settings) as consumer:
-            return await self.load_from(consumer)
-
-    async def load_from(self, consumer: AIOKafkaConsumer) -> int:
-        """Load with a consumer that is already started."""
-        offset = await self._read_last(consumer)
+        await self._load(consumer)
         if self._document is None:
-            self._read_file()
-        return offset
+            raise ConfigurationError(
+                f"no catalog: the topic {self._topic.topic} holds none and BADGES_CATALOG is not set"
+            )
 
     async def start(self, changed: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
-        """Load, and follow the topic: `changed` is called after each catalog that comes into force.
+        """Load what there is, and follow the topic; `loaded` is set once a catalog is in force.
 
-        `failed` is called when following the topic has ended with an error.
+        `changed` is called after each catalog that comes into force, `failed` when following the topic has
+        ended with an error.
         """
-        offset = await self.load()
-        changed()
+        async with reader(self._settings) as consumer:
+            offset = await self._load(consumer)
+        if self._document is not None:
+            changed()
         self._follower = asyncio.ensure_future(self._follow(offset, changed))
         self._follower.add_done_callback(lambda task: _report(task, failed))
 
@@ -116,12 +118,14 @@ class CatalogInForce:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
 
-    def _read_file(self) -> None:
-        path = self._settings.catalog
-        if path is None:
-            raise ConfigurationError(
-                f"no catalog: the topic {self._topic.topic} is empty and BADGES_CATALOG is not set"
-            )
+    async def _load(self, consumer: AIOKafkaConsumer) -> int:
+        """Put what there is in force; returns the offset of the topic after the last record read."""
+        offset = await self._read_last(consumer)
+        if self._document is None and self._settings.catalog is not None:
+            self._read_file(self._settings.catalog)
+        return offset
+
+    def _read_file(self, path: Path) -> None:
         try:
             document = load_catalog(path.read_bytes())
         except OSError as error:
@@ -164,6 +168,7 @@ class CatalogInForce:
         if self._revision:
             metrics.CATALOG.remove(self._revision)
         self._document, self._revision = document, revision
+        self.loaded.set()
         metrics.CATALOG.labels(revision).set(1)
         active = sum(template.active for template in document.templates.values())
         metrics.CATALOG_TEMPLATES.labels("active").set(active)

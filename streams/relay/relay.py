@@ -10,7 +10,7 @@ from aiokafka.structs import ConsumerRecord
 from streams.badges import Source
 from streams.bus.reader import Reader
 from streams.bus.registry import Registry
-from streams.catalog.in_force import CatalogInForce
+from streams.catalog.in_force import CATALOG_WANTED, CatalogInForce
 from streams.clock import Clock
 from streams.issuers.client import Http
 from streams.kafka.topics import Topics
@@ -60,6 +60,7 @@ class Relay:
         await self.pages.start()
         await self.registry.start()
         await self.catalogs.start(self.take_catalog, self.app.fail)
+        await self.app.wait_for(self.catalogs.loaded, CATALOG_WANTED)
         self._tasks = [asyncio.ensure_future(self._guarded(t)) for t in (self._count, self._watch_keys)]
 
     async def stop(self) -> None:

@@ -115,6 +115,7 @@ class App(faust.App):
         self.max_message_bytes: Mapping[str, int] = {}
         self.resources: list[Resource] = []
         self.joined = False
+        self.waits_for = ""
         self.listener = _Listener(self)
         self.fatal: BaseException | None = None
         self.exit: Callable[[int], object] = os._exit
@@ -163,6 +164,14 @@ class App(faust.App):
                 lags[tp] = lag
                 partition.seen_lagging(lag > 0, now)
         return lags
+
+    async def wait_for(self, event: asyncio.Event, what: str) -> None:
+        """Start no further until `event`; `/ready` says that `what` is waited for."""
+        if not event.is_set():
+            log.warning("The worker waits for %s", what)
+            self.waits_for = what
+            await event.wait()
+            self.waits_for = ""
 
     def wake(self) -> None:
         """A partition may be able to take a batch now: look for what can be delivered."""

@@ -122,6 +122,8 @@ def readiness(app: "App") -> dict[str, Any]:
     """True once the group has assigned partitions and their tables are recovered."""
     if app.fatal is not None:
         return {"ok": False, "why": "the worker is stopping"}
+    if app.waits_for:
+        return {"ok": False, "why": f"waiting for {app.waits_for}"}
     if not app.joined:
         return {"ok": False, "why": "the consumer group has assigned nothing yet"}
     waiting = [f"{tp.topic}-{tp.partition}" for tp, p in app.owned.items() if not p.ready]

@@ -27,11 +27,15 @@ class Commands:
             {name.removeprefix("BADGES_").lower(): value for name, value in self.settings.items()}
         )
 
-    def run(self, *arguments: str, within: float = 60.0) -> str:
-        """Run a command to its end; returns what it printed, raises `FatalError` if it fails."""
+    def run(self, *arguments: str, within: float = 60.0, given: str = "") -> str:
+        """Run a command to its end, `given` on its standard input; returns what it printed.
+
+        Raises `FatalError` if it fails.
+        """
         run = subprocess.run(
             _command(*arguments),
             env=self._environment(),
+            input=given,
             capture_output=True,
             text=True,
             timeout=within,

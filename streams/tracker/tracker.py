@@ -6,7 +6,7 @@ from typing import Any
 from streams.bus.emitter import BadgeEmitter
 from streams.bus.reader import Reader
 from streams.bus.registry import Registry
-from streams.catalog.in_force import CatalogInForce
+from streams.catalog.in_force import CATALOG_WANTED, CatalogInForce
 from streams.kafka.topics import Topics
 from streams.runtime.app import App
 from streams.runtime.pages import Pages
@@ -34,6 +34,7 @@ class Tracker:
         await self.pages.start()
         await self.registry.start()
         await self.catalogs.start(self.take_catalog, self.app.fail)
+        await self.app.wait_for(self.catalogs.loaded, CATALOG_WANTED)
         await self.emitter.start()
 
     async def stop(self) -> None:

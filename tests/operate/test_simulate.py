@@ -200,3 +200,10 @@ def test_check_takes_yaml_and_json(tmp_path: Path) -> None:
         file.write_text(text)
 
         assert CliRunner().invoke(main, ["check", str(file)]).exit_code == 0
+
+
+def test_check_takes_a_catalog_from_standard_input() -> None:
+    result = CliRunner().invoke(main, ["check", "-"], input=json.dumps(catalog()))
+
+    assert result.exit_code == 0
+    assert "no fault" in result.stdout

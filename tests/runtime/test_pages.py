@@ -25,6 +25,7 @@ class Worker:
     lagging_since: float | None = None
     ready: bool = True
     joined: bool = True
+    waits_for: str = ""
     fatal: BaseException | None = None
     settings: Any = field(default_factory=lambda: SimpleNamespace(stall_seconds=STALL))
 
@@ -67,6 +68,13 @@ def test_ready_is_who_has_partitions_and_their_tables() -> None:
     assert ready(Worker()) == {"ok": True, "why": "1 partitions assigned and recovered"}
     assert ready(Worker(joined=False))["why"] == "the consumer group has assigned nothing yet"
     assert ready(Worker(ready=False)) == {"ok": False, "why": "recovering: activities-3"}
+
+
+def test_who_waits_for_something_is_live_and_says_for_what() -> None:
+    waiting = Worker(joined=False, waits_for="a catalog")
+
+    assert live(waiting)["ok"]
+    assert ready(waiting) == {"ok": False, "why": "waiting for a catalog"}
 
 
 def free_port() -> int:

@@ -75,13 +75,32 @@ def test_a_tracker_whose_topics_have_other_partitions_says_so_and_ends(
     )
 
 
-def test_a_tracker_without_a_catalog_ends_with_the_code_of_a_wrong_setting(
+@pytest.mark.parametrize("worker", ["tracker", "relay"])
+def test_a_worker_without_a_catalog_waits_alive_until_one_is_published(
+    commands: Commands, tmp_path: Path, worker: str
+) -> None:
+    waiting = commands.start(worker, log=tmp_path / "log", BADGES_CATALOG="")
+    try:
+        address = _address(waiting)
+        _eventually(lambda: "catalog publish" in _get(f"{address}/ready")[1], "it says what it waits for")
+        assert _get(f"{address}/ready")[0] == 503
+        assert _get(f"{address}/live")[0] == 200
+        assert _get(f"{address}/health")[0] == 200
+
+        commands.run("catalog", "publish", "-", given=CATALOG.read_text())
+
+        _eventually(lambda: _get(f"{address}/ready")[0] == 200, "it is ready")
+    finally:
+        assert waiting.stop() == 0
+
+
+def test_a_worker_that_waits_for_a_catalog_ends_when_it_is_told_to(
     commands: Commands, tmp_path: Path
 ) -> None:
-    tracker = commands.start("tracker", log=tmp_path / "log", BADGES_CATALOG="")
+    waiting = commands.start("tracker", log=tmp_path / "log", BADGES_CATALOG="")
+    _eventually(lambda: "waits for a catalog" in waiting.log.read_text(), "it waits")
 
-    assert tracker.wait(30) == 2
-    assert "no catalog" in tracker.log.read_text()
+    assert waiting.stop() == 0
 
 
 def test_of_two_workers_with_one_instance_id_the_first_ends_and_says_why(
