@@ -107,11 +107,14 @@ def tokens(organization: str) -> Request:
 
 
 def names(recipient: Recipient) -> tuple[str, str]:
-    """First and last name out of one full name: the first word and the rest; the username stands in."""
+    """First and last name out of one full name: the first word and the rest.
+
+    Credly wants and shows both: a single name is both, the username stands in for no name at all.
+    """
     words = [word for word in visible(recipient.name).split() if visible(word)]
     username = " ".join(visible(recipient.username).split())
     first = words[0] if words else username
-    last = " ".join(words[1:]) or username or first
+    last = " ".join(words[1:]) or first
     return first, last
 
 
