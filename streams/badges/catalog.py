@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from graphlib import TopologicalSorter
 from hashlib import blake2b
 from math import prod
 from typing import Any, Protocol
 
 from streams.badges.model import Activity
-from streams.badges.rules import Path, Predicate, Rule, Scalar, find, predicate
+from streams.badges.rules import Path, Patterns, Predicate, Rule, Scalar, find, predicate, prefix
 from streams.badges.times import MICROSECOND
 
 _SMALL = 8
@@ -149,10 +150,11 @@ class Catalog:
     """All badge templates, compiled once.
 
     The cost of `relevant` and `match` grows with what an activity meets, not with the number of templates:
-    conditions are looked up by the values that their `eq` and `in` rules want.
+    conditions are looked up by the values that their `eq` and `in` rules want, else by the prefixes of their
+    patterns. Those that have neither are tried one by one. `patterns` compiles the patterns of `matches`.
     """
 
-    def __init__(self, templates: Iterable[Template]) -> None:
+    def __init__(self, templates: Iterable[Template], patterns: Patterns) -> None:
         ordered = sorted(templates, key=lambda template: template.id)
         active = {template.id: template for template in ordered if template.active}
         turns = {id: turn for turn, id in enumerate(_in_order_of_judgement(active))}
@@ -160,7 +162,7 @@ class Catalog:
         self.turns: Mapping[str, int] = turns
         self.dependents: Mapping[str, tuple[int, ...]] = _dependents(active, turns)
         self.active = tuple(_compile(active[id], turns[id], self.dependents.get(id, ())) for id in turns)
-        self._by_type = _index_by_type(self.active)
+        self._by_type = _index_by_type(self.active, cache(patterns))
         self.event_types = frozenset(self._by_type)
 
     def relevant(self, event: Event) -> bool:
@@ -189,8 +191,9 @@ class Catalog:
 class _Test:
     """A condition of the template with that turn; `place` is its order within the template.
 
-    `alone` is what an activity meets of the template if no other condition of it holds: most do, and sharing
-    the value saves making one for each.
+    `prefix` is how the string at a path begins wherever the condition holds, if that is known. `alone` is
+    what an activity meets of the template if no other condition of it holds: most do, and sharing the value
+    saves making one for each.
     """
 
     turn: int
@@ -198,6 +201,7 @@ class _Test:
     condition: Condition
     alone: Matched
     checks: tuple[tuple[Path, Predicate], ...]
+    prefix: tuple[Path, str] | None
     since: datetime | None
     until: datetime | None
 
@@ -215,9 +219,13 @@ class _Test:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Tests by the value that they want at a path; those in `rest` want no particular one."""
+    """Tests by the value that they want at a path, or by how the string there begins; `rest` are the others.
+
+    `beginnings` are by path and length.
+    """
 
     branches: tuple[tuple[Path, Mapping[Scalar, "_Index"]], ...]
+    beginnings: "Beginnings"
     rest: tuple[_Test, ...]
 
     def candidates(self, data: Mapping[str, Any]) -> Sequence[_Test]:
@@ -230,7 +238,14 @@ class _Index:
                 continue
             if index is not None:
                 found = (*found, *index.candidates(data))
+        for path, length, beginning in self.beginnings:
+            text = find(data, path)
+            if isinstance(text, str):
+                found = (*found, *beginning.get(text[:length], ()))
         return found
+
+
+Beginnings = tuple[tuple[Path, int, Mapping[str, tuple[_Test, ...]]], ...]
 
 
 def _matched(tests: list[_Test]) -> Matched:
@@ -284,21 +299,34 @@ def _compile(template: Template, turn: int, dependents: tuple[int, ...]) -> Comp
     return Compiled(turn, template, template.groups, badges, dependents)
 
 
-def _index_by_type(compiled: Iterable[Compiled]) -> dict[str, _Index]:
+def _index_by_type(compiled: Iterable[Compiled], patterns: Patterns) -> dict[str, _Index]:
     by_type: dict[str, list[_Test]] = defaultdict(list)
     for template in compiled:
-        for test in _tests(template):
+        for test in _tests(template, patterns):
             by_type[test.condition.event_type].append(test)
     return {event_type: _index(tests, frozenset()) for event_type, tests in by_type.items()}
 
 
-def _tests(compiled: Compiled) -> Iterator[_Test]:
+def _tests(compiled: Compiled, patterns: Patterns) -> Iterator[_Test]:
     template = compiled.template
     conditions: list[Condition] = [*_in_order_of_after(template), *template.penalties]
     for place, condition in enumerate(conditions):
-        checks = tuple((rule.path, predicate(rule)) for rule in condition.rules)
-        alone = _split([condition])
-        yield _Test(compiled.turn, place, condition, alone, checks, condition.since, condition.until)
+        checks = tuple((rule.path, predicate(rule, patterns)) for rule in condition.rules)
+        begins = max(
+            ((rule.path, prefix(rule, patterns)) for rule in condition.rules),
+            key=lambda begins: len(begins[1]),
+            default=((), ""),
+        )
+        yield _Test(
+            compiled.turn,
+            place,
+            condition,
+            _split([condition]),
+            checks,
+            begins if begins[1] else None,
+            condition.since,
+            condition.until,
+        )
 
 
 def _in_order_of_after(template: Template) -> Iterator[Requirement]:
@@ -330,12 +358,33 @@ def _index(tests: Sequence[_Test], used: frozenset[Path]) -> _Index:
             (path, {scalar: _subindex(some, used | {path}) for scalar, some in branch.items()})
             for path, branch in branches.items()
         ),
-        tuple(rest),
+        *_by_beginning(rest),
     )
 
 
 def _subindex(tests: Sequence[_Test], used: frozenset[Path]) -> _Index:
-    return _Index((), tuple(tests)) if len(tests) <= _SMALL else _index(tests, used)
+    return _Index((), (), tuple(tests)) if len(tests) <= _SMALL else _index(tests, used)
+
+
+def _by_beginning(tests: Sequence[_Test]) -> tuple[Beginnings, tuple[_Test, ...]]:
+    """The tests that have a prefix, by path, length and prefix; and the others."""
+    if len(tests) <= _SMALL:
+        return (), tuple(tests)
+    beginnings: dict[tuple[Path, int], dict[str, list[_Test]]] = defaultdict(lambda: defaultdict(list))
+    rest = []
+    for test in tests:
+        if test.prefix is None:
+            rest.append(test)
+        else:
+            path, text = test.prefix
+            beginnings[path, len(text)][text].append(test)
+    return (
+        tuple(
+            (path, length, {text: tuple(same) for text, same in begun.items()})
+            for (path, length), begun in beginnings.items()
+        ),
+        tuple(rest),
+    )
 
 
 def _wanted(rules: Iterable[Rule], used: frozenset[Path]) -> dict[Path, frozenset[Scalar]]:

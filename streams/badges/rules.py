@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import MAX_EMAX, Decimal, InvalidOperation
 from operator import ge, gt, le, lt
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, Protocol, assert_never
 
 from streams.badges.times import parse_time
 
@@ -14,6 +14,19 @@ Order = Literal["gt", "ge", "lt", "le"]
 Scalar = str | bool | int | float
 Path = tuple[str, ...]
 Predicate = Callable[[Any], bool]
+
+
+class Pattern(Protocol):
+    """A compiled regular expression; every string that it matches begins with `prefix`."""
+
+    @property
+    def prefix(self) -> str: ...
+    def __call__(self, text: str) -> bool: ...
+
+
+Patterns = Callable[[str], Pattern]
+"""Compiles the patterns of `matches`. It is given, because the standard library has no engine whose time is
+bounded."""
 
 _ORDERS: dict[Order, Callable[[Any, Any], bool]] = {"gt": gt, "ge": ge, "lt": lt, "le": le}
 _NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:e([+-]?\d+))?", re.ASCII | re.IGNORECASE)
@@ -45,7 +58,7 @@ def find(data: Any, path: Path) -> Any:
     return data
 
 
-def predicate(rule: Rule) -> Predicate:
+def predicate(rule: Rule, patterns: Patterns) -> Predicate:
     """The test for the value found at the rule's path."""
     value: Any = rule.value
     match rule.operator:
@@ -60,11 +73,16 @@ def predicate(rule: Rule) -> Predicate:
         case "gt" | "ge" | "lt" | "le":
             return _compares(rule.operator, value)
         case "matches":
-            return _matches(value)
+            return _matches(patterns(value))
         case "exists":
             return lambda found: (found is not None) is value
         case _:
             assert_never(rule.operator)
+
+
+def prefix(rule: Rule, patterns: Patterns) -> str:
+    """With what every string begins for which the rule holds; empty if that is not known."""
+    return patterns(str(rule.value)).prefix if rule.operator == "matches" else ""
 
 
 def _equals(value: Scalar) -> Predicate:
@@ -130,6 +148,5 @@ def _beyond_measure(digits: str, exponent: str) -> Decimal:
     return Decimal(f"{digits}e{'-' if exponent.startswith('-') else ''}{MAX_EMAX // 2}")
 
 
-def _matches(pattern: str) -> Predicate:
-    whole = re.compile(pattern).fullmatch
-    return lambda found: isinstance(found, str) and whole(found) is not None
+def _matches(pattern: Pattern) -> Predicate:
+    return lambda found: isinstance(found, str) and pattern(found)

@@ -15,6 +15,7 @@ from streams.bus.schemas import BADGE_AWARDED, BADGE_EVENTS, event_types, learne
 from streams.catalog.cycles import cycles
 from streams.catalog.document import ORGANIZATIONS, UUID_PATTERN, normal_id, provider_of
 from streams.catalog.fields import Field, field, is_number
+from streams.catalog.patterns import Pattern
 from streams.catalog.reading import inside
 
 BADGE_RULE_PATH = "template.uuid"
@@ -302,9 +303,9 @@ def _pattern(value: _Node) -> Iterator[str]:
         yield value.fault("must be a regular expression")
         return
     try:
-        re.compile(value.text)
-    except (re.error, OverflowError, RecursionError) as error:
-        yield value.fault(f"not a regular expression: {error}")
+        Pattern(value.text)
+    except ValueError as error:
+        yield value.fault(f"not a regular expression of RE2: {error}")
 
 
 def _limit(value: _Node, found: Field | None) -> Iterator[str]:

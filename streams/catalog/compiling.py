@@ -17,11 +17,12 @@ from streams.catalog.document import (
     RuleDeclaration,
     TemplateDeclaration,
 )
+from streams.catalog.patterns import Pattern
 
 
 def compiled(declaration: Declaration) -> Catalog:
     """The catalog of a document without faults."""
-    return Catalog(_template(template) for template in declaration.templates)
+    return Catalog(map(_template, declaration.templates), Pattern)
 
 
 def _template(declared: TemplateDeclaration) -> Template:

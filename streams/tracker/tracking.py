@@ -180,6 +180,8 @@ def _judged(
 ) -> tuple[Progress, tuple[Decision, ...]]:
     try:
         return judge(catalog, progress, activity)
+    except UnreadableError:
+        raise
     except Exception as error:
         # Judging is pure, so whatever it raises concerns this one record: the stream goes on without it.
         log.exception("activity %s cannot be judged", activity.id)

@@ -20,6 +20,7 @@ from streams.badges import (
     Template,
     judge,
 )
+from streams.catalog.patterns import Pattern
 
 PASSING = "org.openedx.learning.course.passing.status.updated.v1"
 CERTIFICATE = "org.openedx.learning.certificate.created.v1"
@@ -63,13 +64,13 @@ class Learner:
     """A learner to whom things happen, one after another; each returns what was decided."""
 
     def __init__(self, *templates: Template) -> None:
-        self.catalog = Catalog(templates)
+        self.catalog = Catalog(templates, Pattern)
         self.progress = Progress.initial()
         self._offsets = count()
 
     def under(self, *templates: Template) -> None:
         """Another catalog comes into force."""
-        self.catalog = Catalog(templates)
+        self.catalog = Catalog(templates, Pattern)
 
     def passes(self, course: str = "A", at: float = 0, **more: Any) -> tuple[Decision, ...]:
         """The learner is passing the course."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from streams.badges import Activity, Catalog, Requirement, Rule, Source, Template
+from streams.catalog.patterns import Pattern
 from tests.badges.builders import ONE, PASSING, day
 
 NOWHERE = object()
@@ -13,7 +14,7 @@ NOWHERE = object()
 def holds(operator: Any, value: Any, found: Any = NOWHERE, path: tuple[str, ...] = ("field",)) -> bool:
     data = {} if found is NOWHERE else {"field": found}
     rule = Rule(path, operator, value)
-    catalog = Catalog([Template(ONE, (Requirement("any", PASSING, (rule,)),))])
+    catalog = Catalog([Template(ONE, (Requirement("any", PASSING, (rule,)),))], Pattern)
     activity = _passing(data)
     assert catalog.relevant(activity) is bool(catalog.match(activity))
     return catalog.relevant(activity)
@@ -197,7 +198,7 @@ class Watched(dict[str, Any]):
 
 def test_to_look_for_what_is_met_costs_as_much_among_ten_thousand_templates_as_among_one() -> None:
     def looks(templates: int) -> int:
-        catalog = Catalog(_of_a_course(number) for number in range(templates))
+        catalog = Catalog(map(_of_a_course, range(templates)), Pattern)
         data = Watched(is_passing=True, course=Watched(course_key="course0"))
         Watched.looks = 0
         assert len(catalog.match(_passing(data))) == 1
@@ -206,12 +207,54 @@ def test_to_look_for_what_is_met_costs_as_much_among_ten_thousand_templates_as_a
     assert looks(1) <= looks(100) == looks(10_000) <= looks(1) + 2
 
 
+def test_patterns_that_begin_otherwise_are_not_tried() -> None:
+    tried: list[str] = []
+
+    class Watching(Pattern):
+        def __call__(self, text: str) -> bool:
+            tried.append(self.prefix)
+            return super().__call__(text)
+
+    templates = (_matching(number, f"course-v1:Org{number}\\+.*", True) for number in range(1_000))
+    catalog = Catalog(templates, Watching)
+    met = catalog.match(_passing({"is_passing": True, "course": {"course_key": "course-v1:Org77+A+1"}}))
+
+    assert len(met) == 1
+    assert tried == ["course-v1:Org77+"]
+
+
+def test_a_pattern_is_found_by_its_prefix_among_others_of_every_kind() -> None:
+    patterns = [
+        "A.*",
+        "A",
+        "AB?",
+        "A|B",
+        "(?i)a",
+        ".*",
+        "[A]",
+        "A{0}B",
+        "B+",
+        r"\101",
+        "",
+        "AB.*",
+        "A*",
+        r"\QA|B\E",
+    ]
+    texts = ["A", "B", "a", "AB", "ABC", "", "A|B", "b"]
+    catalog = Catalog((_matching(number, p) for number, p in enumerate(patterns)), Pattern)
+
+    for text in texts:
+        met = catalog.match(_passing({"course": {"course_key": text}}))
+        alone = [p for p in patterns if holds("matches", p, text)]
+
+        assert sorted(patterns[turn] for turn in met) == sorted(alone), text
+
+
 def test_long_lists_of_values_do_not_multiply_in_the_index() -> None:
     paths = [(name,) for name in "abcd"]
     rules = tuple(Rule(path, "in", tuple(range(1_000))) for path in paths)
-    catalog = Catalog(
-        Template(f"{number:032x}", (Requirement("any", PASSING, rules),)) for number in range(20)
-    )
+    templates = (Template(f"{number:032x}", (Requirement("any", PASSING, rules),)) for number in range(20))
+    catalog = Catalog(templates, Pattern)
 
     assert catalog.relevant(_passing(dict.fromkeys("abcd", 999)))
     assert not catalog.relevant(_passing({**dict.fromkeys("abcd", 999), "c": 1_000}))
@@ -223,4 +266,11 @@ def _passing(data: dict[str, Any]) -> Activity:
 
 def _of_a_course(number: int) -> Template:
     rules = (Rule(("is_passing",), "eq", True), Rule(("course", "course_key"), "eq", f"course{number}"))
+    return Template(f"{number:032x}", (Requirement("passed", PASSING, rules),))
+
+
+def _matching(number: int, pattern: str, is_passing: bool | None = None) -> Template:
+    rules: tuple[Rule, ...] = (Rule(("course", "course_key"), "matches", pattern),)
+    if is_passing is not None:
+        rules = (Rule(("is_passing",), "eq", is_passing), *rules)
     return Template(f"{number:032x}", (Requirement("passed", PASSING, rules),))

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
 from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Source
+from streams.catalog import patterns
 from streams.headers import header
 from streams.kafka.dead_letters import REASON, left_at
 from streams.kafka.origin import Original, forwarded
@@ -15,6 +17,7 @@ from tests.runtime.world import Sent
 from tests.tracker.scene import LEARNER, PASSED, SETTINGS, catalog, tracker
 
 ELSEWHERE: dict[str, object] = {"path": "course.course_key", "operator": "eq", "value": "another"}
+LONG: dict[str, object] = {"path": "course.course_key", "operator": "matches", "value": ".*none.*"}
 EPOCH = SETTINGS.source_epoch
 
 
@@ -53,6 +56,14 @@ async def test_what_cannot_be_read_is_set_aside_whole() -> None:
     assert (letter.key, letter.value) == (PASSED.key, cut.value)
     assert tuple(letter.headers[: len(PASSED.headers)]) == PASSED.headers
     assert left_at(letter.headers) == Source("bus", 0, cut.offset, EPOCH)
+
+
+async def test_a_text_too_long_for_a_pattern_costs_its_own_record_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patterns, "STEPS", 100)
+    [letter] = (await rekeyed(record_of(PASSED), where=LONG)).sent
+    assert header(letter.headers, REASON) == b"text_too_long"
 
 
 async def test_the_records_after_an_unreadable_one_go_on() -> None:

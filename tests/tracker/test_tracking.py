@@ -13,6 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from streams.badges import Source, User, badge_id, decision_id, dump, judge, load
 from streams.bus.emitter import REISSUED
 from streams.bus.schemas import BADGE_AWARDED, BADGE_REVOKED, schema
+from streams.catalog import patterns
 from streams.headers import Headers, header
 from streams.kafka.dead_letters import REASON, left_at
 from streams.kafka.orders import FORGET, ORDER, reissue
@@ -131,6 +132,15 @@ async def test_an_activity_that_cannot_be_judged_is_set_aside_and_the_next_is_ju
     monkeypatch.setattr("streams.tracker.tracking.judge", lambda *of: next(judgements)(*of))
     unit = await tracked(activity(7, id=1), activity(8, id=2))
     assert reasons(unit) == [b"judging_failed", None]
+
+
+async def test_a_text_too_long_for_a_pattern_costs_its_own_record_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patterns, "STEPS", 100)
+    long: dict[str, object] = {"path": "course.course_key", "operator": "matches", "value": ".*none.*"}
+    unit = await tracked(activity(), where=long)
+    assert (reasons(unit), unit.table) == ([b"text_too_long"], {})
 
 
 async def test_a_record_too_large_for_the_dead_letters_goes_without_its_value() -> None:
