@@ -122,12 +122,12 @@ class CatalogInForce:
         """Put what there is in force; returns the offset of the topic after the last record read."""
         offset = await self._read_last(consumer)
         if self._document is None and self._settings.catalog is not None:
-            self._read_file(self._settings.catalog)
+            await self._read_file(self._settings.catalog)
         return offset
 
-    def _read_file(self, path: Path) -> None:
+    async def _read_file(self, path: Path) -> None:
         try:
-            document = load_catalog(path.read_bytes())
+            document = await _loaded(path.read_bytes)
         except OSError as error:
             raise ConfigurationError(f"BADGES_CATALOG: {path}: {error.strerror}") from None
         self._put_in_force(document, f"{FILE}-{document.revision}")
@@ -136,7 +136,7 @@ class CatalogInForce:
         """Put the newest acceptable revision in force; returns the offset after the last record read."""
         revisions, end = await _read(consumer, self._topic)
         for revision in reversed(revisions):
-            if self._consider(revision):
+            if await self._consider(revision):
                 break
         return end
 
@@ -147,15 +147,15 @@ class CatalogInForce:
             while True:
                 fetched = await consumer.getmany(self._topic, timeout_ms=FOLLOW_MS)
                 for record in fetched.get(self._topic, ()):
-                    if self._consider(_revision(record)):
+                    if await self._consider(_revision(record)):
                         changed()
 
-    def _consider(self, revision: Revision | None) -> bool:
+    async def _consider(self, revision: Revision | None) -> bool:
         """Put a revision in force and return True; a refused one is reported and changes nothing."""
         if revision is None:
             return False
         try:
-            document = load_catalog(unpack(revision.value))
+            document = await _loaded(lambda: unpack(revision.value))
         except (CatalogError, ConfigurationError) as error:
             self._refused = str(error).splitlines()[:20]
             metrics.CATALOG_REFUSALS.inc()
@@ -219,6 +219,11 @@ def unpack(value: bytes) -> bytes:
     if inflate.unconsumed_tail or not inflate.eof:
         raise ConfigurationError(f"not a whole gzipped document of at most {TEXT_BYTES} bytes")
     return text
+
+
+async def _loaded(text: Callable[[], bytes]) -> CatalogDocument:
+    # Ten thousand templates take seconds, and meanwhile the loop has to send heartbeats.
+    return await asyncio.to_thread(lambda: load_catalog(text()))
 
 
 async def _read(consumer: AIOKafkaConsumer, tp: TopicPartition) -> tuple[list[Revision], int]:

@@ -1,6 +1,7 @@
 """The unit of work: what one batch causes, in one Kafka transaction with its offset (decision 0006)."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
 from types import TracebackType
@@ -21,6 +22,9 @@ T = TypeVar("T")
 UNIT_RECORDS = 4_000
 """Records of a unit, at the most: enough to share a commit's round trips, and worked off in about 0.1 s
 (docs/performance.md), after which other partitions have their turn."""
+UNIT_SECONDS = 0.25
+"""A unit takes no more records after this time: each may touch hundreds of templates, and until the unit ends
+nothing else happens in the worker. A session (`SESSION_MS`) is thirty times as long."""
 RECORD_OVERHEAD = 128
 """Bytes of a record batch that are neither key, value nor header (framing, lengths), at the most."""
 UTF8_BYTES = 4
@@ -35,21 +39,29 @@ class Batch:
     """The next records that were fetched of one partition; `taken` of them were taken so far.
 
     There may be none, where a fetch held markers and aborted records only. What is not taken comes again.
+    `now` tells monotonic seconds.
     """
 
-    __slots__ = ("_fetched", "partition", "taken", "term")
+    __slots__ = ("_fetched", "_now", "partition", "taken", "term")
 
-    def __init__(self, partition: Partition, fetched: Fetched) -> None:
+    def __init__(
+        self, partition: Partition, fetched: Fetched, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.partition = partition
         self.term = partition.term
         self.taken = 0
         self._fetched = fetched
+        self._now = now
 
     def __iter__(self) -> Iterator[ConsumerRecord]:
-        """Take the records; each is there once."""
+        """Take the records, as many as a unit may have; each is there once."""
+        now = self._now
+        end = now() + UNIT_SECONDS
         for record in islice(self._fetched, UNIT_RECORDS):
             self.taken += 1
             yield record
+            if now() >= end:
+                return
 
     @property
     def topic(self) -> str:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 import orjson
@@ -21,6 +22,7 @@ from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.process import Deadline, Process
 from streams.sandbox.publisher import Emission, Placed, Publisher
+from streams.settings import Settings
 from tests import pages
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
@@ -167,6 +169,23 @@ def test_a_faulty_catalog_on_the_topic_is_refused_aloud_and_changes_nothing(
         assert commands.run("catalog", "history").rstrip().endswith("by-hand refused")
     finally:
         assert tracker.stop() == 0
+
+
+async def test_while_a_large_catalog_is_compiled_the_worker_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = in_force.Revision("large", 0, 0, in_force.pack(one_course(*map(str, range(1_000))).encode()))
+    monkeypatch.setattr(in_force, "_read", lambda *_: asyncio.sleep(0, ([large], 1)))
+    catalogs = in_force.CatalogInForce(Settings(), "catalog")
+    consumer: Any = None
+    loading = asyncio.ensure_future(catalogs.load_from(consumer))
+    heartbeats = 0
+
+    while not loading.done():
+        await asyncio.sleep(0.001)
+        heartbeats += 1
+
+    assert len(catalogs.document.templates) == 1_000
+    # It takes 0.3 s at least; on the loop there would be one or two.
+    assert heartbeats > 10
 
 
 @pytest.mark.parametrize("text", [b"\x1f\x8bnot gzip", b"", b"{}"])

@@ -210,6 +210,19 @@ async def test_a_batch_gives_no_more_records_than_a_unit_takes(monkeypatch: pyte
     assert [record.offset for record in Batch(world.partition, fetched)] == [2]
 
 
+async def test_a_batch_gives_no_more_records_once_a_unit_has_taken_its_time() -> None:
+    world = await World().owner()
+    fetched = fetches.fetched(batch((0, 1, 2)))
+    times = iter((10.0, 10.1, 10.0 + units.UNIT_SECONDS))
+    world.partition.deliver(fetched, 1)
+    delivered = Batch(world.partition, fetched, now=lambda: next(times))
+
+    await world.work(delivered)
+
+    assert (delivered.taken, world.at) == (2, 2)
+    assert [record.offset for record in world.deliver_rest(fetched)] == [2]
+
+
 async def test_the_records_that_an_agent_took_are_counted() -> None:
     world = await World().owner()
     before = _read()
