@@ -253,7 +253,8 @@ class App(faust.App):
         for partition in gone:
             self.add_future(partition.release())
         tables = {table.input_topic: table for table in self.tables.values()}
-        for tp in sorted(wanted):
+        # A table takes long to read: those without one need not wait for it.
+        for tp in sorted(wanted, key=lambda tp: (tp.topic in tables, tp)):
             if tp not in self.owned:
                 self.owned[tp] = Partition(self, tp, tables.get(tp.topic))
             self._taking[tp] = asyncio.ensure_future(self._take(self.owned[tp]))
@@ -262,8 +263,7 @@ class App(faust.App):
 
     async def _take(self, partition: Partition) -> None:
         with self.ends_worker():
-            async with self._take_slots:
-                await partition.keep()
+            await partition.keep(self._take_slots)
             if self.on_partition_ready is not None:
                 self.on_partition_ready(partition)
 

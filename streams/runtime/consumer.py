@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 from faust.transport.consumer import Consumer as FaustConsumer
@@ -16,6 +15,7 @@ from faust.types import TP, ConsumerMessage
 from streams.errors import FatalError
 from streams.kafka.client import connection, start
 from streams.kafka.insides import GroupConsumer
+from streams.runtime.assignor import StickyAssignor
 from streams.runtime.fetched import Fetched
 from streams.runtime.partition import Partition
 from streams.runtime.unit import Batch
@@ -193,7 +193,7 @@ class Consumer(FaustConsumer):
             client_id=self.app.conf.id,
             group_id=self.app.conf.id,
             group_instance_id=settings.instance_id or None,
-            partition_assignment_strategy=[RoundRobinPartitionAssignor],
+            partition_assignment_strategy=[StickyAssignor()],
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",

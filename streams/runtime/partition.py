@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Literal
 
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -30,6 +31,7 @@ NEXT: Mapping[State, frozenset[State]] = {
     "suspended": frozenset(("idle", "vacant", "suspended")),
 }
 READY = frozenset[State](("idle", "delivered", "working"))
+AT_ONCE = nullcontext()
 BUSY = frozenset[State](("delivered", "working"))
 
 
@@ -81,6 +83,7 @@ class Partition:
         self._new_producer = producer
         self._read_table = read
         self._delivered_from = 0
+        self._in_group: int | None = None
         self._read: recovery.Read = {}
         self._producer: Producer | None = None
         self._commit: asyncio.Task[None] | None = None
@@ -120,11 +123,15 @@ class Partition:
         elif self.lagging_since is None:
             self.lagging_since = now
 
-    async def keep(self) -> None:
-        """Be the owner after a rebalance: go on where nobody was in between, else begin from nothing."""
+    async def keep(self, turn: AbstractAsyncContextManager[object] = AT_ONCE) -> None:
+        """Be the owner after a rebalance: go on where nobody was in between, else begin from nothing.
+
+        Only to begin it waits for its `turn`.
+        """
         if self.state == "suspended" and await self._is_committed():
             self._open()
-        else:
+            return
+        async with turn:
             await self.release()
             await self._take()
 
@@ -166,7 +173,7 @@ class Partition:
 
     async def _is_committed(self) -> bool:
         last = await recovery.last_commit(self.host, self.tp)
-        return (last.offset if last else None) == self.committed
+        return (last.offset if last else None) == self._in_group
 
     async def _take(self) -> None:
         """Fence the former owner first: only then are the table and the committed offset final."""
@@ -177,6 +184,7 @@ class Partition:
             self.rows = await self._read_table(self.host.settings, self.table.changelog, self.tp.partition)
         last = await recovery.last_commit(self.host, self.tp)
         self.committed = await recovery.starting_offset(self.host, self.tp, last, len(self.rows))
+        self._in_group = last.offset if last else None
         self._read = last.read if last else {}
         self._open()
 
@@ -210,6 +218,8 @@ class Partition:
         read = {**self._read, **work.read} if work.read else self._read
         offset = self._offset(work, read)
         await transaction.commit(self._producer, self.tp, self.host.group, work.outbox, offset)
+        if offset is not None:
+            self._in_group = offset.offset
         self._read = read
         self._committed(work)
 

@@ -192,6 +192,15 @@ class TestARebalance:
         assert world.partition.rows == {b"ana": b"1"}
         assert len(world.producers) == 1
 
+    async def test_a_partition_that_stays_goes_on_while_others_are_being_recovered(self) -> None:
+        world = await World().owner()
+        world.partition.suspend()
+        slots = asyncio.Semaphore(0)
+
+        await world.partition.keep(slots)
+
+        assert world.partition.ready
+
     async def test_a_partition_that_another_worker_had_in_between_is_taken_from_nothing(self) -> None:
         world = await World().owner()
         world.partition.suspend()

@@ -1,0 +1,160 @@
+"""Who gets which partitions when workers come and go, and how often a table is read for that."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import count
+
+import pytest
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.structs import TopicPartition
+
+from streams.runtime.assignor import StickyAssignor
+
+TOPICS = {"activities": 12, "certificates": 8, "lifecycle": 12, "single": 1}
+Held = Mapping[str, frozenset[TopicPartition]]
+
+
+class Cluster:
+    """The metadata of `TOPICS`."""
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        return set(range(TOPICS[topic])) if topic in TOPICS else None
+
+
+class Group:
+    """Members that come and go; `moves` counts how often each partition came to another member."""
+
+    def __init__(self, members: int = 0) -> None:
+        self.members: dict[str, StickyAssignor] = {}
+        self.held: Held = {}
+        self.moves: Counter[TopicPartition] = Counter()
+        self._numbers = count()
+        if members:
+            self.change(come=members)
+            self.moves.clear()
+
+    def change(self, *leave: str, come: int = 0, topics: Sequence[str] = tuple(TOPICS)) -> None:
+        """Members leave, others come, and the group rebalances."""
+        for id in leave:
+            del self.members[id]
+        # Ids are as good as random: a later one may come first.
+        for number in (next(self._numbers) for _ in range(come)):
+            self.members[f"{number * 7_919 % 1_000:03}-{number}"] = StickyAssignor()
+        said = {id: member.metadata(topics) for id, member in self.members.items()}
+        leader = next(iter(self.members.values()))
+        self.give(leader.assign(Cluster(), said))
+
+    def give(self, assignments: Mapping[str, ConsumerProtocolMemberAssignment]) -> None:
+        held = {}
+        for id, assignment in assignments.items():
+            self.members[id].on_assignment(assignment)
+            held[id] = frozenset(assignment.partitions())
+            self.moves.update(held[id] - self.held.get(id, frozenset()))
+        self.held = held
+
+    def of(self, topic: str) -> list[int]:
+        """How many partitions of the topic each member has."""
+        return sorted(sum(tp.topic == topic for tp in held) for held in self.held.values())
+
+
+def everything() -> Counter[TopicPartition]:
+    return Counter(
+        TopicPartition(topic, p) for topic, partitions in TOPICS.items() for p in range(partitions)
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4, 5, 8, 13])
+def test_each_topic_is_shared_evenly_and_wholly(workers: int) -> None:
+    group = Group(workers)
+
+    assert Counter(tp for held in group.held.values() for tp in held) == everything()
+    for topic in TOPICS:
+        assert max(group.of(topic)) - min(group.of(topic)) <= 1
+    loads = [len(held) for held in group.held.values()]
+    assert max(loads) - min(loads) <= 1
+
+
+@pytest.mark.parametrize("workers", [2, 4, 8])
+def test_in_a_rolling_update_each_table_is_read_once_or_twice(workers: int) -> None:
+    """By round robin over random ids it is 2.7 times with two workers, 6.7 with four, 10.6 with eight."""
+    group = Group(workers)
+
+    for old in list(group.members):
+        group.change(come=1)
+        group.change(old)
+
+    reads = sum(times for tp, times in group.moves.items() if tp.topic == "activities")
+    assert reads <= 1.5 * TOPICS["activities"]
+    assert set(group.of("activities")) <= {12 // workers, 12 // workers + 1}
+    assert Counter(tp for held in group.held.values() for tp in held) == everything()
+
+
+def test_a_worker_that_leaves_moves_only_its_own_partitions() -> None:
+    group = Group(4)
+    gone = next(iter(group.members))
+    its = group.held[gone]
+
+    group.change(gone)
+
+    assert group.moves == Counter(its)
+
+
+def test_a_worker_that_missed_a_rebalance_does_not_take_back_what_others_have_since() -> None:
+    group = Group(2)
+    late, stays = group.members
+    member = group.members[late]
+    group.change(late)
+    group.change(come=1)
+    since = dict(group.held)
+
+    group.members = {late: member, **group.members}
+    group.moves.clear()
+    group.change()
+
+    # Whatever moved, moved to the one that came back.
+    assert group.moves == Counter(group.held[late])
+    assert all(group.held[id] <= since[id] for id in since)
+    assert stays in since
+
+
+def test_topics_that_a_member_does_not_read_go_to_the_others() -> None:
+    group = Group()
+    group.change(come=1, topics=("activities",))
+    [first] = group.members
+    old = group.members[first].metadata(("activities",))
+    new = StickyAssignor()
+    said = {first: old, "zz": new.metadata(tuple(TOPICS))}
+    group.members["zz"] = new
+
+    group.give(new.assign(Cluster(), said))
+
+    assert {tp.topic for tp in group.held[first]} == {"activities"}
+    assert Counter(tp for held in group.held.values() for tp in held) == everything()
+
+
+def test_it_understands_members_that_only_know_round_robin_and_is_understood_by_them() -> None:
+    group = Group(2)
+    first, second = group.members
+    said = {
+        first: group.members[first].metadata(TOPICS),
+        second: RoundRobinPartitionAssignor.metadata(list(TOPICS)),
+    }
+
+    assert StickyAssignor.name == RoundRobinPartitionAssignor.name
+    by_us = group.members[first].assign(Cluster(), said)
+    assert set(by_us[first].partitions()) == group.held[first]
+    group.give(RoundRobinPartitionAssignor.assign(Cluster(), said))
+    assert Counter(tp for held in group.held.values() for tp in held) == everything()
+    group.change()
+
+
+def test_a_topic_that_is_not_there_and_a_member_that_says_nonsense_are_no_fault() -> None:
+    group = Group(2)
+    first, second = group.members
+    said = {id: group.members[id].metadata([*TOPICS, "missing"]) for id in group.members}
+    said[second].user_data = b"nonsense"
+
+    group.give(group.members[first].assign(Cluster(), said))
+
+    assert Counter(tp for held in group.held.values() for tp in held) == everything()
