@@ -73,6 +73,13 @@ class Settings(BaseSettings):
     stall_seconds: float = Field(
         120, gt=0, description="Lag without a commit for longer than this: not live."
     )
+    schema_wait_seconds: float = Field(
+        30,
+        ge=0,
+        le=600,
+        description="How long a schema id that the registry does not know is asked for again before its "
+        "record is set aside.",
+    )
     register_schemas: bool = Field(True, description="Register the badge events' schemas at the start.")
     issuer_in_flight: int = Field(2, ge=1, description="Calls in flight at its issuer for each organization.")
     issuer_rate: float = Field(5, gt=0, description="Calls a second at its issuer for each organization.")

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from base64 import b64encode
+from collections import deque
 from typing import Any
 from urllib.parse import quote
 
@@ -24,14 +25,31 @@ WAIT_INITIAL = 0.2
 WAIT_MAX = 5.0
 """Seconds between tries while it is away: soon after a moment's outage, and no more than five seconds late
 after a long one."""
+HALVED_SECONDS = 600.0
+"""Each id that stayed unknown halves the time for which the next are asked for again, for this long: ids that
+somebody makes up cost a partition twice that time in ten minutes, and no more."""
+HALVINGS = 11
+"""As many bring the longest time that may be set, 600 s, below `LEAST_WAIT`."""
+LEAST_WAIT = 0.5
+"""Seconds; a shorter time is none: one question is asked."""
 UNKNOWN_SECONDS = 10.0
 """How long 'no such id' is believed. The schema may be restored, and many records in a row may need it."""
+UNKNOWN_IDS = 10_000
+"""How many of those are remembered: somebody may make up any number."""
+LARGEST_ID = 2**31 - 1
+"""A registry's ids are positive 32-bit numbers with a sign; it need not be asked for another one."""
+NO_SUCH = range(40_400, 40_500)
+"""A registry's own codes for what it does not have. Proxies, and a wrong path, answer with other ones."""
 CONFLICTS = 3
 """Tries after a conflict: another worker may be registering the same schema at the same moment."""
 
 
 class _AwayError(Exception):
     """The registry did not answer, or cannot at the moment; asking again can help."""
+
+
+class _NoSuchIdError(Exception):
+    """The registry says that it has no such id; a moment later it may have."""
 
 
 class Registry:
@@ -47,6 +65,7 @@ class Registry:
         self._session: aiohttp.ClientSession | None = None
         self._texts: dict[int, str] = {}
         self._unknown: dict[int, float] = {}
+        self._stayed_unknown: deque[float] = deque(maxlen=HALVINGS)
         self._asking: dict[int, asyncio.Task[str]] = {}
 
     async def start(self) -> None:
@@ -59,9 +78,16 @@ class Registry:
             await self._session.close()
 
     async def schema_by_id(self, schema_id: int) -> str:
-        """The schema's text. Raises `UnreadableError` if the registry says that it has no such id."""
+        """The schema's text.
+
+        A node of the registry may be some seconds late, and an LMS sends its first events right after it has
+        registered their schema: an id that was never heard of is asked for again for some time. Raises
+        `UnreadableError` if the registry has no such id even then.
+        """
         if (text := self._texts.get(schema_id)) is not None:
             return text
+        if schema_id > LARGEST_ID:
+            raise UnreadableError("unknown_schema", f"id {schema_id} is no registry's")
         if time.monotonic() - self._unknown.get(schema_id, -UNKNOWN_SECONDS) < UNKNOWN_SECONDS:
             raise UnreadableError("unknown_schema", f"id {schema_id}")
         task = self._asking.get(schema_id)
@@ -86,13 +112,44 @@ class Registry:
         return await self._id_of(f"/subjects/{quote(subject, safe='')}", subject, text)
 
     async def _fetch(self, schema_id: int) -> str:
+        patience = 0.0 if schema_id in self._unknown else self._patience()
+        # Without a timeout stamina would go on for ever.
+        limits = {"timeout": patience, "attempts": None} if patience else {"timeout": None, "attempts": 1}
+        try:
+            async for attempt in stamina.retry_context(
+                on=_NoSuchIdError,
+                wait_initial=WAIT_INITIAL,
+                wait_max=WAIT_MAX,
+                wait_jitter=WAIT_INITIAL,
+                **limits,
+            ):
+                with attempt:
+                    self._texts[schema_id] = await self._ask_for(schema_id)
+        except _NoSuchIdError:
+            self._remember_unknown(schema_id)
+            raise UnreadableError("unknown_schema", f"id {schema_id}: the registry has none") from None
+        self._unknown.pop(schema_id, None)
+        return self._texts[schema_id]
+
+    async def _ask_for(self, schema_id: int) -> str:
         status, reply = await self._ask("GET", f"/schemas/ids/{schema_id}")
-        text = reply.get("schema")
-        if status != 200 or not isinstance(text, str):
-            self._unknown[schema_id] = time.monotonic()
-            raise UnreadableError("unknown_schema", f"id {schema_id}: the registry answers {status}")
-        self._texts[schema_id] = text
-        return text
+        if status != 200:
+            raise _NoSuchIdError
+        return str(reply["schema"])
+
+    def _patience(self) -> float:
+        """How many seconds an id is asked for that was never heard of."""
+        since = time.monotonic() - HALVED_SECONDS
+        seconds = self._settings.schema_wait_seconds * 0.5 ** sum(at > since for at in self._stayed_unknown)
+        return seconds if seconds >= LEAST_WAIT else 0.0
+
+    def _remember_unknown(self, schema_id: int) -> None:
+        now = time.monotonic()
+        if self._unknown.pop(schema_id, None) is None:
+            self._stayed_unknown.append(now)
+        self._unknown[schema_id] = now
+        if len(self._unknown) > UNKNOWN_IDS:
+            self._unknown.pop(next(iter(self._unknown)))
 
     async def _id_of(self, path: str, subject: str, text: str) -> int:
         status, reply = await self._ask("POST", path, {"schema": text})
@@ -142,12 +199,19 @@ class Registry:
             log.warning("the schema registry answers %d", status)
             raise _AwayError
         reply = _json_object(raw)
-        if reply is None or (status != 200 and "error_code" not in reply):
+        if reply is None or not _is_registrys(method, status, reply):
             # An ingress or a login page has answered in the registry's place.
             metrics.REGISTRY_ERRORS.labels("failed").inc()
             log.warning("something else than the schema registry answers: %d", status)
             raise _AwayError
         return status, reply
+
+
+def _is_registrys(method: str, status: int, reply: dict[str, Any]) -> bool:
+    """Whether a registry may have answered this: a schema, its 'no such id', or what it says to a POST."""
+    if method == "GET":
+        return isinstance(reply.get("schema"), str) if status == 200 else reply.get("error_code") in NO_SUCH
+    return status == 200 or (status >= 400 and "error_code" in reply)
 
 
 def _headers(settings: Settings) -> dict[str, str]:

@@ -29,7 +29,8 @@ async def record(
     `since` and `until` bound the records' timestamps (`since <= timestamp < until`). `report` hears of what
     cannot be read.
     """
-    registry = Registry(settings)
+    # What was recorded was written long ago: the registry knows its schemas by now, or never will.
+    registry = Registry(settings.model_copy(update={"schema_wait_seconds": 0.0}))
     await registry.start()
     try:
         bus = Reader(registry, "record", schemas.event_types() - schemas.BADGE_EVENTS)

@@ -75,6 +75,8 @@ def on_bus(bus: Bus, name: str, *, catalog: Path, partitions: int, **more: str) 
             "BADGES_PARTITIONS": str(partitions),
             "BADGES_REPLICATION": "1",
             "BADGES_HTTP": "127.0.0.1:0",
+            # The sandbox's registry is one node, which knows a schema at once.
+            "BADGES_SCHEMA_WAIT_SECONDS": "1",
         }
         | more
     )

@@ -26,7 +26,7 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RegistryServe
 
 @pytest.fixture
 async def client(server: RegistryServer) -> AsyncIterator[Registry]:
-    registry = Registry(Settings(registry=server.url))
+    registry = Registry(Settings(registry=server.url, schema_wait_seconds=0))
     await registry.start()
     yield registry
     await registry.stop()

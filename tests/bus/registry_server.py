@@ -11,11 +11,15 @@ from aiohttp import web
 
 @dataclass
 class RegistryServer:
-    """`failures`: the statuses that answer the next requests. `asked`: how many requests, by path."""
+    """`failures`: the statuses that answer the next requests. `asked`: how many requests, by path.
+
+    `late`: for how many questions no id is known yet.
+    """
 
     url: str = ""
     texts: dict[int, str] = field(default_factory=dict)
     subjects: dict[tuple[str, str], int] = field(default_factory=dict)
+    late: int = 0
     failures: list[int] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
     authorizations: list[str | None] = field(default_factory=list)
@@ -27,7 +31,8 @@ class RegistryServer:
     async def schema(self, request: web.Request) -> web.Response:
         if (failure := self._noted(request)) is not None:
             return failure
-        text = self.texts.get(int(request.match_info["id"]))
+        text = None if self.late else self.texts.get(int(request.match_info["id"]))
+        self.late = max(0, self.late - 1)
         if text is None:
             return web.json_response({"error_code": 40403, "message": "Schema not found"}, status=404)
         return web.json_response({"schema": text})

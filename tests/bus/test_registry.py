@@ -77,11 +77,22 @@ async def test_a_registry_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyP
 
 
 NO_ROUTE = '{"message":"no Route matched"}'
+NO_PATH = '{"error_code":404,"message":"HTTP 404 Not Found"}'
 
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(200, "<html>"), (302, "moved"), (400, "<html>"), (404, "<html>"), (404, NO_ROUTE), (400, NO_ROUTE)],
+    [
+        (200, "<html>"),
+        (200, "{}"),
+        (302, "moved"),
+        (302, NO_PATH),
+        (400, "<html>"),
+        (404, "<html>"),
+        (404, NO_ROUTE),
+        (404, NO_PATH),
+        (400, NO_ROUTE),
+    ],
 )
 async def test_what_stands_before_a_registry_that_is_away_is_not_believed(
     server: RegistryServer, monkeypatch: pytest.MonkeyPatch, status: int, body: str
@@ -122,6 +133,65 @@ async def test_a_no_is_believed_for_a_while_and_then_asked_again(
     server.holds(7, '"string"')
 
     assert await client.schema_by_id(7) == '"string"'
+
+
+async def test_an_id_that_a_node_of_the_registry_does_not_know_yet_is_asked_for_again(
+    server: RegistryServer,
+) -> None:
+    server.late = 5
+    server.holds(7, '"string"')
+    client = Registry(Settings(registry=server.url))
+    await client.start()
+
+    texts = await asyncio.gather(*(client.schema_by_id(7) for _ in range(20)))
+
+    assert set(texts) == {'"string"'}
+    assert server.asked[BY_ID] == 6
+    await client.stop()
+
+
+async def test_an_id_that_stays_unknown_is_given_up_and_then_asked_for_only_once_in_a_while(
+    server: RegistryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Registry(Settings(registry=server.url, schema_wait_seconds=0.6))
+    await client.start()
+    with pytest.raises(UnreadableError, match="id 7"):
+        await client.schema_by_id(7)
+    first = server.asked[BY_ID]
+
+    monkeypatch.setattr(registry, "UNKNOWN_SECONDS", 0.0)
+    with pytest.raises(UnreadableError, match="id 7"):
+        await client.schema_by_id(7)
+
+    assert first > 2
+    assert server.asked[BY_ID] == first + 1
+    await client.stop()
+
+
+async def test_ids_that_somebody_makes_up_are_waited_for_less_and_less(
+    server: RegistryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "LEAST_WAIT", 0.1)
+    client = Registry(Settings(registry=server.url, schema_wait_seconds=0.5))
+    await client.start()
+    began = asyncio.get_running_loop().time()
+
+    for made_up in range(100, 140):
+        with pytest.raises(UnreadableError):
+            await client.schema_by_id(made_up)
+
+    assert asyncio.get_running_loop().time() - began < 2
+    assert server.asked["/apis/ccompat/v7/schemas/ids/139"] == 1
+    await client.stop()
+
+
+async def test_an_id_that_no_registry_can_have_is_unknown_at_once(
+    server: RegistryServer, client: Registry
+) -> None:
+    with pytest.raises(UnreadableError, match="id 4294967295"):
+        await client.schema_by_id(2**32 - 1)
+
+    assert not server.asked
 
 
 async def test_a_schema_is_registered_under_its_subject(server: RegistryServer, client: Registry) -> None:
