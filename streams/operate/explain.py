@@ -1,4 +1,4 @@
-"""Why a learner holds a badge, or not yet: progress and reasons, read from the changelog."""
+"""Why a learner holds a badge, or not yet, and where it is: read from the changelogs of both workers."""
 
 from collections.abc import Iterator, Mapping
 
@@ -12,6 +12,7 @@ from streams.badges import (
     Fulfilment,
     Progress,
     badge_id,
+    latest,
     load,
     moment,
     standing,
@@ -20,6 +21,7 @@ from streams.catalog import CatalogDocument
 from streams.errors import ConfigurationError
 from streams.operate.catalog import published
 from streams.operate.site import Site, site
+from streams.operate.whereabouts import Issuances, issuances
 from streams.settings import Settings
 
 
@@ -30,22 +32,26 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
     """
     async with site(settings) as here:
         catalogs = await here.catalog()
+        document = catalogs.document
         progress = await read_progress(here, learner)
         revisions = await published(here)
+        # Without a progress, the relay's table may still have a badge, of which template nobody knows.
+        decided = progress.badges if progress else document.templates
+        issued = await issuances(here, [str(badge_id(id, learner)) for id in decided])
     # Of several with the same rules the first: nobody wrote down which of them was in force.
     names_by_rules = {catalogs.compiled.revision: catalogs.revision}
     names_by_rules |= {rules: name for name, rules in reversed(revisions)}
     lines = [f"learner {learner}, by catalog {catalogs.revision}"]
     if progress is None:
-        return [*lines, "no relevant activity has been seen"]
-    touched = {*progress.requirements, *progress.badges, *_waiting_for_badges(catalogs.document, progress)}
+        return [*lines, "no relevant activity has been seen", *_left(issued, document)]
+    touched = {*progress.requirements, *progress.badges, *_waiting_for_badges(document, progress)}
     if template is not None:
         template = template.lower()
-        if template not in touched and template not in catalogs.document.templates:
+        if template not in touched and template not in document.templates:
             raise ConfigurationError(f"--template: {template} is in no catalog and no progress")
         touched = {template}
     for id in sorted(touched):
-        lines += _template(catalogs.document, progress, learner, id, names_by_rules)
+        lines += _template(document, progress, learner, id, names_by_rules, issued)
     return lines
 
 
@@ -53,6 +59,12 @@ async def read_progress(here: Site, learner: int) -> Progress | None:
     """A learner's progress as it was last committed; None where there is none."""
     raw = await here.value(here.topics.progress.name, b"%d" % learner)
     return None if raw is None else load(orjson.loads(raw))
+
+
+def _left(issued: Issuances, document: CatalogDocument) -> Iterator[str]:
+    """The badges that the relay's table has of a learner of whom the tracker knows nothing."""
+    for badge, issuance in issued.rows.items():
+        yield f"badge {badge} of template {issuance.template}: {issued.where(badge, document)}"
 
 
 def _waiting_for_badges(document: CatalogDocument, progress: Progress) -> Iterator[str]:
@@ -63,7 +75,12 @@ def _waiting_for_badges(document: CatalogDocument, progress: Progress) -> Iterat
 
 
 def _template(
-    document: CatalogDocument, progress: Progress, learner: int, id: str, names_by_rules: Mapping[str, str]
+    document: CatalogDocument,
+    progress: Progress,
+    learner: int,
+    id: str,
+    names_by_rules: Mapping[str, str],
+    issued: Issuances,
 ) -> Iterator[str]:
     declared = document.templates.get(id)
     turn = document.compiled.turns.get(id)
@@ -74,6 +91,8 @@ def _template(
     yield f"{declared.name if declared else 'template'} ({id}): {state or standing_now}"
     if badge := progress.badges.get(id):
         yield from _badge(badge, id, learner, names_by_rules)
+        decision = latest(badge, id, learner)
+        yield f"  issuer: {issued.where(str(decision.badge), document, str(decision.id))}"
     if compiled is not None:
         yield from _requirements(compiled, progress)
 

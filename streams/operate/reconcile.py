@@ -6,11 +6,13 @@ compares its table, as of now, with each issuer's own lists.
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
 import orjson
 
+from streams.catalog import CatalogDocument
 from streams.clock import Clock, Patience
 from streams.errors import ConfigurationError, FatalError
 from streams.issuers import outcomes
@@ -18,6 +20,7 @@ from streams.issuers.client import Http
 from streams.issuers.issuer import Call, drive
 from streams.issuers.outcomes import IssuedBadge, Outcome
 from streams.operate.site import Site, site
+from streams.operate.whereabouts import lacking
 from streams.relay.issuance import Issuance, done, load
 from streams.relay.keys import reach
 from streams.relay.organizations import Organization, Organizations
@@ -29,7 +32,12 @@ TRIES = 5
 """How often a page is asked for: the pauses add up to a few seconds, and then a person can try again."""
 PATIENCE = Patience(0.5, 5.0)
 
-Kind = Literal["missing", "revoked_by_hand", "rejected", "issued_by_hand", "still_held"]
+Kind = Literal[
+    "missing", "revoked_by_hand", "rejected", "issued_by_hand", "still_held", "refused", "lacking", "late"
+]
+
+LATE = timedelta(hours=1)
+"""As the alert BadgeIssuanceLate has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,9 @@ class Difference:
     `rejected`         it should be held, and the earner has rejected it
     `issued_by_hand`   the issuer holds it, and the bus has never asked for it
     `still_held`       it is revoked by the bus, and the issuer holds one all the same
+    `refused`          the issuer has refused to issue, to revoke or to delete it
+    `lacking`          it waits for the learner's e-mail address or name
+    `late`             it waits for something else, and was decided more than an hour ago
     ================= ============================================================================
 
     `badge` is our id, `issued` the issuer's; each is empty if there is none.
@@ -100,6 +111,18 @@ def compare(
             yield Difference(kind, item.template, item.earner, revoked.get(place, ""), item.id)
 
 
+def open_ends(
+    table: Mapping[str, Issuance], document: CatalogDocument, now: datetime
+) -> Iterator[Difference]:
+    """The badges that the issuer does not hold as desired, as the relay knows, and that are in no hurry."""
+    for badge, issuance in table.items():
+        kind: Kind = "refused" if issuance.refused else "late"
+        if kind == "late" and lacking(issuance, document):
+            kind = "lacking"
+        if kind != "late" or (not done(issuance) and now - issuance.time > LATE):
+            yield Difference(kind, issuance.template, str(issuance.learner), badge, issuance.held or "")
+
+
 async def listed(organization: Organization, template: TemplateTerms, clock: Clock) -> list[IssuedBadge]:
     """All badges of a template at its issuer, in every state, with the catalog's id of the template.
 
@@ -122,7 +145,8 @@ async def reports(settings: Settings, wanted: Sequence[str]) -> AsyncIterator[Re
     `FatalError` if the issuer does not answer.
     """
     async with site(settings) as here:
-        organization_terms, templates = terms((await here.catalog()).document)
+        document = (await here.catalog()).document
+        organization_terms, templates = terms(document)
         http, clock = Http(), Clock()
         limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
         organizations = Organizations(limits, http, clock, reach(settings))
@@ -130,7 +154,7 @@ async def reports(settings: Settings, wanted: Sequence[str]) -> AsyncIterator[Re
         try:
             for organization in _wanted(organizations, wanted):
                 own = [of for of in templates.values() if of.organization == organization.id]
-                yield await _report(here, organization, own, clock)
+                yield await _report(here, organization, own, clock, document)
         finally:
             await http.close()
 
@@ -148,7 +172,11 @@ def _wanted(organizations: Organizations, wanted: Sequence[str]) -> list[Organiz
 
 
 async def _report(
-    here: Site, organization: Organization, templates: Sequence[TemplateTerms], clock: Clock
+    here: Site,
+    organization: Organization,
+    templates: Sequence[TemplateTerms],
+    clock: Clock,
+    document: CatalogDocument,
 ) -> Report:
     own = {template.id for template in templates}
     before = await _table(here, own)
@@ -157,6 +185,10 @@ async def _report(
     held = organization.issuer.held
     # What the relay did meanwhile is no difference.
     differences = set(compare(before, issued, held)) & set(compare(after, issued, held))
+    named = {difference.badge for difference in differences}
+    now = clock.wall()
+    waiting = set(open_ends(before, document, now)) & set(open_ends(after, document, now))
+    differences |= {difference for difference in waiting if difference.badge not in named}
     return Report(
         organization.id,
         sorted(differences, key=str),
