@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         description="`host:port` of metrics and health; tracker `127.0.0.1:8080`, relay `127.0.0.1:8090`; "
         "port 0: any; host `*`: every address, IPv4 and IPv6.",
     )
+    http_token_file: Path | None = Field(
+        None,
+        description="File of the token that `/health` in full and `/metrics` are asked with "
+        "(`Authorization: Bearer …`); without, `/metrics` is open, `/health` says only whether.",
+    )
     instance_id: str = Field("", description="Name of this worker for static membership; empty: dynamic.")
     stall_seconds: float = Field(
         120, gt=0, description="Lag without a commit for longer than this: not live."
@@ -116,7 +121,12 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "catalog", "kafka_password_file", "kafka_ca_file", "registry_password_file", mode="before"
+        "catalog",
+        "http_token_file",
+        "kafka_password_file",
+        "kafka_ca_file",
+        "registry_password_file",
+        mode="before",
     )
     @classmethod
     def _empty_path_is_none(cls, value: object) -> object:

@@ -1,5 +1,10 @@
-"""The worker's own pages: `/metrics`, `/live`, `/ready`, `/health`."""
+"""The worker's own pages: `/metrics`, `/live`, `/ready`, `/health`.
 
+What a probe needs is for everybody; names of topics and organizations, and what is wrong with them, are for
+who shows the token (decision 0049).
+"""
+
+import hmac
 import logging
 import platform
 import socket
@@ -15,6 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from streams import metrics
 from streams.errors import ConfigurationError
+from streams.settings import read_secret
 
 if TYPE_CHECKING:
     from streams.runtime.app import App
@@ -37,10 +43,15 @@ class Pages:
         host, _, port = address.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
         self._describe = describe
+        self._token: bytes | None = None
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Listen; raise `ConfigurationError` where the address cannot be used."""
+        """Listen; raise `ConfigurationError` where the address cannot be used or the token not be read."""
+        if self._app.settings.http_token_file is not None:
+            self._token = read_secret(self._app.settings.http_token_file).strip().encode()
+            if not self._token:
+                raise ConfigurationError("BADGES_HTTP_TOKEN_FILE: it is empty")
         metrics.BUILD.info({"version": version("badge-streams"), "python": platform.python_version()})
         application = web.Application()
         application.add_routes(
@@ -72,7 +83,13 @@ class Pages:
             return web.SockSite(runner, _on_every_address(self._port))
         return web.TCPSite(runner, self._host, self._port)
 
-    async def _metrics(self, _: web.Request) -> web.Response:
+    def _shows_token(self, request: web.Request) -> bool:
+        shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        return self._token is not None and hmac.compare_digest(shown, b"Bearer " + self._token)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if self._token is not None and not self._shows_token(request):
+            return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
         metrics.READY.set(readiness(self._app)["ok"])
         metrics.LAG.clear()
         for tp, lag in self._app.lag().items():
@@ -86,14 +103,20 @@ class Pages:
             body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
-    async def _live(self, _: web.Request) -> web.Response:
-        return _answer(liveness(self._app, time.monotonic()))
+    async def _live(self, request: web.Request) -> web.Response:
+        return self._answer(request, liveness(self._app, time.monotonic()))
 
-    async def _ready(self, _: web.Request) -> web.Response:
-        return _answer(readiness(self._app))
+    async def _ready(self, request: web.Request) -> web.Response:
+        return self._answer(request, readiness(self._app))
 
-    async def _health(self, _: web.Request) -> web.Response:
+    def _answer(self, request: web.Request, verdict: dict[str, Any]) -> web.Response:
+        shown = verdict if self._shows_token(request) else for_everybody(verdict)
+        return _json(200 if verdict["ok"] else 503, shown)
+
+    async def _health(self, request: web.Request) -> web.Response:
         live, ready = liveness(self._app, time.monotonic()), readiness(self._app)
+        if not self._shows_token(request):
+            return _json(200, {"live": for_everybody(live), "ready": for_everybody(ready)})
         partitions = {
             f"{tp.topic}-{tp.partition}": {"ready": p.ready, "committed": p.committed, "keys": len(p.rows)}
             for tp, p in self._app.owned.items()
@@ -105,6 +128,11 @@ class Pages:
         )
 
 
+def for_everybody(verdict: dict[str, Any]) -> dict[str, Any]:
+    """A verdict without names: what follows the colon of its reason is left out."""
+    return verdict | {"why": verdict["why"].partition(":")[0]}
+
+
 def liveness(app: "App", now: float) -> dict[str, Any]:
     """Progress: false after a fatal error, or where there is lag and nothing was committed for too long."""
     if app.fatal is not None:
@@ -113,7 +141,7 @@ def liveness(app: "App", now: float) -> dict[str, Any]:
     for tp, lag in app.lag().items():
         since = app.owned[tp].lagging_since
         if since is not None and now - since > limit:
-            why = f"{tp.topic}-{tp.partition}: lag {lag} and no commit for {now - since:.0f} s"
+            why = f"lag and no commit for {now - since:.0f} s: {tp.topic}-{tp.partition}, {lag} records"
             return {"ok": False, "why": why}
     return {"ok": True, "why": "commits move, or there is nothing to do"}
 
@@ -137,10 +165,6 @@ def _on_every_address(port: int) -> socket.socket:
     with suppress(OSError, ValueError):
         return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
     return socket.create_server(("", port))
-
-
-def _answer(verdict: dict[str, Any]) -> web.Response:
-    return _json(200 if verdict["ok"] else 503, verdict)
 
 
 def _json(status: int, body: dict[str, Any]) -> web.Response:

@@ -17,7 +17,7 @@ from .chart_files import CHART, CI_VALUES, ROOT, templates, values, values_schem
 
 # Values of their own, outside `settings`, and what the chart itself decides.
 CONNECTIONS = {name for name in Settings.model_fields if name.startswith(("kafka", "registry"))}
-DECIDED_BY_THE_CHART = {"catalog", "http", "issuer_key_dir"}
+DECIDED_BY_THE_CHART = {"catalog", "http", "http_token_file", "issuer_key_dir"}
 # Pods of a Deployment have no lasting names: decision 0001.
 LEFT_OUT = {"instance_id"}
 

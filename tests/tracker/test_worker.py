@@ -31,19 +31,23 @@ def commands(sandbox: Bus, app_prefix: str) -> Commands:
 
 
 def test_the_pages_say_how_the_tracker_is(commands: Commands, tmp_path: Path) -> None:
-    tracker = commands.start("tracker", log=tmp_path / "log")
+    token = tmp_path / "token"
+    token.write_text("a-token\n")
+    tracker = commands.start("tracker", log=tmp_path / "log", BADGES_HTTP_TOKEN_FILE=str(token))
     try:
         address = _address(tracker)
         _eventually(lambda: _get(f"{address}/ready")[0] == 200, "the tracker is ready")
 
         assert _get(f"{address}/live")[0] == 200
-        status, health = _get(f"{address}/health")
+        _, health = _get(f"{address}/health")
+        assert commands.settings["BADGES_APP_ID"] not in health
+        status, health = _get(f"{address}/health", token="a-token")
         assert status == 200
         told = json.loads(health)
         assert "org.openedx.learning.certificate.created.v1" in told["event_types"]
         assert told["catalog"]["templates"] == 8
         assert all(partition["ready"] for partition in told["partitions"].values())
-        _, metrics = _get(f"{address}/metrics")
+        _, metrics = _get(f"{address}/metrics", token="a-token")
         assert 'badges_catalog_templates{state="active"} 8.0' in metrics
         assert re.search(r'badges_build_info{python="3\.\d+\.\d+",version="[^"]+"} 1\.0', metrics)
     finally:
@@ -150,9 +154,10 @@ def _address(tracker: Process) -> str:
     return found
 
 
-def _get(url: str) -> tuple[int, str]:
+def _get(url: str, token: str = "") -> tuple[int, str]:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=5) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
