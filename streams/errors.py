@@ -9,7 +9,7 @@
     └── FatalError              the worker must stop; one clear line, the supervisor restarts it
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 
 class BadgeStreamsError(Exception):
@@ -39,3 +39,15 @@ class UnreadableError(BadgeStreamsError):
 
 class FatalError(BadgeStreamsError):
     """The worker cannot go on without breaking a promise."""
+
+
+class WaitNeeded(Exception):  # noqa: N818 - not an error: it asks for something
+    """A record cannot be judged before something has come: await `until()`, then take it again.
+
+    `what` says to an operator what is waited for.
+    """
+
+    def __init__(self, what: str, until: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(what)
+        self.what = what
+        self.until = until

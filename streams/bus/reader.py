@@ -16,7 +16,7 @@ A record that can never be read raises `UnreadableError` with one of these reaso
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
@@ -24,14 +24,13 @@ from typing import Any
 from uuid import UUID
 
 import fastavro
-from aiokafka.structs import ConsumerRecord
 from fastavro.read import SchemaResolutionError
 
 from streams import metrics
 from streams.badges import Activity, Source, User, parse_time
 from streams.bus import schemas
 from streams.bus.registry import Registry
-from streams.errors import UnreadableError
+from streams.errors import UnreadableError, WaitNeeded
 from streams.headers import Headers
 
 FRAME_BYTES = 5
@@ -44,14 +43,6 @@ end. The largest of Open edX has 52 parts."""
 LOGICAL = frozenset({"logicalType"})
 KNOWN = schemas.event_types
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-
-class SchemaNeeded(Exception):  # noqa: N818 - not an error: it asks for something
-    """The writer's schema is not known yet: `await Reader.fetch(schema_id)`, then read again."""
-
-    def __init__(self, schema_id: int) -> None:
-        super().__init__(schema_id)
-        self.schema_id = schema_id
 
 
 class Glimpse:
@@ -83,6 +74,8 @@ class Reader:
         self._texts: dict[int, str] = {}
         self._unreadable: dict[int, UnreadableError] = {}
         self._decoders: dict[tuple[int, str], _Decoder] = {}
+        # A schema that is refused took longer to parse than a thousand records take to read.
+        self._refused: dict[tuple[int, str], tuple[str, str]] = {}
         self._empty = metrics.RECORDS_DROPPED.labels(agent, "no_value")
         self._unknown = metrics.RECORDS_DROPPED.labels(agent, "unknown_type")
         self._unwanted = metrics.RECORDS_DROPPED.labels(agent, "no_rule_for_type")
@@ -93,7 +86,7 @@ class Reader:
         """The activity; None for a record that is no event or whose type is not wanted.
 
         `timestamp_ms` is the record's own, for an event without a readable time. Raises `UnreadableError`, or
-        `SchemaNeeded` if the writer's schema has to be fetched first.
+        `WaitNeeded` if the writer's schema has to be fetched first.
         """
         opened = self._open(value, headers)
         if opened is None:
@@ -127,22 +120,7 @@ class Reader:
         decoder = self._decoder(int.from_bytes(value[1:FRAME_BYTES], "big"), event_type)
         return event_type, id.decode(), time, value, decoder
 
-    async def each(
-        self,
-        records: Iterable[ConsumerRecord],
-        step: Callable[[ConsumerRecord], None],
-        wait: Callable[[Coroutine[Any, Any, None]], Awaitable[None]],
-    ) -> None:
-        """Take one step for each record; `wait` waits for a writer's schema if a step needs one first."""
-        for record in records:
-            while True:
-                try:
-                    step(record)
-                    break
-                except SchemaNeeded as needed:
-                    await wait(self.fetch(needed.schema_id))
-
-    async def fetch(self, schema_id: int) -> None:
+    async def _fetch(self, schema_id: int) -> None:
         """Get a writer's schema. Waits while the registry is away; reading again raises what it refused."""
         try:
             self._texts[schema_id] = await self._registry.schema_by_id(schema_id)
@@ -151,17 +129,26 @@ class Reader:
             self._unreadable[schema_id] = error
 
     def _decoder(self, schema_id: int, event_type: str) -> "_Decoder":
-        decoder = self._decoders.get((schema_id, event_type))
-        if decoder is not None:
-            return decoder
-        error = self._unreadable.pop(schema_id, None)
-        if error is not None:
-            raise error
+        key = (schema_id, event_type)
+        decoder = self._decoders.get(key)
+        if decoder is None:
+            decoder = self._decoders[key] = self._new_decoder(schema_id, event_type)
+        return decoder
+
+    def _new_decoder(self, schema_id: int, event_type: str) -> "_Decoder":
+        if (refused := self._refused.get((schema_id, event_type))) is not None:
+            raise UnreadableError(*refused)
+        if (unknown := self._unreadable.pop(schema_id, None)) is not None:
+            raise unknown
         text = self._texts.get(schema_id)
         if text is None:
-            raise SchemaNeeded(schema_id)
-        decoder = self._decoders[(schema_id, event_type)] = _Decoder(text, event_type)
-        return decoder
+            self._registry.raise_if_unknown(schema_id)
+            raise WaitNeeded("the schema registry", partial(self._fetch, schema_id))
+        try:
+            return _Decoder(text, event_type)
+        except UnreadableError as error:
+            self._refused[(schema_id, event_type)] = (error.reason, error.detail)
+            raise
 
 
 class _Decoder:

@@ -86,16 +86,20 @@ class Registry:
         """
         if (text := self._texts.get(schema_id)) is not None:
             return text
-        if schema_id > LARGEST_ID:
-            raise UnreadableError("unknown_schema", f"id {schema_id} is no registry's")
-        if time.monotonic() - self._unknown.get(schema_id, -UNKNOWN_SECONDS) < UNKNOWN_SECONDS:
-            raise UnreadableError("unknown_schema", f"id {schema_id}")
+        self.raise_if_unknown(schema_id)
         task = self._asking.get(schema_id)
         if task is None:
             task = self._asking[schema_id] = asyncio.ensure_future(self._fetch(schema_id))
             task.add_done_callback(lambda _: self._asking.pop(schema_id, None))
         # Shielded: a caller that gives up must not cancel the request of others for the same id.
         return await asyncio.shield(task)
+
+    def raise_if_unknown(self, schema_id: int) -> None:
+        """Raise `UnreadableError` where the registry said a moment ago that it has no such id, or cannot."""
+        if schema_id > LARGEST_ID:
+            raise UnreadableError("unknown_schema", f"id {schema_id} is no registry's")
+        if time.monotonic() - self._unknown.get(schema_id, -UNKNOWN_SECONDS) < UNKNOWN_SECONDS:
+            raise UnreadableError("unknown_schema", f"id {schema_id}: the registry has none")
 
     async def register(self, subject: str, text: str) -> int:
         """The id of `text` under `subject`; registers it if it is new.

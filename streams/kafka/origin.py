@@ -64,6 +64,14 @@ def forwarded(record: Forwarded) -> Original:
     raise _unreadable()
 
 
+def original_of(record: ConsumerRecord) -> Original:
+    """The original of a forwarded record; the record itself where it does not say where that was."""
+    try:
+        return forwarded(record)
+    except UnreadableError:
+        return on_the_bus(record)
+
+
 def origin_headers(record: ConsumerRecord, epoch: int) -> list[tuple[str, bytes]]:
     """What to append to the headers of `record` to forward it."""
     origin = f"{epoch}:{record.partition}:{record.offset}:{record.timestamp}:{record.topic}".encode()

@@ -194,8 +194,8 @@ async def _whole(here: Site, letter: Letter) -> ConsumerRecord | None:
     if letter.record.value is not None:
         return letter.record
     place = left_at(letter.record.headers)
-    if place is None:
-        return None
+    if place is None or letter.reason == "bad_batch":
+        return None  # of a batch the letter stands for all records (decision 0033)
     sources = {source.name for source in here.topics.sources}
     if place.topic in sources and place.epoch != here.settings.source_epoch:
         return None  # another record is there by now

@@ -9,9 +9,9 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.badges import Activity
 from streams.bus import schemas
-from streams.bus.reader import Reader, SchemaNeeded
+from streams.bus.reader import Reader
 from streams.bus.registry import Registry
-from streams.errors import UnreadableError
+from streams.errors import UnreadableError, WaitNeeded
 from streams.kafka.origin import on_the_bus
 from streams.operate.site import Site, site
 from streams.settings import Settings
@@ -66,8 +66,8 @@ async def _line(
     while True:
         try:
             activity = bus.read(record.value, record.headers, source, record.timestamp)
-        except SchemaNeeded as needed:
-            await bus.fetch(needed.schema_id)
+        except WaitNeeded as needed:
+            await needed.until()
         except UnreadableError as error:
             report(f"{record.topic}-{record.partition} offset {record.offset}: {error}")
             return None

@@ -35,7 +35,7 @@ def build(settings: Settings) -> App:
         async for batch in batches:
             async with app.unit(batch) as unit:
                 receiving = Receiving(relay, unit)
-                await relay.reader.each(batch, receiving.step, unit.wait)
+                batch.work_off(receiving)
                 unit.after_commit.append(receiving.count)
 
     @app.agent(app.batches(names.decisions.name), name="relay")
@@ -43,7 +43,7 @@ def build(settings: Settings) -> App:
         async for batch in batches:
             async with app.unit(batch) as unit:
                 desiring = Desiring(relay, unit, batch)
-                await relay.reader.each(batch, desiring.step, unit.wait)
+                batch.work_off(desiring)
                 unit.after_commit.append(desiring.follow)
 
     return app

@@ -8,7 +8,7 @@ from aiokafka.structs import ConsumerRecord
 from streams.errors import UnreadableError
 from streams.kafka.dead_letters import set_aside
 from streams.kafka.orders import FORGET, order_of
-from streams.kafka.origin import forwarded, on_the_bus
+from streams.kafka.origin import forwarded, original_of
 from streams.relay.issuance import (
     Word,
     desire,
@@ -38,7 +38,7 @@ class Desiring:
         if order_of(record.value, record.headers) == FORGET and record.key is not None:
             self._forget(record.key, datetime.fromtimestamp(record.timestamp / 1000, UTC))
             return
-        names, original = self._relay.names, None
+        names = self._relay.names
         try:
             original = forwarded(record)
             word = self._relay.read(record, original.source, original.timestamp)
@@ -51,8 +51,11 @@ class Desiring:
                 # Redriven under another key: it belongs where the badge's issuance is.
                 self._unit.send(names.decisions.name, key=badge, value=record.value, headers=record.headers)
         except UnreadableError as error:
-            letters = names.relay_dead_letters.name
-            set_aside(self._unit, letters, AGENT, original or on_the_bus(record), error)
+            self.set_aside(record, error)
+
+    def set_aside(self, record: ConsumerRecord, error: UnreadableError) -> None:
+        """Send the original of a badge event to the dead letters."""
+        set_aside(self._unit, self._relay.names.relay_dead_letters.name, AGENT, original_of(record), error)
 
     def follow(self) -> None:
         """Have the reconciler look at what has changed, once it is committed."""

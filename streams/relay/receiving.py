@@ -44,7 +44,12 @@ class Receiving:
             key = word.badge.encode()
             self._unit.send(names.decisions.name, key=key, value=record.value, headers=headers)
         except UnreadableError as error:
-            set_aside(self._unit, names.relay_dead_letters.name, "receive", original, error)
+            self.set_aside(record, error)
+
+    def set_aside(self, record: ConsumerRecord, error: UnreadableError) -> None:
+        """Send one badge event to the dead letters."""
+        letters = self._relay.names.relay_dead_letters.name
+        set_aside(self._unit, letters, "receive", origin.on_the_bus(record, self._epoch), error)
 
     def count(self) -> None:
         """Count what the unit did, once it is committed."""

@@ -100,7 +100,7 @@ class Relay:
         }
 
     def read(self, record: ConsumerRecord, source: Source, timestamp: int) -> Word | None:
-        """The word in a record; None if it is no badge event. Raises `UnreadableError` or `SchemaNeeded`."""
+        """The word in a record; None if it is no badge event. Raises `UnreadableError` or `WaitNeeded`."""
         activity = self.reader.read(record.value, record.headers, source, timestamp)
         return None if activity is None else word_of(activity, record)
 

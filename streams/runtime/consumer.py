@@ -124,7 +124,8 @@ class Consumer(FaustConsumer):
         for partition in sorted(owned.values(), key=lambda p: (p.fetched is None, p.turn)):
             tp = partition.tp
             there = partition.fetched is not None or tp in ready
-            if there and partition.state == "idle" and waiting[tp.topic] < WAITING_BATCHES:
+            idle = partition.state == "idle" and not partition.waits_for
+            if there and idle and waiting[tp.topic] < WAITING_BATCHES:
                 waiting[tp.topic] += 1
                 turns.append(partition)
         return turns

@@ -9,6 +9,7 @@ from typing import Literal
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams import metrics
+from streams.errors import WaitNeeded
 from streams.kafka.changelog import read_table
 from streams.kafka.client import start
 from streams.runtime import recovery, transaction
@@ -75,7 +76,7 @@ class Partition:
         self.rows: dict[bytes, bytes] = {}
         self.term = 0
         self.lock = asyncio.Lock()
-        self.revoked = asyncio.Event()
+        self.waits_for = ""
         self.fetched: Fetched | None = None
         self.turn = 0
         self.committed: int | None = None
@@ -87,7 +88,7 @@ class Partition:
         self._read: recovery.Read = {}
         self._producer: Producer | None = None
         self._commit: asyncio.Task[None] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         labels = (tp.topic, str(tp.partition))
         self._commits = metrics.COMMITS.labels(*labels)
         self._last_commit = metrics.LAST_COMMIT.labels(*labels)
@@ -117,8 +118,11 @@ class Partition:
         self.host.wake()
 
     def seen_lagging(self, lagging: bool, now: float) -> None:
-        """Remember since when there has been lag without a commit (`lagging_since`, monotonic seconds)."""
-        if not lagging:
+        """Remember since when there has been lag without a commit (`lagging_since`, monotonic seconds).
+
+        While the partition waits for others there is none: it could not commit.
+        """
+        if not lagging or self.waits_for:
             self.lagging_since = None
         elif self.lagging_since is None:
             self.lagging_since = now
@@ -139,7 +143,7 @@ class Partition:
         """Deliver nothing more; drop what is delivered and not yet being committed."""
         self._become("vacant" if self.state in ("vacant", "taking") else "suspended")
         self.term += 1
-        self.revoked.set()
+        self.waits_for = ""
         self._drop_fetched()
         for task in self._tasks:
             task.cancel()
@@ -165,7 +169,21 @@ class Partition:
             with self.host.ends_worker():
                 await task()
 
-        self._tasks.append(asyncio.ensure_future(guarded()))
+        running = asyncio.ensure_future(guarded())
+        self._tasks.add(running)
+        running.add_done_callback(self._tasks.discard)
+
+    def wait_for(self, needed: WaitNeeded) -> None:
+        """Deliver nothing until what is needed has come; `waits_for` says what that is."""
+        log.info("%s-%d: waits for %s", self.tp.topic, self.tp.partition, needed.what)
+        self.waits_for = needed.what
+
+        async def waiting() -> None:
+            await needed.until()
+            self.waits_for = ""
+            self.host.wake()
+
+        self.run(waiting)
 
     def commit_soon(self, work: Work) -> None:
         """Commit in the background; the partition's lock, which the caller holds, is free afterwards."""
@@ -192,7 +210,6 @@ class Partition:
         assert self.committed is not None
         self.host.kafka_consumer.seek(self.tp, self.committed)
         self.host.kafka_consumer.resume(self.tp)
-        self.revoked.clear()
         self.lagging_since = None
         self._become("idle")
         log.info("%s-%d: ready at offset %d", self.tp.topic, self.tp.partition, self.committed)

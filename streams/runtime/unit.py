@@ -1,23 +1,21 @@
 """The unit of work: what one batch causes, in one Kafka transaction with its offset (decision 0006)."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from types import TracebackType
-from typing import TypeVar
+from typing import Protocol
 
 from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
-from streams.errors import UnreadableError
+from streams.errors import UnreadableError, WaitNeeded
 from streams.headers import Headers
 from streams.kafka.client import partition_of
-from streams.runtime.fetched import Fetched
+from streams.runtime.fetched import Fetched, Sealed
 from streams.runtime.partition import Partition
 from streams.runtime.work import Outbox, Work
-
-T = TypeVar("T")
 
 UNIT_RECORDS = 4_000
 """Records of a unit, at the most: enough to share a commit's round trips, and worked off in about 0.1 s
@@ -31,8 +29,14 @@ UTF8_BYTES = 4
 """Bytes of a character, at the most."""
 
 
-class AbandonedError(Exception):
-    """The unit's partition went to another worker; whoever owns it now will see the batch again."""
+class Steps(Protocol):
+    """What an agent does with the records of a batch."""
+
+    def step(self, record: ConsumerRecord) -> None:
+        """Take one record; raise `WaitNeeded`, having done nothing, where something has to come first."""
+
+    def set_aside(self, record: ConsumerRecord, error: UnreadableError) -> None:
+        """Send one record to the dead letters."""
 
 
 class Batch:
@@ -63,6 +67,24 @@ class Batch:
             if now() >= end:
                 return
 
+    def work_off(self, steps: Steps) -> None:
+        """Take one step for each record.
+
+        Where a record needs something first, it and what follows it come again once that has come; other
+        partitions go on meanwhile.
+        """
+        for record in self:
+            try:
+                if isinstance(record.value, Sealed):
+                    steps.set_aside(replace(record, value=None), record.value.error)
+                else:
+                    steps.step(record)
+            except WaitNeeded as needed:
+                self.taken -= 1
+                self._fetched.put_back(record)
+                self.partition.wait_for(needed)
+                return
+
     @property
     def topic(self) -> str:
         """The topic that the records come from."""
@@ -81,8 +103,8 @@ class Unit:
     it is committed with the offset, so that a source topic that was deleted and created again is known by
     its end.
 
-    Nothing is sent before the body has ended, so a body may wait (for a schema, say) without holding a
-    transaction open. An exception of the body ends the worker and nothing is acknowledged.
+    Nothing is sent before the body has ended. An exception of the body ends the worker and nothing is
+    acknowledged.
     """
 
     __slots__ = ("_batch", "_host", "_outbox", "_partition", "_term", "after_commit", "read", "table")
@@ -118,14 +140,13 @@ class Unit:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    ) -> None:
         if self._batch is not None:
             metrics.RECORDS_READ.labels(self._batch.topic).inc(self._batch.taken)
         if kind is None and not self.abandoned:
             self._partition.commit_soon(self._work())
-            return False
-        self._partition.lock.release()
-        return kind is AbandonedError and self._batch is not None
+        else:
+            self._partition.lock.release()
 
     def get(self, key: bytes) -> bytes | None:
         """The table's value for `key`, with what this unit has written."""
@@ -165,19 +186,6 @@ class Unit:
             size += sum(len(k.encode()) - len(k) for k, _ in headers)
             if size > limit:
                 raise UnreadableError("too_large", f"{size} bytes for {topic}")
-
-    async def wait(self, awaitable: Awaitable[T]) -> T:
-        """Await something slow; raise `AbandonedError` as soon as the partition is revoked."""
-        task = asyncio.ensure_future(awaitable)
-        revoked = asyncio.ensure_future(self._partition.revoked.wait())
-        try:
-            await asyncio.wait((task, revoked), return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise AbandonedError
-            return task.result()
-        finally:
-            task.cancel()
-            revoked.cancel()
 
     def _work(self) -> Work:
         position = self._batch.position if self._batch else None

@@ -40,7 +40,7 @@ def build(settings: Settings) -> App:
         async for batch in batches:
             async with app.unit(batch) as unit:
                 rekeying = Rekeying(tracker, unit)
-                await tracker.reader.each(batch, rekeying.step, unit.wait)
+                batch.work_off(rekeying)
                 unit.after_commit.append(rekeying.count)
 
     @app.agent(app.batches(names.activities.name), name="track")
@@ -48,7 +48,7 @@ def build(settings: Settings) -> App:
         async for batch in batches:
             async with app.unit(batch) as unit:
                 tracking = Tracking(tracker, unit)
-                await tracker.reader.each(batch, tracking.step, unit.wait)
+                batch.work_off(tracking)
                 tracking.store()
                 unit.after_commit.append(tracking.count)
 

@@ -36,9 +36,12 @@ class Rekeying:
             self._unit.send(self._topic, key=key, value=record.value, headers=headers)
             self._forwarded += 1
         except UnreadableError as error:
-            letters = self._tracker.names.dead_letters.name
-            original = origin.on_the_bus(record, self._epoch)
-            set_aside(self._unit, letters, "rekey", original, error)
+            self.set_aside(record, error)
+
+    def set_aside(self, record: ConsumerRecord, error: UnreadableError) -> None:
+        """Send one record of the bus to the dead letters."""
+        letters = self._tracker.names.dead_letters.name
+        set_aside(self._unit, letters, "rekey", origin.on_the_bus(record, self._epoch), error)
 
     def count(self) -> None:
         """Count what the unit did, once it is committed."""

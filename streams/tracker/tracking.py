@@ -14,7 +14,7 @@ from streams.errors import UnreadableError
 from streams.headers import header
 from streams.kafka import orders
 from streams.kafka.dead_letters import set_aside
-from streams.kafka.origin import forwarded, on_the_bus
+from streams.kafka.origin import forwarded, original_of
 from streams.runtime.unit import Unit
 from streams.tracker.tracker import Tracker
 
@@ -44,7 +44,6 @@ class Tracking:
 
     def step(self, record: ConsumerRecord) -> None:
         """Judge one activity or follow an order, or set it aside: then the progress is as it was."""
-        letters, original = self._tracker.names.dead_letters.name, None
         try:
             if record.key is not None and self._followed(record.key, record):
                 return
@@ -55,7 +54,11 @@ class Tracking:
                 self._take(record, activity)
             self._unit.read[source.topic, source.partition] = (source.epoch, source.offset)
         except UnreadableError as error:
-            set_aside(self._unit, letters, "track", original or on_the_bus(record), error)
+            self.set_aside(record, error)
+
+    def set_aside(self, record: ConsumerRecord, error: UnreadableError) -> None:
+        """Send the original of an activity to the dead letters."""
+        set_aside(self._unit, self._tracker.names.dead_letters.name, "track", original_of(record), error)
 
     def store(self) -> None:
         """Write the progress of every learner whom an activity changed."""

@@ -6,8 +6,9 @@ import pytest
 
 from streams.badges import Activity, Source
 from streams.bus import registry, schemas
-from streams.bus.reader import Reader, SchemaNeeded
+from streams.bus.reader import Reader
 from streams.bus.registry import Registry
+from streams.errors import WaitNeeded
 from streams.headers import Headers
 from streams.settings import Settings
 from tests.bus.registry_server import RegistryServer, registry_server
@@ -45,8 +46,8 @@ def read(reader: Reader) -> Read:
         source = Source("topic", 3, 7)
         try:
             return reader.read(value, headers, source, TIMESTAMP_MS)
-        except SchemaNeeded as needed:
-            await reader.fetch(needed.schema_id)
+        except WaitNeeded as needed:
+            await needed.until()
             return reader.read(value, headers, source, TIMESTAMP_MS)
 
     return read

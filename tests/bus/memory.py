@@ -1,15 +1,14 @@
 """The bus's parts without a network: schemas in memory, records as a consumer has them."""
 
 import json
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from aiokafka.structs import ConsumerRecord
 
-from streams.bus.reader import Reader
 from streams.bus.registry import Registry
-from streams.errors import UnreadableError
+from streams.errors import UnreadableError, WaitNeeded
 from streams.headers import Headers
 from streams.settings import Settings
 from tests.bus.messages import Message
@@ -46,12 +45,12 @@ def record_of(message: Message, **changes: Any) -> ConsumerRecord:
     return replace(record(message.value, message.headers, key=message.key), **changes)
 
 
-async def take(
-    reader: Reader, records: Iterable[ConsumerRecord], step: Callable[[ConsumerRecord], None]
-) -> None:
-    """A step for each record, as an agent takes them."""
-
-    async def wait(fetched: Coroutine[Any, Any, None]) -> None:
-        await fetched
-
-    await reader.each(records, step, wait)
+async def take(records: Iterable[ConsumerRecord], step: Callable[[ConsumerRecord], None]) -> None:
+    """A step for each record, as an agent takes them; what one needs first is waited for."""
+    for record in records:
+        while True:
+            try:
+                step(record)
+                break
+            except WaitNeeded as needed:
+                await needed.until()

@@ -55,7 +55,7 @@ async def followed(
     unit = RecordingUnit(TOPICS.decisions, TOPICS.issuances, rows)
     batch = Batch(unit.partition, fetches.fetched(fetches.batch([0])))
     step = Desiring(here, unit, batch)
-    await take(here.reader, records, step.step)
+    await take(records, step.step)
     assert follower.badges == []
     step.follow()
     return unit, follower.badges

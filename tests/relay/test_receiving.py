@@ -22,7 +22,7 @@ SOURCE = Source("bus", 0, 7, SETTINGS.source_epoch)
 async def received(*records: ConsumerRecord, templates: tuple[str, ...] = ()) -> RecordingUnit:
     here = relay(*templates)
     unit = RecordingUnit(TOPICS.badges, TOPICS.issuances)
-    await take(here.reader, records, Receiving(here, unit).step)
+    await take(records, Receiving(here, unit).step)
     return unit
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 
 from streams.runtime.fetched import Fetched, Records
@@ -40,6 +41,15 @@ def batch(
     # The base offset, which the checksum does not cover, is the broker's to write.
     built[:8] = base.to_bytes(8, "big")
     return bytes(built)
+
+
+def packed(offsets: Sequence[int], compression: int, records: bytes, *, producer: int = -1) -> bytes:
+    """A batch at `offsets` that says that `records` are its records, compressed."""
+    made = bytearray(batch(offsets, producer=producer)[:61])
+    made[8:12] = (len(made) - 12 + len(records)).to_bytes(4, "big")
+    made[22] |= compression
+    made[17:21] = calc_crc32c(bytes(made[21:]) + records).to_bytes(4, "big")
+    return bytes(made) + records
 
 
 class _Name(str):

@@ -2,16 +2,23 @@
 
 import asyncio
 import gc
+import gzip
 import re
+import tracemalloc
 import weakref
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import cramjam
 import pytest
+from aiokafka.codec import snappy_encode
 from aiokafka.errors import CorruptRecordException
 
 from streams.catalog import load_catalog
-from streams.runtime.fetched import Fetched
+from streams.kafka import inflate
+from streams.runtime.fetched import Fetched, Sealed
 from streams.runtime.unit import UNIT_RECORDS
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import audit, settled
@@ -24,7 +31,7 @@ from tests.runtime import fetches
 from tests.runtime.fetches import batch
 
 EVENTS = 2 * UNIT_RECORDS + 1_000
-GZIP = 1
+GZIP, SNAPPY, LZ4, ZSTD = CODECS = (1, 2, 3, 4)
 PRODUCER = 7
 
 
@@ -80,6 +87,54 @@ def test_a_headers_name_that_is_not_utf_8_does_not_end_the_stream(compression: i
     assert (fetched.position, fetched.done) == (7, True)
 
 
+@pytest.mark.parametrize("compression", CODECS)
+def test_a_compressed_batch_gives_what_aiokafka_makes_of_it(compression: int) -> None:
+    raw = batch(range(3, 90, 2), base=2, compression=compression, name=b"ce_id")
+    assert raw[22] & 7 == compression
+
+    ours = list(fetches.fetched(raw, batch((99,)), begin=4))
+
+    assert ours == [*fetches.records(raw, begin=4), *fetches.records(batch((99,)))]
+
+
+@pytest.mark.parametrize("compression", CODECS)
+def test_a_small_batch_that_unpacks_to_a_huge_one_costs_little_and_is_one_sealed_record(
+    compression: int,
+) -> None:
+    bomb = _bomb(compression, 400_000_000 if compression != SNAPPY else 40_000_000)
+    assert len(bomb) < 2_000_000
+    tracemalloc.start()
+    try:
+        fetched = fetches.fetched(batch((0, 1)), bomb, batch((12,)))
+        values = [record.value for record in fetched]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert [values[0], values[1], values[3]] == [b"0", b"1", b"12"]
+    assert isinstance(values[2], Sealed)
+    assert values[2].error.reason == "bad_batch"
+    assert values[2].error.detail.startswith("offsets 2 to 11: ")
+    assert most < 4 * inflate.MOST_BYTES
+    assert (fetched.position, fetched.done) == (13, True)
+
+
+@pytest.mark.parametrize("compression", CODECS)
+def test_a_batch_that_is_not_packed_as_it_says_is_sealed(compression: int) -> None:
+    fetched = fetches.fetched(fetches.packed(range(2, 12), compression, b"\0nonsense" * 9), batch((12,)))
+
+    sealed, after = fetched
+
+    assert isinstance(sealed.value, Sealed)
+    assert after.value == b"12"
+
+
+def test_a_sealed_batch_of_an_aborted_transaction_gives_nothing() -> None:
+    bomb = fetches.packed(range(2, 12), GZIP, b"nonsense", producer=PRODUCER)
+
+    assert list(fetches.fetched(bomb, aborted=((PRODUCER, 2),))) == []
+
+
 def test_what_is_dropped_gives_nothing_and_is_gone_without_the_collector() -> None:
     records = fetches.records(batch((0, 1)), batch((2,)))
     gone = weakref.ref(records)
@@ -120,6 +175,18 @@ async def test_a_fetch_of_more_records_than_a_unit_takes_is_worked_off_in_severa
     verdict = await audit(commands.parsed, load_catalog(CATALOG.read_bytes()).compiled, placed)
     assert {name: places for name, places in verdict.faults.items() if places} == {}
     assert verdict.activities
+
+
+def _bomb(compression: int, size: int) -> bytes:
+    """A batch at offsets 2 to 11 whose records are said to be `size` zeros."""
+    zeros = bytes(size)
+    pack: dict[int, Callable[[bytes], Any]] = {
+        GZIP: gzip.compress,
+        SNAPPY: snappy_encode,
+        LZ4: cramjam.lz4.compress,
+        ZSTD: cramjam.zstd.compress,
+    }
+    return fetches.packed(range(2, 12), compression, bytes(pack[compression](zeros)))
 
 
 def _counted(metrics: str, name: str, topic: str) -> int:

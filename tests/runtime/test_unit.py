@@ -1,15 +1,19 @@
 """A unit collects what its batch causes; nothing of it is sent before its body has ended."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import orjson
 import pytest
+from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
-from streams.errors import UnreadableError
+from streams.errors import UnreadableError, WaitNeeded
+from streams.kafka import inflate
 from streams.kafka.client import partition_of
 from streams.runtime import unit as units
-from streams.runtime.unit import RECORD_OVERHEAD, AbandonedError, Batch
+from streams.runtime.unit import RECORD_OVERHEAD, Batch
 from streams.runtime.work import BATCH_BYTES, Outbox
 from tests.runtime import fetches
 from tests.runtime.fetches import batch
@@ -68,7 +72,7 @@ async def test_no_transaction_is_open_while_a_unit_works() -> None:
 
     async with world.unit(world.deliver()) as unit:
         unit.send(OUTPUT, key=None, value=b"v")
-        await unit.wait(asyncio.sleep(0))
+        await asyncio.sleep(0)
         assert "begin" not in world.broker.did
     await world.partition.drained()
 
@@ -131,58 +135,105 @@ class TestItsBody:
 
         assert (world.broker.rows, world.at) == ({}, None)
 
-    async def test_it_stops_waiting_as_soon_as_the_partition_is_taken_away(self) -> None:
+
+@dataclass
+class Noting:
+    """Steps that note the offsets they take; the record at `needs` waits until `come`."""
+
+    needs: int | None = None
+    come: asyncio.Event = field(default_factory=asyncio.Event)
+    taken: list[int] = field(default_factory=list)
+    aside: list[tuple[int, str]] = field(default_factory=list)
+
+    def step(self, record: ConsumerRecord) -> None:
+        if record.offset == self.needs and not self.come.is_set():
+            raise WaitNeeded("a schema", self._until)
+        self.taken.append(record.offset)
+
+    def set_aside(self, record: ConsumerRecord, error: UnreadableError) -> None:
+        assert record.value is None
+        self.aside.append((record.offset, error.reason))
+
+    async def _until(self) -> None:
+        await self.come.wait()
+
+
+class TestARecordThatNeedsSomethingFirst:
+    async def test_what_is_before_it_is_committed_and_its_partition_waits(self) -> None:
         world = await World().owner()
-        cancelled = asyncio.Event()
+        steps = Noting(needs=1)
 
-        async def schema() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                cancelled.set()
+        await self._unit(world, world.deliver((0, 1, 2)), steps)
 
-        async def work() -> None:
-            async with world.unit(world.deliver()) as unit:
-                await unit.wait(schema())
+        assert (steps.taken, world.at) == ([0], 1)
+        assert (world.partition.state, world.partition.waits_for) == ("idle", "a schema")
 
-        working = asyncio.ensure_future(work())
-        await asyncio.sleep(0.001)
-        world.partition.suspend()
-        await working
-        await world.partition.drained()
-
-        assert cancelled.is_set()
-        assert world.at is None
-
-    async def test_it_may_wait_again_once_the_partition_is_back(self) -> None:
+    async def test_it_and_what_follows_come_once_that_is_there(self) -> None:
         world = await World().owner()
+        steps = Noting(needs=1)
+        fetched = fetches.fetched(batch((0, 1, 2)))
+        await self._unit(world, world.deliver_rest(fetched), steps)
+        woken = world.worker.woken
+
+        steps.come.set()
+        await _until(lambda: not world.partition.waits_for)
+        await self._unit(world, world.deliver_rest(fetched), steps)
+
+        assert world.worker.woken > woken
+        assert (steps.taken, world.at) == ([0, 1, 2], 3)
+
+    async def test_it_counts_as_read_when_its_step_was_taken(self) -> None:
+        world = await World().owner()
+        delivered = world.deliver((0, 1, 2))
+
+        await self._unit(world, delivered, Noting(needs=1))
+
+        assert (delivered.taken, delivered.position) == (1, 1)
+
+    async def test_a_partition_that_is_taken_away_no_longer_waits(self) -> None:
+        world = await World().owner()
+        await self._unit(world, world.deliver(), Noting(needs=0))
+
         world.partition.suspend()
         await world.partition.keep()
 
-        async with world.unit(None) as unit:
-            assert await unit.wait(asyncio.sleep(0.001, "schema")) == "schema"
+        assert world.partition.waits_for == ""
+        assert world.worker.failures == []
 
-    async def test_what_it_waits_for_is_given_to_it_and_may_raise(self) -> None:
+    async def test_waiting_for_others_is_no_lag_without_a_commit(self) -> None:
         world = await World().owner()
+        await self._unit(world, world.deliver(), Noting(needs=0))
 
-        async def missing() -> None:
-            raise UnreadableError("schema", "there is none")
+        world.partition.seen_lagging(True, 10.0)
 
-        async with world.unit(None) as unit:
-            assert await unit.wait(asyncio.sleep(0, "schema")) == "schema"
-            with pytest.raises(UnreadableError):
-                await unit.wait(missing())
+        assert world.partition.lagging_since is None
 
-    async def test_without_a_batch_it_raises_if_its_partition_was_taken_away(self) -> None:
-        world = await World().owner()
+    async def _unit(self, world: World, delivered: Batch, steps: Noting) -> None:
+        async with world.unit(delivered):
+            delivered.work_off(steps)
+        await world.partition.drained()
 
-        async def suspended() -> None:
-            async with world.unit(None) as unit:
-                world.partition.suspend()
-                await unit.wait(asyncio.Event().wait())
 
-        with pytest.raises(AbandonedError):
-            await suspended()
+async def test_a_batch_that_is_not_unpacked_is_set_aside_as_one_record_and_passed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inflate, "MOST_BYTES", 10)
+    world = await World().owner()
+    steps = Noting()
+    sealed = batch(range(1, 100), compression=1)
+    delivered = world.deliver_rest(fetches.fetched(batch((0,)), sealed, batch((100,))))
+
+    async with world.unit(delivered):
+        delivered.work_off(steps)
+    await world.partition.drained()
+
+    assert (steps.taken, steps.aside, world.at) == ([0, 100], [(99, "bad_batch")], 101)
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(1):
+        while not holds():
+            await asyncio.sleep(0)
 
 
 async def test_what_is_to_be_done_after_the_commit_is_done_then_and_once() -> None:

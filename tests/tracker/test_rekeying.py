@@ -24,7 +24,7 @@ EPOCH = SETTINGS.source_epoch
 async def rekeyed(*records: ConsumerRecord, where: dict[str, object] | None = None) -> RecordingUnit:
     here = await tracker(catalog(where) if where else catalog())
     unit = RecordingUnit(here.names.sources[0], here.names.progress)
-    await take(here.reader, records, Rekeying(here, unit).step)
+    await take(records, Rekeying(here, unit).step)
     assert {sent.topic for sent in unit.sent} <= {here.names.activities.name, here.names.dead_letters.name}
     return unit
 

@@ -46,7 +46,7 @@ async def tracked(
     here = await tracker(catalog(where) if where else catalog())
     unit = RecordingUnit(here.names.activities, here.names.progress, rows)
     track = Tracking(here, unit)
-    await take(here.reader, records, track.step)
+    await take(records, track.step)
     track.store()
     return unit
 
