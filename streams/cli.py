@@ -1,20 +1,41 @@
 """The commands. Each imports what it needs when it is called and calls one function elsewhere."""
 
 import asyncio
-from collections.abc import Iterable
+import functools
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
 
-from streams.errors import ConfigurationError, FatalError
+from streams.errors import BadgeStreamsError, ConfigurationError
 
-WIDE = 1_000
-"""Characters: enough for each letter to be one line of the table where no screen limits it."""
+if TYPE_CHECKING:
+    from streams.settings import Settings
 
+WAIT_SECONDS = 4.0
+"""With the time that a process takes to start, a person waits about five seconds for the cause."""
+SAID = 20
+"""Lines about what cannot be read, before the rest is only counted."""
+
+P = ParamSpec("P")
+
+
+class Faults(logging.Handler):
+    """Prints what is said of catalogs that are refused."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it."""
+        _say([record.getMessage()])
+
+
+FAULTS, NOTHING = Faults(logging.ERROR), logging.NullHandler()
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
 FileOrStdin = click.File("rb", lazy=False)
+as_json = click.option("--json", "json", is_flag=True, help="A JSON object a line.")
 
 
 class Time(click.ParamType):
@@ -33,18 +54,48 @@ class Time(click.ParamType):
 
 
 class Commands(click.Group):
-    """Ends what went wrong on purpose as clear lines: exit code 2 for what the operator set, 1 else."""
+    """Ends what went wrong on purpose as clear lines, with the exit codes of `docs/operate.md`."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except ConfigurationError as error:
+        except BadgeStreamsError as error:
             _say(str(error).splitlines())
-            ctx.exit(2)
-        except FatalError as error:
-            _say(str(error).splitlines())
+            ctx.exit(2 if isinstance(error, ConfigurationError) else 1)
+        except Exception as error:
+            if not _is_kafkas(error):
+                raise
+            _say([f"Kafka: {' '.join(str(error).split()) or type(error).__name__}"])
             ctx.exit(1)
+
+
+def _is_kafkas(error: Exception) -> bool:
+    from aiokafka.errors import KafkaError  # dear, and only needed now
+
+    return isinstance(error, KafkaError)
+
+
+def at_site(command: Callable[Concatenate["Settings", P], None]) -> Callable[..., None]:
+    """Give a command its site's settings, with a patience of its own; what libraries log is not printed."""
+
+    @click.option(
+        "--wait",
+        type=click.FloatRange(min=0, min_open=True),
+        default=WAIT_SECONDS,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to try while Kafka or the registry is away.",
+    )
+    @functools.wraps(command)
+    def called(wait: float, *args: P.args, **options: P.kwargs) -> None:
+        from streams.settings import load_settings
+
+        logging.getLogger().addHandler(NOTHING)
+        logging.getLogger("streams.catalog").addHandler(FAULTS)
+        command(load_settings().model_copy(update={"start_seconds": wait}), *args, **options)
+
+    return called
 
 
 @click.group(cls=Commands)
@@ -56,7 +107,7 @@ def main() -> None:
 @main.command()
 @click.argument("catalog", type=FileOrStdin)
 def check(catalog: IO[bytes]) -> None:
-    """Validate a catalog file, - for stdin; print every fault with its place."""
+    """Validate a catalog file, - for stdin; print every fault with its place. Exit 1 if there is one."""
     from streams.catalog import load_catalog
     from streams.errors import CatalogError
 
@@ -73,7 +124,10 @@ def check(catalog: IO[bytes]) -> None:
 @click.option("--catalog", type=File, required=True, help="The catalog to judge by.")
 @click.option("--activities", type=FileOrStdin, required=True, help="JSON lines; - for stdin.")
 def simulate(catalog: Path, activities: IO[bytes]) -> None:
-    """Judge activities in JSON lines by a catalog; print the decisions as JSON lines."""
+    """Judge activities in JSON lines by a catalog; print the decisions as JSON lines.
+
+    Exit 1 if some could not be read.
+    """
     from streams.operate.simulate import simulate
 
     unreadable: list[int] = []
@@ -91,14 +145,32 @@ def simulate(catalog: Path, activities: IO[bytes]) -> None:
 @main.command()
 @click.option("--create", is_flag=True, help="Make ours that are missing.")
 @click.option("--all", "everything", is_flag=True, help="With --create: the bus's topics too.")
-def topics(create: bool, everything: bool) -> None:
-    """Print the topics of both workers, and make them."""
-    from streams.operate.topics import describe, make
-    from streams.settings import load_settings
+@as_json
+@at_site
+def topics(settings: "Settings", create: bool, everything: bool, json: bool) -> None:
+    """Print the topics of both workers, expected and found; make them.
 
-    settings = load_settings()
-    for line in make(settings, everything=everything) if create else describe(settings):
-        click.echo(line)
+    With --create only what was made, and what is wrong. Exit 1 if a worker would refuse one.
+    """
+    from streams.operate import terminal
+    from streams.operate import topics as ours
+    from streams.operate.site import site
+
+    async def run() -> list[ours.Row]:
+        async with site(settings) as here:
+            made = await ours.create(here, everything=everything) if create else []
+            if create and not json:
+                _print([f"made {name}" for name in made] or ["every topic exists"])
+            return [row for row in await ours.look(here) if row.fault or not create]
+
+    rows = asyncio.run(run())
+    if json:
+        _print(terminal.as_json(row.as_json()) for row in rows)
+    elif rows:
+        cells = [(row.topic, row.expected, row.found, row.verdict) for row in rows]
+        _print(terminal.table(("topic", "expected", "found", "verdict"), cells))
+    if any(row.fault for row in rows):
+        raise SystemExit(1)
 
 
 @main.command()
@@ -121,19 +193,23 @@ def relay() -> None:
 
 @main.command()
 @click.option("--organization", "organizations", multiple=True, help="Its id; several times, or all.")
-def reconcile(organizations: tuple[str, ...]) -> None:
+@as_json
+@at_site
+def reconcile(settings: "Settings", organizations: tuple[str, ...], json: bool) -> None:
     """Print where the issuers and the relay's table differ; exit 1 if they do.
 
     A line each: what differs, template, learner, badge, the issuer's id, separated by tabs.
     """
+    from dataclasses import asdict
+
     from streams.operate.reconcile import reports
-    from streams.settings import load_settings
+    from streams.operate.terminal import as_json
 
     async def run() -> bool:
         differ = False
-        async for report in reports(load_settings(), organizations):
+        async for report in reports(settings, organizations):
             for difference in report.differences:
-                click.echo(difference)
+                click.echo(as_json(asdict(difference)) if json else difference)
             differ = differ or bool(report.differences)
             click.echo(report, err=True)
         return differ
@@ -145,27 +221,26 @@ def reconcile(organizations: tuple[str, ...]) -> None:
 @main.command()
 @click.option("--learner", type=int, required=True, help="The LMS user id.")
 @click.option("--template", help="Only this badge template.")
-def explain(learner: int, template: str | None) -> None:
+@at_site
+def explain(settings: "Settings", learner: int, template: str | None) -> None:
     """Print a learner's progress and the reasons of each decision, from the changelog."""
     from streams.operate.explain import explain
-    from streams.settings import load_settings
 
-    for line in asyncio.run(explain(load_settings(), learner, template)):
-        click.echo(line)
+    _print(asyncio.run(explain(settings, learner, template)))
 
 
 @main.command()
 @click.option("--learner", type=click.IntRange(min=0), required=True, help="The LMS user id.")
 @click.option("--within", default=120.0, show_default=True, help="Seconds to wait for each worker.")
-def forget(learner: int, within: float) -> None:
+@at_site
+def forget(settings: "Settings", learner: int, within: float) -> None:
     """Delete a learner's progress and badges, here and at the issuers; exit 1 if some are still there.
 
     Retire the learner at the LMS first: what it says of them later is judged as of anybody.
     """
     from streams.operate.forget import forget
-    from streams.settings import load_settings
 
-    if not asyncio.run(forget(load_settings(), learner, within, click.echo)):
+    if not asyncio.run(forget(settings, learner, within, click.echo)):
         raise SystemExit(1)
 
 
@@ -173,34 +248,62 @@ def forget(learner: int, within: float) -> None:
 @click.option("--learner", type=click.IntRange(min=0), required=True, help="The LMS user id.")
 @click.option("--template", help="Only the badge of this template.")
 @click.option("--within", default=120.0, show_default=True, help="Seconds to wait for the tracker.")
-def reissue(learner: int, template: str | None, within: float) -> None:
+@at_site
+def reissue(settings: "Settings", learner: int, template: str | None, within: float) -> None:
     """Have a learner's awards and revocations said again, with what is known of the learner now.
 
     What the issuer refused is tried again; what it seems to hold, or not, is looked at again.
     """
     from streams.operate.reissue import reissue
-    from streams.settings import load_settings
 
-    for line in asyncio.run(reissue(load_settings(), learner, template, within)):
-        click.echo(line)
+    _print(asyncio.run(reissue(settings, learner, template, within)))
 
 
 @main.command()
 @click.option("--topic", "names", multiple=True, help="In place of the source topics; may be repeated.")
+@click.option("--type", "types", multiple=True, help="Only events of that type; may be repeated.")
+@click.option("--learner", type=int, help="Only of that LMS user id.")
 @click.option("--since", type=Time(), help="Only records of that time and later (ISO 8601).")
 @click.option("--until", type=Time(), help="Only records before that time.")
-def record(names: tuple[str, ...], since: datetime | None, until: datetime | None) -> None:
-    """Print what is on the bus, decoded, in the JSON lines that simulate reads."""
-    from streams.operate.record import record
-    from streams.settings import load_settings
+@at_site
+def record(
+    settings: "Settings",
+    names: tuple[str, ...],
+    types: tuple[str, ...],
+    learner: int | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> None:
+    """Print what is on the bus, decoded, in the JSON lines that simulate reads.
+
+    In the order of the records' times. Exit 1 if some could not be read.
+    """
+    from streams.errors import UnreadableError
+    from streams.operate.record import Wanted, record
+    from streams.operate.terminal import meter
+
+    unreadable: Counter[str] = Counter()
+    count = 0
+
+    def report(found: Any, error: UnreadableError) -> None:
+        unreadable[error.reason] += 1
+        if unreadable.total() <= SAID:
+            _say([f"{found.topic}-{found.partition} offset {found.offset}: {error}"])
 
     async def run() -> None:
-        async for line in record(
-            load_settings(), names, since, until, lambda said: click.echo(said, err=True)
-        ):
-            click.echo(line)
+        nonlocal count
+        with meter("reading", beside_output=True) as bar:
+            async for line in record(
+                settings, Wanted(names, since, until, frozenset(types), learner), report, bar
+            ):
+                click.echo(line)
+                count += 1
 
     asyncio.run(run())
+    said = f"; {unreadable.total()} could not be read: {_counted(unreadable)}" if unreadable else ""
+    _say([f"{count} activities{said}"])
+    if unreadable:
+        raise SystemExit(1)
 
 
 @main.group()
@@ -210,35 +313,38 @@ def catalog() -> None:
 
 @catalog.command("publish")
 @click.argument("file", type=FileOrStdin)
-def publish_catalog(file: IO[bytes]) -> None:
+@at_site
+def publish_catalog(settings: "Settings", file: IO[bytes]) -> None:
     """Put a catalog in force, - for stdin; workers take it within seconds."""
     from streams.operate.catalog import publish
-    from streams.settings import load_settings
 
-    for line in asyncio.run(publish(load_settings(), file.read(), datetime.now(UTC))):
-        click.echo(line)
+    _print(asyncio.run(publish(settings, file.read(), datetime.now(UTC))))
 
 
 @catalog.command("show")
 @click.argument("revision", required=False)
-def show_catalog(revision: str | None) -> None:
+@at_site
+def show_catalog(settings: "Settings", revision: str | None) -> None:
     """Print the catalog in force, or a REVISION of `catalog history`; its name on standard error."""
     from streams.operate.catalog import show
-    from streams.settings import load_settings
 
-    name, text = asyncio.run(show(load_settings(), revision))
+    name, text = asyncio.run(show(settings, revision))
     click.echo(name, err=True)
     click.echo(text.rstrip())
 
 
 @catalog.command("history")
-def catalog_history() -> None:
+@as_json
+@at_site
+def catalog_history(settings: "Settings", json: bool) -> None:
     """Print every revision that was published."""
     from streams.operate.catalog import history
-    from streams.settings import load_settings
+    from streams.operate.terminal import as_json
 
-    for line in asyncio.run(history(load_settings())):
-        click.echo(line)
+    published = asyncio.run(history(settings))
+    if not published:
+        _say(["nothing was published: the file is in force"])
+    _print(as_json(revision.as_json()) if json else str(revision) for revision in published)
 
 
 @main.group("dead-letters")
@@ -246,74 +352,100 @@ def dead_letters() -> None:
     """What was set aside, and sending it again."""
 
 
+def filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which letters are meant, as `Filter` has them, and how many."""
+    options = (
+        click.option("--reason", default="", help="Only letters of that reason."),
+        click.option("--agent", default="", help="Only letters of that agent."),
+        click.option("--learner", type=int, help="Only of that LMS user id, of those that can be read."),
+        click.option("--since", type=Time(), help="Only letters of that time and later (ISO 8601)."),
+        click.option("--until", type=Time(), help="Only letters before that time."),
+        click.option("--limit", type=click.IntRange(min=1), help="At most so many, the oldest."),
+    )
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
 @dead_letters.command("list")
-@click.option("--reason", default="", help="Only letters of that reason.")
-@click.option("--agent", default="", help="Only letters of that agent.")
-@click.option("--since", type=Time(), help="Only letters of that time and later (ISO 8601).")
+@filtered
 @click.option("--redriven", is_flag=True, help="Also those that were sent again.")
-def list_letters(reason: str, agent: str, since: datetime | None, redriven: bool) -> None:
-    """Print the letters of both workers as a table."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Column, Table
+@as_json
+@at_site
+def list_letters(
+    settings: "Settings", /, limit: int | None, redriven: bool, json: bool, **which: Any
+) -> None:
+    """Print the letters of both workers, oldest first; on standard error how many of each reason."""
+    from streams.operate.dead_letters import HEAD, WIDTHS, Filter, listed
+    from streams.operate.terminal import aligned, as_json, meter
 
-    from streams.operate.dead_letters import Filter, letters
-    from streams.settings import load_settings
+    reasons: Counter[str] = Counter()
 
-    wanted = Filter(reason=reason, agent=agent, since=since, redriven=redriven)
-    # On a narrow screen the others give way: the id is what the other commands take.
-    table = Table(Column("id", no_wrap=True), "at", "agent", "reason", "type", "event", "detail")
-    for letter in asyncio.run(letters(load_settings(), wanted)):
-        at = letter.at.isoformat(timespec="seconds")
-        texts = (letter.reason, letter.header("ce_type"), letter.header("ce_id"), letter.detail)
-        table.add_row(letter.id, at, letter.agent, *map(escape, texts))
-    console = Console()
-    if not console.is_terminal:
-        console.width = WIDE
-    console.print(table)
+    async def run() -> None:
+        with meter("reading", beside_output=True) as bar:
+            async for letter in listed(settings, Filter(**which), redriven=redriven, limit=limit, meter=bar):
+                if not (json or reasons):
+                    click.echo(aligned(HEAD, WIDTHS))
+                reasons[letter.reason] += 1
+                click.echo(as_json(letter.as_json()) if json else aligned(letter.row, WIDTHS))
+
+    asyncio.run(run())
+    _say([f"{reasons.total()} dead letters: {_counted(reasons)}" if reasons else "no dead letters"])
 
 
 @dead_letters.command("show")
 @click.argument("id")
-def show_letter(id: str) -> None:
+@as_json
+@at_site
+def show_letter(settings: "Settings", id: str, json: bool) -> None:
     """Print a letter in full, but for its value's bytes."""
-    from streams.errors import ConfigurationError
-    from streams.operate.dead_letters import Filter, letters, shown
-    from streams.settings import load_settings
+    from streams.operate.dead_letters import letter, shown, shown_as_json
+    from streams.operate.terminal import as_json
 
-    found = asyncio.run(letters(load_settings(), Filter(ids=frozenset({id}), redriven=True)))
-    if not found:
-        raise ConfigurationError(f"there is no dead letter {id}")
-    for letter in found:
-        for line in shown(letter):
-            click.echo(line)
+    found = asyncio.run(letter(settings, id))
+    _print([as_json(shown_as_json(found))] if json else shown(found))
 
 
 @dead_letters.command("redrive")
 @click.argument("ids", nargs=-1)
-@click.option("--reason", default="", help="All letters of that reason.")
+@filtered
 @click.option("--all", "everything", is_flag=True, help="All letters.")
 @click.option("--again", is_flag=True, help="Also those that were sent again before.")
-def redrive_letters(ids: tuple[str, ...], reason: str, everything: bool, again: bool) -> None:
-    """Send letters to be judged once more: those with these ids, of a reason, or all.
+@at_site
+def redrive_letters(
+    settings: "Settings",
+    /,
+    ids: tuple[str, ...],
+    limit: int | None,
+    everything: bool,
+    again: bool,
+    **wanted: Any,
+) -> None:
+    """Send letters to be judged once more: those with these ids, those that the options name, or all.
 
     What was sent again before is passed over. Exit 1 if one could not be sent.
     """
-    from streams.operate.dead_letters import Filter, redrive
-    from streams.settings import load_settings
+    from streams.operate.dead_letters import Filter
+    from streams.operate.redrive import Redriven, Wanted, redrive
+    from streams.operate.terminal import meter
 
-    if not ids and not reason and not everything:
-        raise click.UsageError("give ids, --reason or --all")
-    wanted = Filter(ids=frozenset(ids), reason=reason, redriven=again)
-    redriven = asyncio.run(redrive(load_settings(), wanted))
-    click.echo(f"sent again: {len(redriven.sent)}")
-    for id in redriven.sent:
-        click.echo(id)
+    filter = Filter(**wanted)
+    if not ids and filter == Filter() and not everything:
+        raise click.UsageError("give ids, --all, or which: --reason, --agent, --learner, --since, --until")
+    if ids and filter != Filter():
+        raise click.UsageError("give ids, or which letters, but not both")
+    told = Redriven()
+    try:
+        with meter("reading and sending") as bar:
+            asyncio.run(redrive(settings, Wanted(ids, filter, limit, again), told, bar))
+    except BadgeStreamsError:
+        if told.sent:
+            _print((f"sent again: {len(told.sent)}", *told.sent))
+        raise
+    _print((f"sent again: {len(told.sent)}", *told.sent))
     if ids:
-        _say(f"{id}: was sent again before; --again sends it once more" for id in redriven.sent_before)
-    _say(f"{id}: its record was left at its origin, and is there no longer" for id in redriven.gone)
-    _say(f"{id}: there is no such letter" for id in redriven.unknown)
-    if redriven.gone or redriven.unknown:
+        _say(f"{id}: was sent again before; --again sends it once more" for id in told.sent_before)
+    _say(f"{id}: its record was left at its origin, and is there no longer" for id in told.gone)
+    _say(f"{id}: there is no such letter" for id in told.unknown)
+    if told.gone or told.unknown:
         raise SystemExit(1)
 
 
@@ -326,6 +458,15 @@ def demo(learners: int) -> None:
     from streams.sandbox.demo import run
 
     raise SystemExit(run(Console(), learners=learners))
+
+
+def _counted(reasons: Counter[str]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -75,6 +75,12 @@ class Settings(BaseSettings):
         "(`Authorization: Bearer …`); without, `/metrics` is open, `/health` says only whether.",
     )
     instance_id: str = Field("", description="Name of this worker for static membership; empty: dynamic.")
+    start_seconds: float = Field(
+        60,
+        gt=0,
+        le=3_600,
+        description="How long a worker tries to reach Kafka at its start; a command has `--wait`.",
+    )
     stall_seconds: float = Field(
         120, gt=0, description="Lag without a commit for longer than this: not live."
     )

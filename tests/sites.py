@@ -8,11 +8,13 @@ from uuid import uuid4
 
 import pytest
 
+from streams.operate.dead_letters import Filter, Letter, listed
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import settled
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.publisher import Emission, Placed, Publisher
+from streams.settings import Settings
 from tests.whole.full_site import FullSite, full_site
 
 CATALOG = Path(__file__).parents[1] / "streams" / "sandbox" / "catalog.yaml"
@@ -34,6 +36,11 @@ class Site:
     def emit(self, emissions: Sequence[Emission]) -> None:
         """Put more on the bus."""
         asyncio.run(publisher.emit(self.kafka, emissions, rate=5_000, placed=self.placed.extend))
+
+
+async def letters(settings: Settings, wanted: Filter, *, redriven: bool = False) -> list[Letter]:
+    """The dead letters of both workers, all at once."""
+    return [letter async for letter in listed(settings, wanted, redriven=redriven)]
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,18 @@ import functools
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from streams.badges import Operator
 from streams.catalog import load_catalog
 from streams.cli import main
+from streams.kafka.dead_letters import REASONS
 from streams.kafka.topics import topics
 from streams.relay.waiting import Place
 from streams.runtime.partition import NEXT
@@ -143,11 +147,51 @@ def test_each_reason_of_a_dead_letter_has_its_way_out() -> None:
         for module in (ROOT / "streams").rglob("*.py")
         for reason in re.findall(r'UnreadableError\(\s*"(\w+)"', module.read_text())
     }
-    table = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "operate.md").read_text(), re.MULTILINE)
+    page = (
+        (ROOT / "docs" / "operate.md").read_text().partition("\n## Dead letters\n")[2].partition("\n## ")[0]
+    )
+    table = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
     explained = {reason for row in table for reason in re.findall(r"`(\w+)`", row)}
 
     # A rehearsal's lines are no letters.
-    assert raised - {"line"} == explained
+    assert raised - {"line"} == explained == set(REASONS)
+
+
+def test_every_command_that_finds_something_wrong_has_its_row_of_exit_codes() -> None:
+    page = (ROOT / "docs" / "operate.md").read_text()
+    table = page.partition("| command | is 1 if |")[2].partition("\n\n")[0]
+    says_so = {name for name, command in _leaves(main) if "xit 1 if" in (command.help or "")}
+
+    assert set(re.findall(r"^\| `([\w -]+)` \|", table, re.MULTILINE)) == says_so
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments", "settings"),
+    [
+        (0, ["check", "streams/sandbox/catalog.yaml"], {}),
+        (1, ["check", "-"], {}),
+        (1, ["topics", "--wait", "0.2"], {"BADGES_KAFKA": "127.0.0.1:1"}),
+        (2, ["topics", "--no-such-option"], {}),
+        (2, ["topics"], {"BADGES_PARTITIONS": "none"}),
+        (2, ["topics"], {"BADGES_KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}),
+        (2, ["catalog", "publish", "-"], {}),
+        (2, ["record", "--type", "org.openedx.no.such.event.v1"], {}),
+        (2, ["dead-letters", "redrive"], {}),
+        (2, ["dead-letters", "redrive", "1:2", "--reason", "no_id"], {}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_an_exit_code_means_what_the_table_says(
+    monkeypatch: pytest.MonkeyPatch, code: int, arguments: list[str], settings: dict[str, str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    ran = CliRunner().invoke(main, arguments, input="version: 1\ntemplates: [{}]\n", env=settings)
+
+    assert (ran.exit_code, isinstance(ran.exception, SystemExit | None)) == (code, True), ran.output
+    table = (
+        (ROOT / "docs" / "operate.md").read_text().partition("| exit code | means |")[2].partition("\n\n")[0]
+    )
+    assert f"\n| {code} | " in table
 
 
 def test_the_reference_is_what_the_code_declares(tmp_path: Path) -> None:
@@ -156,6 +200,14 @@ def test_the_reference_is_what_the_code_declares(tmp_path: Path) -> None:
     subprocess.run([sys.executable, ROOT / "docs" / "make_reference.py", made], check=True)
 
     assert made.read_text() == (ROOT / "docs" / "reference.md").read_text()
+
+
+def _leaves(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _leaves(command, f"{path}{name} ")
+        else:
+            yield f"{path}{name}", command
 
 
 @functools.cache

@@ -135,7 +135,7 @@ def set_aside() -> list[tuple[str, bytes]]:
     """The headers of a dead letter."""
     sent: list[tuple[str, bytes]] = []
     outbox = SimpleNamespace(send=lambda *_, headers, **__: sent.extend(headers))
-    error = UnreadableError("bad_body", "EOFError")
+    error = UnreadableError("bad_body", "it ends early")
     dead_letters.set_aside(cast(Any, outbox), "", "rekey", origin.on_the_bus(on_the_bus()), error)
     return sent
 

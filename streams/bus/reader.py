@@ -177,7 +177,8 @@ class _Decoder:
             raise UnreadableError("not_resolvable", _said(error)) from error
         except Exception as error:
             # The Avro library can raise anything on hostile bytes.
-            raise UnreadableError("bad_body", type(error).__name__) from error
+            why = "it ends early" if isinstance(error, EOFError) else type(error).__name__
+            raise UnreadableError("bad_body", why) from error
         return data
 
     def learner(self, data: dict[str, Any]) -> tuple[int, User | None]:

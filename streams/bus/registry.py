@@ -45,7 +45,7 @@ CONFLICTS = 3
 
 
 class _AwayError(Exception):
-    """The registry did not answer, or cannot at the moment; asking again can help."""
+    """The registry did not answer, or cannot at the moment; asking again can help. Says why."""
 
 
 class _NoSuchIdError(Exception):
@@ -56,13 +56,14 @@ class Registry:
     """Schemas by id, which never change and are kept for good.
 
     While the registry is away or refuses the credentials, every caller waits: no record is set aside for a
-    fault that is not its own.
+    fault that is not its own. `trouble` says why it was away when it was asked last.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._url = settings.registry.rstrip("/")
         self._session: aiohttp.ClientSession | None = None
+        self.trouble = ""
         self._texts: dict[int, str] = {}
         self._unknown: dict[int, float] = {}
         self._stayed_unknown: deque[float] = deque(maxlen=HALVINGS)
@@ -173,11 +174,15 @@ class Registry:
         self, method: str, path: str, body: dict[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
         async for attempt in stamina.retry_context(
-            on=_AwayError, attempts=None, timeout=None, wait_initial=WAIT_INITIAL, wait_max=WAIT_MAX
+            on=self._is_away, attempts=None, timeout=None, wait_initial=WAIT_INITIAL, wait_max=WAIT_MAX
         ):
             with attempt:
                 return await self._ask_once(method, path, body)
         raise AssertionError("retries without end")
+
+    def _is_away(self, error: Exception) -> bool:
+        self.trouble = str(error)
+        return isinstance(error, _AwayError)
 
     async def _ask_once(
         self, method: str, path: str, body: dict[str, str] | None
@@ -192,22 +197,22 @@ class Registry:
         except (aiohttp.ClientError, TimeoutError) as error:
             metrics.REGISTRY_ERRORS.labels("away").inc()
             log.warning("the schema registry is away: %s", type(error).__name__)
-            raise _AwayError from error
+            raise _AwayError(str(error) or type(error).__name__) from error
         metrics.REGISTRY_LATENCY.labels(method).observe(time.monotonic() - began)
         if status in (401, 403):
             metrics.REGISTRY_ERRORS.labels("refused").inc()
             log.error("the schema registry refuses the user name or password (%d); waiting for it to", status)
-            raise _AwayError
+            raise _AwayError(f"it refuses the user name or password ({status})")
         if status == 429 or status >= 500:
             metrics.REGISTRY_ERRORS.labels("failed").inc()
             log.warning("the schema registry answers %d", status)
-            raise _AwayError
+            raise _AwayError(f"it answers {status}")
         reply = _json_object(raw)
         if reply is None or not _is_registrys(method, status, reply):
             # An ingress or a login page has answered in the registry's place.
             metrics.REGISTRY_ERRORS.labels("failed").inc()
             log.warning("something else than the schema registry answers: %d", status)
-            raise _AwayError
+            raise _AwayError(f"something else than a schema registry answers: {status}")
         return status, reply
 
 

@@ -38,14 +38,24 @@ async def topics(settings: Settings, needed: Iterable[Topic]) -> Found:
     """Look at the topics that a worker needs; raise `FatalError` where one is missing or made otherwise."""
     wanted = {topic.name: topic for topic in needed}
     async with admin(settings) as client:
-        partitions = await _partitions(client, wanted)
-        found = await configs(client, wanted)
+        partitions, found = await look(client, wanted)
     if said := list(faults(wanted.values(), partitions, found)):
         raise FatalError("; ".join(said))
     for advice in slow(wanted.values(), found):
         log.warning("%s", advice)
     sizes = {name: int(config["max.message.bytes"]) for name, config in found.items()}
     return Found(partitions, sizes)
+
+
+async def look(
+    client: AIOKafkaAdminClient, wanted: Iterable[str]
+) -> tuple[dict[str, int], dict[str, dict[str, str]]]:
+    """Of those of these topics that exist: their partitions, and the configurations that may be read."""
+    # Of all: a question about some makes those that are missing, where the broker may do so.
+    described = await client.describe_topics()
+    existing = {t["topic"]: len(t["partitions"]) for t in described if not t["error_code"]}
+    partitions = {name: existing[name] for name in wanted if name in existing}
+    return partitions, await configs(client, partitions)
 
 
 async def configs(client: AIOKafkaAdminClient, wanted: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -90,11 +100,6 @@ def _faults(topic: Topic, partitions: int | None, config: Mapping[str, str] | No
         policy = config["cleanup.policy"]
         if policy != topic.cleanup:
             yield f"topic {topic.name} has cleanup.policy={policy}, it needs {topic.cleanup}"
-
-
-async def _partitions(client: AIOKafkaAdminClient, wanted: Mapping[str, Topic]) -> dict[str, int]:
-    described = await client.describe_topics(list(wanted))
-    return {t["topic"]: len(t["partitions"]) for t in described if not t["error_code"]}
 
 
 def _five(resource: Any) -> tuple[int, Any, Any, str, list[Any]]:

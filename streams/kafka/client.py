@@ -4,7 +4,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 from zlib import crc32
 
@@ -26,8 +26,8 @@ from streams.settings import Settings, read_secret
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 60.0
-"""As long as a broker takes to restart, with room; after that a supervisor's restart shows the trouble."""
+PROBE_MS = 1_000
+"""For asking each address why it does not do: a broker that is there accepts a connection in milliseconds."""
 TRANSACTION_SECONDS = 30
 """A broker ends the transaction of a worker that died after so long; until then readers wait before it."""
 FETCH_BYTES = 4 * 1024 * 1024
@@ -64,18 +64,28 @@ def connection(settings: Settings) -> dict[str, Any]:
     return options
 
 
-async def start(client: Client, settings: Settings, *, within: float = START_SECONDS) -> None:
-    """Start `client`, trying again while the brokers are away; after `within` seconds: `FatalError`."""
+async def start(client: Client, settings: Settings) -> None:
+    """Start `client`, trying again while the brokers are away.
+
+    Raises `FatalError` with the cause: after `settings.start_seconds`, or at once where waiting cannot help.
+    """
+    trouble = "no answer"
     try:
-        async for attempt in stamina.retry_context(
-            on=_worth_another_try, timeout=within, attempts=None, wait_initial=0.2, wait_max=5.0
-        ):
-            with attempt:
-                await _start_or_be_refused(client, settings)
-    except REFUSALS as error:
-        raise FatalError(f"Kafka at {settings.kafka} refuses the user name or password: {error}") from error
-    except KafkaError as error:
-        raise FatalError(f"Kafka at {settings.kafka} cannot be reached: {error}") from error
+        async with asyncio.timeout(settings.start_seconds):
+            async for attempt in stamina.retry_context(
+                on=(KafkaError, OSError), attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0
+            ):
+                with attempt:
+                    try:
+                        await client.start()
+                    except (KafkaError, OSError) as error:
+                        trouble = await _trouble(settings, error)
+                        log.warning("Kafka cannot be reached yet: %s", trouble)
+                        raise
+    except TimeoutError:
+        raise FatalError(
+            f"Kafka at {settings.kafka} cannot be reached within {settings.start_seconds:g} s: {trouble}"
+        ) from None
 
 
 def partition_of(key: bytes, partitions: int) -> int:
@@ -96,19 +106,20 @@ async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 @asynccontextmanager
 async def reader(
-    settings: Settings, *, fetch_wait_ms: int = FETCH_WAIT_MS
+    settings: Settings, *, fetch_wait_ms: int = FETCH_WAIT_MS, fetch_bytes: int = FETCH_BYTES
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A started consumer that belongs to no group and sees only what was committed.
 
-    A broker answers a client in order: while the consumer fetches, any other request to it waits until the
-    fetch is answered, which takes `fetch_wait_ms` where there is nothing to fetch.
+    It takes `fetch_bytes` of a partition at once, or a larger batch whole. A broker answers a client in
+    order: while the consumer fetches, any other request to it waits until the fetch is answered, which takes
+    `fetch_wait_ms` where there is nothing to fetch.
     """
     consumer = AIOKafkaConsumer(
         **connection(settings),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="none",
-        max_partition_fetch_bytes=FETCH_BYTES,
+        max_partition_fetch_bytes=fetch_bytes,
         fetch_max_wait_ms=fetch_wait_ms,
     )
     try:
@@ -116,6 +127,21 @@ async def reader(
         yield consumer
     finally:
         await consumer.stop()
+
+
+async def reachable(client: AIOKafkaConsumer, settings: Settings) -> None:
+    """Raise `FatalError` where the brokers are elsewhere than `client`, which has started, can reach.
+
+    To start, a consumer needs only the address in the settings; all else goes to those that the brokers name.
+    """
+    try:
+        async with asyncio.timeout(settings.start_seconds):
+            await insides.brokers_answer(client)
+    except (KafkaError, TimeoutError):
+        raise FatalError(
+            f"Kafka at {settings.kafka} answers, but the brokers that it names cannot be reached from here: "
+            f"{', '.join(insides.brokers(client))}"
+        ) from None
 
 
 async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
@@ -137,16 +163,36 @@ async def records(
                 yield record
 
 
-async def _start_or_be_refused(client: Client, settings: Settings) -> None:
-    """Start `client`; where it only says that it cannot connect, find out whether the password is wrong."""
-    try:
-        await client.start()
-    except KafkaConnectionError:
-        options = connection(settings)
-        for host, port, _ in collect_hosts(options.pop("bootstrap_servers")):
-            with suppress(KafkaConnectionError, OSError, TimeoutError):
-                (await create_conn(host, port, **options)).close()
-        raise
+async def _trouble(settings: Settings, error: Exception) -> str:
+    """Why a client could not start, which aiokafka tells its log alone.
+
+    Raises `FatalError` where the password or the certificate is refused.
+    """
+    if isinstance(error, REFUSALS):
+        raise _refused(settings, error) from error
+    if not isinstance(error, KafkaConnectionError):
+        return str(error) or type(error).__name__
+    options = connection(settings) | {"request_timeout_ms": PROBE_MS}
+    said = []
+    for host, port, _ in collect_hosts(options.pop("bootstrap_servers"), randomize=False):
+        try:
+            (await create_conn(host, port, **options)).close()
+        except REFUSALS as refusal:
+            raise _refused(settings, refusal) from refusal
+        except ssl.SSLCertVerificationError as refusal:
+            raise FatalError(
+                f"Kafka at {host}:{port}: its certificate is not trusted ({refusal.verify_message}): "
+                "see BADGES_KAFKA_CA_FILE"
+            ) from refusal
+        except (KafkaError, OSError) as why:
+            said.append(f"{host}:{port}: {why or 'no answer'}")
+        else:
+            said.append(f"{host}:{port} answers, but: {error}")
+    return "; ".join(said)
+
+
+def _refused(settings: Settings, error: Exception) -> FatalError:
+    return FatalError(f"Kafka at {settings.kafka} refuses the user name or password: {error}")
 
 
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
@@ -154,11 +200,3 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=settings.kafka_ca_file)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(f"BADGES_KAFKA_CA_FILE: cannot be read: {error}") from None
-
-
-def _worth_another_try(error: Exception) -> bool:
-    retry = isinstance(error, KafkaError | OSError | asyncio.TimeoutError)
-    retry = retry and not isinstance(error, REFUSALS)
-    if retry:
-        log.warning("Kafka cannot be reached yet: %s", error)
-    return retry

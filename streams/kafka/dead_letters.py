@@ -9,8 +9,8 @@ Headers of a letter, after those of its record:
 `dead-letter-origin`     `epoch:partition:offset:topic` of the original record
 ======================== ========================================================================
 
-A record with the one header `dead-letter-redriven` is no letter but a mark: the letter at `partition:offset`
-of this topic was sent again.
+A record without a value and without `dead-letter-origin`, but with `dead-letter-redriven`, is no letter but a
+mark: the letter at `partition:offset` of this topic was sent again, under the epoch in `dead-letter-epoch`.
 """
 
 import logging
@@ -28,6 +28,29 @@ DETAIL = "dead-letter-detail"
 AGENT = "dead-letter-agent"
 ORIGIN = "dead-letter-origin"
 REDRIVEN = "dead-letter-redriven"
+EPOCH = "dead-letter-epoch"
+OURS = frozenset({REASON, DETAIL, AGENT, ORIGIN})
+"""Of a letter; the others are those of its record."""
+
+REASONS = {
+    "no_type": "no event type, or more than one",
+    "no_id": "no event id, more than one, or no UUID",
+    "no_frame": "the value does not begin as those of the bus do",
+    "bad_body": "not what its schema says",
+    "unknown_schema": "the registry has no schema of that id",
+    "bad_schema": "the writer's schema is no Avro, or not safe to read with",
+    "not_resolvable": "the writer's schema lacks what is needed here",
+    "no_learner": "it names no learner",
+    "judging_failed": "judging it failed",
+    "progress_too_large": "the learner's progress would become too large",
+    "too_large": "larger than our topics take",
+    "bad_badge": "a badge event whose id or generation is none",
+    "origin": "it does not say where it was first",
+    "unknown_template": "a badge event for a template that the catalog lacks",
+    "forgotten": "a badge event while the badge is being deleted",
+    "refused": "the issuer refused the badge",
+}
+"""Each reason in words."""
 
 DETAIL_CHARACTERS = 500
 """Enough for a sentence; what is quoted in it came from outside and may be of any length."""
@@ -69,7 +92,7 @@ def set_aside(outbox: Outbox, topic: str, agent: str, original: Original, error:
 def left_at(letter: Headers) -> Source | None:
     """Where the original of a letter is; None where the letter does not say."""
     try:
-        epoch, partition, offset, topic = (header(letter, ORIGIN) or b"").decode().split(":", 3)
+        epoch, partition, offset, topic = (header(letter[::-1], ORIGIN) or b"").decode().split(":", 3)
         return Source(topic, int(partition), int(offset), int(epoch))
     except ValueError:
         return None

@@ -19,9 +19,7 @@ class GroupConsumer(AIOKafkaConsumer):
     async def start(self) -> None:
         """Connect."""
         await super().start()
-        # aiokafka does not fetch from a broker for 0.1 s while one of its partitions has a batch that nobody
-        # took; with batches waiting for their turn that would hold up all the others.
-        self._fetcher._prefetch_backoff = 0
+        read_ahead(self)
 
     @property
     def generation(self) -> int:
@@ -87,6 +85,25 @@ class GroupConsumer(AIOKafkaConsumer):
         assignment = self._subscription.subscription.assignment
         state = None if assignment is None else assignment.state_value(tp)
         return state if state is not None and state.has_valid_position else None
+
+
+def read_ahead(consumer: AIOKafkaConsumer) -> None:
+    """Let a started consumer fetch one partition while records of others lie untaken.
+
+    aiokafka does not fetch from a broker for 0.1 s while one of its partitions has a batch that nobody took;
+    with batches waiting for their turn that would hold up all the others.
+    """
+    consumer._fetcher._prefetch_backoff = 0
+
+
+async def brokers_answer(consumer: AIOKafkaConsumer) -> None:
+    """Ask one of the brokers that the bootstrap servers name; raise `KafkaError` where none answers."""
+    await consumer._client.fetch_all_metadata()
+
+
+def brokers(consumer: AIOKafkaConsumer) -> list[str]:
+    """The addresses of the brokers, as they name themselves."""
+    return [f"{broker.host}:{broker.port}" for broker in consumer._client.cluster.brokers()]
 
 
 async def partitions(consumer: AIOKafkaConsumer, topic: str) -> Collection[int]:

@@ -1,7 +1,9 @@
 """The catalog at run time: publishing a revision, showing the one in force and those before."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from streams.catalog import CatalogDocument, TemplateDeclaration, in_force, load_catalog
 from streams.catalog.in_force import Revision
@@ -16,12 +18,14 @@ from streams.settings import Settings
 async def publish(settings: Settings, text: bytes, now: datetime) -> list[str]:
     """Put a catalog in force; return what it changes, a line each.
 
-    Raises `CatalogError` with every fault where it is refused.
+    Raises `CatalogError` with every fault where it is refused, `ConfigurationError` where it has no topic: a
+    broker could make one by itself, without what it needs.
     """
     document = load_catalog(text)
     if faults := list(_beyond(document, reach(settings))):
         raise CatalogError(faults)
     async with site(settings) as here:
+        await here.existing(here.topics.catalog.name)
         before = await _in_force(here)
     name = f"{document.revision}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     await in_force.publish(settings, topics(settings).catalog.name, text, name)
@@ -58,11 +62,28 @@ async def show(settings: Settings, published: str | None = None) -> tuple[str, s
     return name, settings.catalog.read_text(encoding="utf-8")
 
 
-async def history(settings: Settings) -> list[str]:
-    """A line for each revision that was published, oldest first."""
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A revision that was published; `templates` is None where it is refused now."""
+
+    at: datetime
+    name: str
+    templates: int | None
+
+    def __str__(self) -> str:
+        holds = "refused" if self.templates is None else f"{self.templates} templates"
+        return f"{self.at.isoformat()} {self.name} {holds}"
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it."""
+        return {"at": self.at.isoformat(), "revision": self.name, "templates": self.templates}
+
+
+async def history(settings: Settings) -> list[Published]:
+    """Each revision that was published, oldest first."""
     async with site(settings) as here:
         revisions = await here.catalogs()
-    return [_line(revision) for revision in revisions] or ["nothing was published: the file is in force"]
+    return [_published(revision) for revision in revisions]
 
 
 async def published(here: Site) -> list[tuple[str, str]]:
@@ -89,11 +110,10 @@ def _changed(old: TemplateDeclaration, new: TemplateDeclaration) -> Iterator[str
             yield key
 
 
-def _line(revision: Revision) -> str:
+def _published(revision: Revision) -> Published:
     at = datetime.fromtimestamp(revision.timestamp_ms / 1000, UTC)
     document = _document(revision)
-    holds = "refused" if document is None else f"{len(document.templates)} templates"
-    return f"{at.isoformat()} {revision.name} {holds}"
+    return Published(at, revision.name, None if document is None else len(document.templates))
 
 
 def _document(revision: Revision) -> CatalogDocument | None:

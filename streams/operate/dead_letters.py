@@ -1,28 +1,26 @@
-"""Dead letters: what was set aside and why; sending it again."""
+"""Dead letters: what was set aside and why, read in bounded memory however many there are."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from array import array
+from bisect import bisect_left
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams.errors import ConfigurationError, FatalError
+from streams.errors import ConfigurationError
 from streams.headers import Headers, header
-from streams.kafka.client import connection, partition_of, start
-from streams.kafka.dead_letters import AGENT, DETAIL, ORIGIN, REASON, REDRIVEN, left_at
-from streams.kafka.origin import origin_headers
-from streams.operate.site import Site, site
+from streams.kafka.dead_letters import AGENT, DETAIL, EPOCH, ORIGIN, OURS, REASON, REASONS, REDRIVEN
+from streams.operate.site import NO_METER, Meter, Site, site
 from streams.settings import Settings
 
-OURS = frozenset({REASON, DETAIL, AGENT, ORIGIN})
-MAX_REQUEST_BYTES = 64 * 1024 * 1024
-"""More than any topic takes: how large a record may be is for the broker to say."""
+RELAYS = "relay:"
+"""How the ids of the relay's letters begin."""
+HEAD = ("id", "at", "agent", "reason", "type", "event", "detail")
+WIDTHS = (14, 25, 9, 18, 53, 36, 0)
+"""Of a list's columns, each as wide as what is in it nearly always; it is printed as it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,78 +45,242 @@ class Letter:
         """The original record's headers."""
         return [(name, value) for name, value in self.record.headers if name not in OURS]
 
+    @property
+    def what(self) -> str:
+        """What was wrong, in words."""
+        words = REASONS.get(self.reason, "")
+        return f"{words}: {self.detail}" if words and self.detail else words or self.detail
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Its row of a list, by `HEAD`."""
+        at = self.at.isoformat(timespec="seconds")
+        type, event = self.header("ce_type"), self.header("ce_id")
+        return self.id, at, self.agent, self.reason, type, event, self.what
+
     def header(self, name: str) -> str:
         """An original header as text; empty where there is none."""
-        return _text(self.headers, name)
+        return printable(header(self.headers, name) or b"")
+
+    def as_json(self) -> dict[str, Any]:
+        """What the list has of it."""
+        return {
+            "id": self.id,
+            "at": self.at.isoformat(),
+            "agent": self.agent,
+            "reason": self.reason,
+            "detail": self.detail,
+            "type": self.header("ce_type"),
+            "event": self.header("ce_id"),
+            "origin": self.place,
+            "redriven": self.redriven,
+        }
+
+
+class Learners(Protocol):
+    """Knows about whom a record is."""
+
+    async def learner(self, record: ConsumerRecord) -> int | None:
+        """The learner's id; None where the record names none, or cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters are meant; what is empty or None does not restrict them."""
+    """Which letters are meant; what is empty or None does not restrict them. `since <= at < until`."""
 
-    ids: frozenset[str] = frozenset()
     reason: str = ""
     agent: str = ""
     since: datetime | None = None
-    redriven: bool = False
+    until: datetime | None = None
+    learner: int | None = None
 
     def takes(self, letter: Letter) -> bool:
-        """Whether the letter is meant."""
+        """Whether the letter is meant, but for its learner."""
         return (
-            (not self.ids or letter.id in self.ids)
-            and self.reason in ("", letter.reason)
+            self.reason in ("", letter.reason)
             and self.agent in ("", letter.agent)
             and (self.since is None or letter.at >= self.since)
-            and (self.redriven or not letter.redriven)
+            and (self.until is None or letter.at < self.until)
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Redriven:
-    """Ids of letters: those sent now and those `sent_before`, passed over; those whose record is `gone` from
-    where it was left; those that there are not.
+class Worker:
+    """Whose letters: the `prefix` of their ids, the topic they are in, and the one they are sent again to."""
+
+    prefix: str
+    letters: str
+    target: str
+
+
+class Marks:
+    """Which letters were sent again, by the marks in these stretches of partitions."""
+
+    def __init__(self) -> None:
+        # Of a million letters eight megabytes; a set of them would be eighty.
+        self._offsets: dict[TopicPartition, array[int]] = {}
+        self._epochs: dict[TopicPartition, int] = {}
+
+    def add(self, record: ConsumerRecord) -> None:
+        """Take note of a record, if it is a mark. Of its own partition only: a letter's mark is beside it."""
+        partition, offset = _marked(record)
+        if partition != record.partition:
+            return
+        tp = TopicPartition(record.topic, partition)
+        self._offsets.setdefault(tp, array("q")).append(offset)
+        # A mark without an epoch was written after its redrive had taken the time as one.
+        epoch = header(record.headers, EPOCH) or b""
+        self._epochs[tp] = max(self.epoch(tp), int(epoch) if epoch.isdigit() else record.timestamp)
+
+    def sort(self) -> None:
+        """Make it ready to be asked, once all are added."""
+        self._offsets = {tp: array("q", sorted(offsets)) for tp, offsets in self._offsets.items()}
+
+    def has(self, record: ConsumerRecord) -> bool:
+        """Whether this letter was sent again."""
+        offsets = self._offsets.get(TopicPartition(record.topic, record.partition), ())
+        at = bisect_left(offsets, record.offset)
+        return at < len(offsets) and offsets[at] == record.offset
+
+    def epoch(self, tp: TopicPartition) -> int:
+        """The highest under which a letter of this partition was sent again; 0 if none was."""
+        return self._epochs.get(tp, 0)
+
+
+class Letters:
+    """The letters of some workers of a site, as they are when it is opened."""
+
+    def __init__(self, here: Site, workers: Sequence[Worker], learners: Learners | None = None) -> None:
+        self._here = here
+        self._workers = {worker.letters: worker for worker in workers}
+        self._learners = learners
+        self._stretches: dict[TopicPartition, tuple[int, int]] = {}
+        self.marks = Marks()
+
+    async def open(self, partitions: Iterable[TopicPartition] | None = None, meter: Meter = NO_METER) -> None:
+        """Note where the letters end, and which were sent again; of these partitions only, if given.
+
+        Raises `ConfigurationError` where a topic of theirs does not exist.
+        """
+        known = [tp for name in self._workers for tp in await self._here.existing(name)]
+        tps = [tp for tp in known if partitions is None or tp in set(partitions)]
+        begins, ends = await self._here.begins(tps), await self._here.ends(tps)
+        self._stretches = {tp: (begins[tp], ends[tp]) for tp in tps}
+        async for record in self._here.merged(self._stretches, meter):
+            self.marks.add(record)
+        self.marks.sort()
+
+    async def each(self, wanted: Filter, meter: Meter = NO_METER) -> AsyncGenerator[Letter]:
+        """Those that `wanted` takes, oldest first."""
+        stretches = dict(self._stretches)
+        if wanted.since is not None:
+            first = await self._here.since(stretches, max(0, int(wanted.since.timestamp() * 1000)))
+            stretches = {tp: (max(begin, first[tp]), end) for tp, (begin, end) in stretches.items()}
+        async with aclosing(self._here.merged(stretches, meter)) as records:
+            async for record in records:
+                letter = self._letter(record)
+                if letter is not None and wanted.takes(letter) and await self._is_about(wanted, record):
+                    yield letter
+
+    async def at(self, tp: TopicPartition, offset: int) -> Letter | None:
+        """The letter at a place; None if there is none."""
+        begin, end = self._stretches.get(tp, (0, 0))
+        if not begin <= offset < end:
+            return None
+        async with aclosing(self._here.records(tp, offset, offset + 1)) as records:
+            async for record in records:
+                return self._letter(record)
+        return None
+
+    def _letter(self, record: ConsumerRecord) -> Letter | None:
+        """None for a mark."""
+        if _is_mark(record):
+            return None
+        return Letter(
+            f"{self._workers[record.topic].prefix}{record.partition}:{record.offset}",
+            record,
+            _ours(record.headers, REASON),
+            _ours(record.headers, DETAIL),
+            _ours(record.headers, AGENT),
+            _ours(record.headers, ORIGIN),
+            self.marks.has(record),
+        )
+
+    async def _is_about(self, wanted: Filter, record: ConsumerRecord) -> bool:
+        if wanted.learner is None:
+            return True
+        return self._learners is not None and await self._learners.learner(record) == wanted.learner
+
+
+def workers(here: Site) -> tuple[Worker, Worker]:
+    """Tracker and relay."""
+    names = here.topics
+    return (
+        Worker("", names.dead_letters.name, names.activities.name),
+        Worker(RELAYS, names.relay_dead_letters.name, names.decisions.name),
+    )
+
+
+def places(here: Site, ids: Iterable[str]) -> dict[str, tuple[Worker, TopicPartition, int]]:
+    """Where the letters with these ids are, if there are any; what is no id is left out."""
+    found = {}
+    tracker, relay = workers(here)
+    for id in ids:
+        worker = relay if id.startswith(RELAYS) else tracker
+        partition, _, offset = id.removeprefix(RELAYS).partition(":")
+        if all(number.isascii() and number.isdigit() and len(number) < 20 for number in (partition, offset)):
+            found[id] = worker, TopicPartition(worker.letters, int(partition)), int(offset)
+    return found
+
+
+async def listed(
+    settings: Settings,
+    wanted: Filter,
+    *,
+    redriven: bool = False,
+    limit: int | None = None,
+    meter: Meter = NO_METER,
+) -> AsyncGenerator[Letter]:
+    """The letters of both workers that `wanted` takes, oldest first, at most `limit`.
+
+    With `redriven` also those that were sent again.
     """
+    async with site(settings) as here, learners(settings, wanted) as known:
+        letters = Letters(here, workers(here), known)
+        await letters.open(meter=meter)
+        count = 0
+        async with aclosing(letters.each(wanted, meter)) as each:
+            async for letter in each:
+                if letter.redriven and not redriven:
+                    continue
+                yield letter
+                count += 1
+                if count == limit:
+                    return
 
-    sent: Sequence[str]
-    sent_before: Sequence[str]
-    gone: Sequence[str]
-    unknown: Sequence[str]
+
+@asynccontextmanager
+async def learners(settings: Settings, wanted: Filter) -> AsyncIterator[Learners | None]:
+    """What says about whom letters are, if `wanted` asks for that: it needs the registry."""
+    if wanted.learner is None:
+        yield None
+        return
+    from streams.bus.schemas import event_types
+    from streams.operate.decoding import decoder  # dear, and seldom wanted
+
+    async with decoder(settings, event_types()) as bus:
+        yield bus
 
 
-async def letters(settings: Settings, wanted: Filter) -> list[Letter]:
-    """The letters of both workers that `wanted` takes, oldest first."""
+async def letter(settings: Settings, id: str) -> Letter:
+    """The letter with this id; raise `ConfigurationError` where there is none."""
     async with site(settings) as here:
-        found = [letter for worker in _workers(here) for letter in await _letters(here, worker)]
-    return sorted(filter(wanted.takes, found), key=_order)
-
-
-async def redrive(settings: Settings, wanted: Filter) -> Redriven:
-    """Send letters once more to the agent that judges them.
-
-    The record keeps its bytes, headers and key; its origin becomes its place among the dead letters, under an
-    epoch that rises with each redrive, because letters may be sent in any order, and a learner's watermark
-    lets only what is higher pass. In the same transaction a mark is left there, so that nothing is sent twice
-    unless `wanted.redriven` says so.
-    """
-    epoch = time.time_ns() // 1_000_000  # decision 0009
-    sent: list[str] = []
-    gone: list[str] = []
-    meant: list[Letter] = []
-    async with site(settings) as here:
-        for worker in _workers(here):
-            # One transactional id for a topic: of two who redrive at once, one is fenced and sends nothing.
-            async with _producer(settings, f"{worker.letters}-redrive") as producer:
-                found = await _letters(here, worker)
-                ours = sorted(filter(replace(wanted, redriven=True).takes, found), key=_order)
-                meant += ours
-                due = [(letter, await _whole(here, letter)) for letter in ours if wanted.takes(letter)]
-                whole = [(letter, record) for letter, record in due if record is not None]
-                if whole:
-                    await _send(producer, worker, whole, epoch)
-            sent += [letter.id for letter, _ in whole]
-            gone += [letter.id for letter, record in due if record is None]
-    before = [letter.id for letter in meant if not wanted.takes(letter)]
-    return Redriven(sent, before, gone, sorted(wanted.ids - {letter.id for letter in meant}))
+        for worker, tp, offset in places(here, [id]).values():
+            letters = Letters(here, [worker])
+            await letters.open([tp])
+            if (found := await letters.at(tp, offset)) is not None:
+                return found
+    raise ConfigurationError(f"there is no dead letter {id}")
 
 
 def shown(letter: Letter) -> Iterator[str]:
@@ -127,151 +289,46 @@ def shown(letter: Letter) -> Iterator[str]:
     yield f"at        {letter.at.isoformat()}"
     yield f"agent     {letter.agent}"
     yield f"reason    {letter.reason}"
-    yield f"detail    {letter.detail}"
+    yield f"detail    {letter.what}"
     yield f"origin    {letter.place}"
     yield f"redriven  {'yes' if letter.redriven else 'no'}"
     yield f"key       {(letter.record.key or b'').hex()}"
     value = letter.record.value
     yield f"value     {'left at its origin' if value is None else f'{len(value)} bytes'}"
     for name, value in letter.headers:
-        yield f"header    {_printable(name.encode())}={_printable(value or b'')}"
+        yield f"header    {printable(name.encode())}={printable(value or b'')}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Worker:
-    """Whose letters: the `prefix` of their ids, the topic they are in, and the one they are sent again to."""
-
-    prefix: str
-    letters: str
-    target: str
-
-
-def _workers(here: Site) -> tuple[_Worker, _Worker]:
-    names = here.topics
-    return (
-        _Worker("", names.dead_letters.name, names.activities.name),
-        _Worker("relay:", names.relay_dead_letters.name, names.decisions.name),
-    )
-
-
-async def _letters(here: Site, worker: _Worker) -> list[Letter]:
-    tps = await here.partitions(worker.letters)
-    begins, ends = await here.begins(tps), await here.ends(tps)
-    kept = [record for tp in tps async for record in here.records(tp, begins[tp], ends[tp])]
-    marked = {_text(record.headers, REDRIVEN) for record in kept}
-    return [_letter(worker.prefix, record, marked) for record in kept if not _text(record.headers, REDRIVEN)]
-
-
-def _letter(prefix: str, record: ConsumerRecord, marked: set[str]) -> Letter:
-    place = f"{record.partition}:{record.offset}"
-    return Letter(
-        f"{prefix}{place}",
-        record,
-        _text(record.headers, REASON),
-        _text(record.headers, DETAIL),
-        _text(record.headers, AGENT),
-        _text(record.headers, ORIGIN),
-        place in marked,
-    )
-
-
-@asynccontextmanager
-async def _producer(settings: Settings, transactional_id: str) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(
-        **connection(settings), transactional_id=transactional_id, max_request_size=MAX_REQUEST_BYTES
-    )
-    try:
-        await start(producer, settings)
-        yield producer
-    finally:
-        # What was committed is committed, and a producer that was fenced may fail to stop.
-        with suppress(KafkaError):
-            await producer.stop()
-
-
-async def _whole(here: Site, letter: Letter) -> ConsumerRecord | None:
-    """The record that was set aside; None where it was left at its origin and is there no longer."""
-    if letter.record.value is not None:
-        return letter.record
-    place = left_at(letter.record.headers)
-    if place is None or letter.reason == "bad_batch":
-        return None  # of a batch the letter stands for all records (decision 0033)
-    sources = {source.name for source in here.topics.sources}
-    if place.topic in sources and place.epoch != here.settings.source_epoch:
-        return None  # another record is there by now
-    tp = TopicPartition(place.topic, place.partition)
-    if tp not in await here.partitions(tp.topic):
-        return None
-    begins, ends = await here.begins([tp]), await here.ends([tp])
-    if begins[tp] <= place.offset < ends[tp]:
-        async for record in here.records(tp, place.offset, place.offset + 1):
-            return record
-    return None
-
-
-async def _send(
-    producer: AIOKafkaProducer, worker: _Worker, due: list[tuple[Letter, ConsumerRecord]], epoch: int
-) -> None:
-    partitions = len(await producer.partitions_for(worker.target))
-    if not partitions:
-        raise ConfigurationError(f"topic {worker.target} does not exist")
-    sent: list[asyncio.Future[Any]] = []
-    # Fenced, aiokafka leaves futures that nobody can await, and each would be reported when it is collected.
-    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    try:
-        async with producer.transaction():
-            for letter, record in due:
-                for one in (_again(worker, letter, record, epoch, partitions), _mark(worker, letter)):
-                    sent.append(await producer.send(**one))  # noqa: PERF401 (those before a failure are known)
-            # A batch that failed does not fail aiokafka's transaction.
-            await asyncio.gather(*sent)
-    except ProducerFenced:
-        raise FatalError(f"somebody else redrives {worker.letters} just now: nothing was sent") from None
-    except KafkaError as error:
-        raise FatalError(f"nothing was sent to {worker.target}: {error!r}") from error
-    finally:
-        await asyncio.gather(*sent, return_exceptions=True)
-
-
-def _again(
-    worker: _Worker, letter: Letter, record: ConsumerRecord, epoch: int, partitions: int
-) -> dict[str, Any]:
-    """The record as it is sent again: first where the letter is, from now on."""
-    original = [(name, value) for name, value in record.headers if name not in OURS]
-    return {
-        "topic": worker.target,
-        "key": record.key,
-        "value": record.value,
-        "headers": [*original, *origin_headers(letter.record, epoch)],
-        "partition": partition_of(record.key or b"", partitions),
+def shown_as_json(letter: Letter) -> Mapping[str, Any]:
+    """As `shown`."""
+    value = letter.record.value
+    return letter.as_json() | {
+        "key": (letter.record.key or b"").hex(),
+        "value_bytes": None if value is None else len(value),
+        "headers": [[printable(name.encode()), printable(value or b"")] for name, value in letter.headers],
     }
 
 
-def _mark(worker: _Worker, letter: Letter) -> dict[str, Any]:
-    """What is left in the letter's partition, so that it is not sent twice."""
-    place = letter.record
-    mark = f"{place.partition}:{place.offset}".encode()
-    return {
-        "topic": worker.letters,
-        "key": place.key,
-        "value": b"",
-        "headers": [(REDRIVEN, mark)],
-        "partition": place.partition,
-    }
-
-
-def _order(letter: Letter) -> tuple[int, str, int, int]:
-    """Oldest first, and in the order of their offsets."""
-    record = letter.record
-    return record.timestamp, record.topic, record.partition, record.offset
-
-
-def _text(headers: Headers, name: str) -> str:
-    value = header(headers, name)
-    return "" if value is None else _printable(value)
-
-
-def _printable(raw: bytes) -> str:
+def printable(raw: bytes) -> str:
     """Text that does nothing to a terminal: what is no printable character is written out."""
     text = raw.decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def _ours(headers: Headers, name: str) -> str:
+    """A header of ours, which comes after the record's own."""
+    return printable(header(headers[::-1], name) or b"")
+
+
+def _is_mark(record: ConsumerRecord) -> bool:
+    """Whether it is one of ours: a letter has its origin, whatever headers its record came with."""
+    names = {name for name, _ in record.headers}
+    return not record.value and REDRIVEN in names and ORIGIN not in names
+
+
+def _marked(record: ConsumerRecord) -> tuple[int, int]:
+    """The place that a mark names; (-1, -1) for what is no mark."""
+    if not _is_mark(record):
+        return -1, -1
+    partition, _, offset = (header(record.headers, REDRIVEN) or b"").partition(b":")
+    return (int(partition), int(offset)) if partition.isdigit() and offset.isdigit() else (-1, -1)

@@ -2,77 +2,73 @@
 
 import math
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 
 import orjson
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Activity
 from streams.bus import schemas
-from streams.bus.reader import Reader
-from streams.bus.registry import Registry
-from streams.errors import UnreadableError, WaitNeeded
-from streams.kafka.origin import on_the_bus
-from streams.operate.site import Site, site
+from streams.errors import ConfigurationError, UnreadableError
+from streams.operate.decoding import decoder
+from streams.operate.site import NO_METER, Meter, site
 from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which activities: of these `topics`, or the source topics; of these `types`, or all; of one learner.
+
+    `since` and `until` bound the records' timestamps (`since <= timestamp < until`).
+    """
+
+    topics: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    types: frozenset[str] = frozenset()
+    learner: int | None = None
 
 
 async def record(
     settings: Settings,
-    names: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    report: Callable[[str], None],
+    wanted: Wanted,
+    report: Callable[[ConsumerRecord, UnreadableError], None],
+    meter: Meter = NO_METER,
 ) -> AsyncIterator[bytes]:
-    """A JSON line for each activity on the source topics, or those of `names`, partition by partition.
+    """A JSON line for each activity, in the order of the records' timestamps.
 
-    `since` and `until` bound the records' timestamps (`since <= timestamp < until`). `report` hears of what
-    cannot be read.
+    Each partition's own order is kept. `report` hears of what cannot be read. Raises `ConfigurationError` for
+    a type that there is not.
     """
-    # What was recorded was written long ago: the registry knows its schemas by now, or never will.
-    registry = Registry(settings.model_copy(update={"schema_wait_seconds": 0.0}))
-    await registry.start()
-    try:
-        bus = Reader(registry, "record", schemas.event_types() - schemas.BADGE_EVENTS)
-        async with site(settings) as here:
-            wanted = dict.fromkeys(names or (topic.name for topic in here.topics.sources))
-            # All ends first: what arrives while the command runs is not waited for.
-            stretches = [s for name in wanted for s in await _stretches(here, name, since)]
-            after = -math.inf if since is None else _milliseconds(since)
-            before = math.inf if until is None else _milliseconds(until)
-            for tp, begin, end in stretches:
-                async for found in here.records(tp, begin, end):
-                    if not after <= found.timestamp < before:
-                        continue
-                    line = await _line(bus, found, settings.source_epoch, report)
-                    if line is not None:
-                        yield line
-    finally:
-        await registry.stop()
-
-
-async def _stretches(here: Site, topic: str, since: datetime | None) -> list[tuple[TopicPartition, int, int]]:
-    """Each partition with the offsets to begin at and to end before."""
-    tps = await here.existing(topic)
-    ends = await here.ends(tps)
-    begins = await (here.begins(tps) if since is None else here.since(tps, _milliseconds(since)))
-    return [(tp, begins[tp], ends[tp]) for tp in tps]
-
-
-async def _line(
-    bus: Reader, record: ConsumerRecord, epoch: int, report: Callable[[str], None]
-) -> bytes | None:
-    source = on_the_bus(record, epoch).source
-    while True:
-        try:
-            activity = bus.read(record.value, record.headers, source, record.timestamp)
-        except WaitNeeded as needed:
-            await needed.until()
-        except UnreadableError as error:
-            report(f"{record.topic}-{record.partition} offset {record.offset}: {error}")
-            return None
-        else:
-            return None if activity is None else _json(activity)
+    if unknown := sorted(wanted.types - schemas.event_types()):
+        near = get_close_matches(unknown[0], schemas.event_types(), n=1)
+        raise ConfigurationError(
+            f"no event type {unknown[0]}" + "".join(f": did you mean {one}?" for one in near)
+        )
+    after = -math.inf if wanted.since is None else _milliseconds(wanted.since)
+    before = math.inf if wanted.until is None else _milliseconds(wanted.until)
+    types = wanted.types or schemas.event_types() - schemas.BADGE_EVENTS
+    async with decoder(settings, types) as bus, site(settings) as here:
+        names = dict.fromkeys(wanted.topics or (topic.name for topic in here.topics.sources))
+        tps = [tp for name in names for tp in await here.existing(name)]
+        # All ends first: what arrives while the command runs is not waited for.
+        ends = await here.ends(tps)
+        begins = await (here.begins(tps) if wanted.since is None else here.since(tps, int(after)))
+        stretches = {tp: (begins[tp], ends[tp]) for tp in tps}
+        async with aclosing(here.merged(stretches, meter)) as records:
+            async for found in records:
+                if not after <= found.timestamp < before:
+                    continue
+                try:
+                    activity = await bus.activity(found)
+                except UnreadableError as error:
+                    report(found, error)
+                else:
+                    if activity is not None and wanted.learner in (None, activity.learner):
+                        yield _json(activity)
 
 
 def _json(activity: Activity) -> bytes:

@@ -1,15 +1,15 @@
-"""Making the product's topics; workers never make any."""
+"""The product's topics as the broker has them, and making them; workers never make any."""
 
-import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from streams.errors import FatalError
 from streams.kafka import checks
-from streams.kafka.client import admin
-from streams.kafka.topics import DAY_MS, Topic, Topics, topics
+from streams.kafka.topics import DAY_MS, Topic, Topics
+from streams.operate.site import Site
 from streams.settings import Settings
 
 HEADROOM_BYTES = 64 * 1024
@@ -18,38 +18,72 @@ BROKER_DEFAULT_BYTES = 1_048_588
 """Kafka's default of `message.max.bytes`, for a bus whose topics do not exist yet."""
 
 
-def describe(settings: Settings) -> list[str]:
-    """A line for each topic: its name, partitions, what it holds and how long."""
-    return [
-        f"{topic.name}: {_partitions(topic)}, {_kept(topic)}, {topic.holds}" for topic in topics(settings).all
-    ]
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A topic as it is wanted and as the broker has it, and what is wrong with that, if anything is."""
+
+    topic: str
+    expected: str
+    found: str
+    fault: str
+
+    @property
+    def verdict(self) -> str:
+        """In a word or a sentence."""
+        return self.fault or "good"
+
+    def as_json(self) -> dict[str, str]:
+        """All of it."""
+        return {
+            "topic": self.topic,
+            "expected": self.expected,
+            "found": self.found,
+            "verdict": self.verdict,
+        }
 
 
-def make(settings: Settings, *, everything: bool) -> list[str]:
-    """Make the missing topics; a line for each that was made."""
-    made = asyncio.run(create(settings, topics(settings), everything=everything))
-    return [f"made {name}" for name in made] or ["every topic exists"]
+async def look(here: Site) -> list[Row]:
+    """Every topic of both workers, as they would find it at their start."""
+    wanted = {topic.name: topic for topic in here.topics.all}
+    partitions, configs = await checks.look(await here.admin(), wanted)
+    return [_row(topic, partitions.get(name), configs.get(name)) for name, topic in wanted.items()]
 
 
-async def create(settings: Settings, names: Topics, *, everything: bool) -> list[str]:
+def _row(topic: Topic, partitions: int | None, config: Mapping[str, str] | None) -> Row:
+    known = {} if partitions is None else {topic.name: partitions}
+    said = checks.faults([topic], known, {} if config is None else {topic.name: config})
+    return Row(topic.name, _expected(topic), _found(partitions, config), "; ".join(said))
+
+
+async def create(here: Site, *, everything: bool) -> list[str]:
     """Make the topics that are missing: ours, and with `everything` the bus's too; return what was made."""
-    wanted = [topic for topic in names.all if topic.ours or everything]
-    async with admin(settings) as client:
-        largest = await _largest_source_record(client, names)
-        existing = set(await client.list_topics())
-        missing = [topic for topic in wanted if topic.name not in existing]
-        await _create(client, settings, missing, largest)
+    wanted = [topic for topic in here.topics.all if topic.ours or everything]
+    client = await here.admin()
+    largest = await _largest_source_record(client, here.topics)
+    existing = set(await client.list_topics())
+    missing = [topic for topic in wanted if topic.name not in existing]
+    await _create(client, here.settings, missing, largest)
     return [topic.name for topic in missing]
 
 
-def _partitions(topic: Topic) -> str:
-    return f"{topic.partitions} partitions" if topic.ours else "the bus's"
+def _expected(topic: Topic) -> str:
+    if not topic.ours:
+        return "there"
+    kept = "" if topic.retention_ms is None else f", {topic.retention_ms // DAY_MS} days"
+    return f"{topic.partitions} partitions, {topic.cleanup}{kept}"
 
 
-def _kept(topic: Topic) -> str:
-    if topic.retention_ms is None:
-        return "compacted"
-    return f"kept {topic.retention_ms // DAY_MS} days" if topic.ours else "kept by the operator"
+def _found(partitions: int | None, config: Mapping[str, str] | None) -> str:
+    if partitions is None:
+        return "missing"
+    if config is None:
+        return f"{partitions} partitions"
+    kept = "" if "compact" in config["cleanup.policy"] else f", {_days(int(config['retention.ms']))}"
+    return f"{partitions} partitions, {config['cleanup.policy']}{kept}"
+
+
+def _days(ms: int) -> str:
+    return "for ever" if ms < 0 else f"{ms / DAY_MS:.3g} days"
 
 
 async def _largest_source_record(client: AIOKafkaAdminClient, names: Topics) -> int:

@@ -27,10 +27,12 @@ class Commands:
             {name.removeprefix("BADGES_").lower(): value for name, value in self.settings.items()}
         )
 
-    def run(self, *arguments: str, within: float = 60.0, given: str = "") -> str:
+    def run(
+        self, *arguments: str, within: float = 60.0, given: str = "", codes: tuple[int, ...] = (0,)
+    ) -> str:
         """Run a command to its end, `given` on its standard input; returns what it printed.
 
-        Raises `FatalError` if it fails.
+        Raises `FatalError` for another exit code than `codes`.
         """
         run = subprocess.run(
             _command(*arguments),
@@ -41,7 +43,7 @@ class Commands:
             timeout=within,
             check=False,
         )
-        if run.returncode:
+        if run.returncode not in codes:
             raise FatalError(f"badge-streams {' '.join(arguments)} ended with {run.returncode}: {run.stderr}")
         return run.stdout
 

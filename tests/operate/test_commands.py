@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from streams.errors import FatalError
 from streams.kafka.topics import topics
 from streams.sandbox.audit import announcement, read_topic
+from streams.sandbox.commands import Commands
+from tests.faults.configs import alter
 from tests.sites import CATALOG, Site
 
 
@@ -23,11 +26,11 @@ def _badge_events(site: Site) -> Counter[str]:
 
 def test_what_was_recorded_simulates_to_what_was_decided(site: Site, tmp_path: Path) -> None:
     recorded = tmp_path / "activities.jsonl"
-    recorded.write_text(site.commands.run("record"))
+    recorded.write_text(site.commands.run("record", codes=(1,)))  # some of it is rubbish
 
     decided = [json.loads(line) for line in _simulated(recorded)]
 
-    # Between partitions the order of arrival is not recorded, so only the learners' first awards are sure.
+    # Between partitions the order of arrival is that of the records' times only nearly.
     first = {
         (d["template"], d["learner"]) for d in decided if d["generation"] == 1 and d["kind"] == "awarded"
     }
@@ -37,6 +40,39 @@ def test_what_was_recorded_simulates_to_what_was_decided(site: Site, tmp_path: P
     ]
     emitted = {(e.template, e.learner) for e in events if e and e.generation == 1 and e.kind == "awarded"}
     assert len(first & emitted) > 0.9 * len(emitted) > 0
+
+
+def test_what_is_recorded_is_in_the_order_of_time(site: Site) -> None:
+    timestamps = {
+        (r.topic, r.partition, r.offset): r.timestamp
+        for topic in topics(site.commands.parsed).sources
+        for r in asyncio.run(read_topic(site.commands.parsed, topic.name))
+    }
+
+    recorded = [json.loads(line)["source"] for line in site.commands.run("record", codes=(1,)).splitlines()]
+
+    times = [timestamps[source["topic"], source["partition"], source["offset"]] for source in recorded]
+    assert times == sorted(times)
+    assert len({(source["topic"], source["partition"]) for source in recorded}) > 1
+
+
+def test_a_learners_or_a_types_records_are_recorded_alone(site: Site) -> None:
+    everything = [json.loads(line) for line in site.commands.run("record", codes=(1,)).splitlines()]
+    learner, type = everything[0]["data"]["user"]["id"], everything[0]["type"]
+
+    of_learner = site.commands.run("record", "--learner", str(learner), codes=(0, 1)).splitlines()
+    of_type = site.commands.run("record", "--type", type, codes=(0, 1)).splitlines()
+
+    assert {json.loads(line)["data"]["user"]["id"] for line in of_learner} == {learner}
+    assert {json.loads(line)["type"] for line in of_type} == {type}
+    assert len(of_type) == sum(one["type"] == type for one in everything)
+
+
+def test_a_record_that_cannot_be_read_is_said_and_counted(site: Site) -> None:
+    with pytest.raises(
+        FatalError, match=r"ended with 1: (?s:.*)\d+ activities; \d+ could not be read: \d+ \w+"
+    ):
+        site.commands.run("record")
 
 
 def test_records_of_no_time_are_none(site: Site) -> None:
@@ -62,13 +98,16 @@ def test_a_learner_never_heard_of_is_said_to_be_so(site: Site) -> None:
 
 
 def test_dead_letters_are_listed_shown_and_redriven_once(site: Site) -> None:
+    as_json = site.commands.run("dead-letters", "list", "--reason", "no_id", "--json").splitlines()
     listed = site.commands.run("dead-letters", "list", "--reason", "no_id")
     ids = [
         cell
         for line in listed.splitlines()
         if (cell := line.strip("│ ").split("│")[0].strip()).count(":") == 1
     ]
-    assert ids
+    assert ids == [json.loads(line)["id"] for line in as_json]
+    limited = site.commands.run("dead-letters", "list", "--reason", "no_id", "--json", "--limit", "2")
+    assert limited.splitlines() == as_json[:2]
 
     shown = site.commands.run("dead-letters", "show", ids[0])
     assert "no_id" in shown
@@ -94,10 +133,62 @@ def test_a_catalog_comes_into_force_without_a_restart(site: Site, tmp_path: Path
     assert f"~ {name} (" in said
     assert ": name" in said
     assert name in site.commands.run("catalog", "show")
-    [line] = site.commands.run("catalog", "history").splitlines()
+    line = site.commands.run("catalog", "history").splitlines()[-1]
     assert name in site.commands.run("catalog", "show", line.split()[1])
     with pytest.raises(Exception, match="no catalog never was published"):
         site.commands.run("catalog", "show", "never")
+
+
+def test_the_topics_are_compared_with_what_a_worker_needs(site: Site) -> None:
+    settings = site.commands.parsed
+    progress = topics(settings).progress.name
+    assert all(
+        line.rstrip().endswith(("verdict", "good")) for line in site.commands.run("topics").splitlines()
+    )
+
+    asyncio.run(alter(settings, progress, {"cleanup.policy": "delete"}))
+    try:
+        said = site.commands.run("topics", "--json", codes=(1,)).splitlines()
+        created = site.commands.run("topics", "--create", codes=(1,))
+    finally:
+        asyncio.run(alter(settings, progress, {"cleanup.policy": "compact"}))
+
+    [fault] = [row for line in said if (row := json.loads(line))["verdict"] != "good"]
+    assert fault["topic"] == progress
+    assert "it needs compact" in fault["verdict"]
+    assert fault["verdict"] in created
+
+
+def test_nothing_is_made_where_topics_are_missing(site: Site, app_prefix: str) -> None:
+    settings = dict(site.commands.settings) | {
+        "BADGES_APP_ID": app_prefix,
+        "BADGES_RELAY_ID": f"{app_prefix}-r",
+    }
+    elsewhere = Commands(settings)
+
+    for command in (
+        ("catalog", "publish", str(CATALOG)),
+        ("dead-letters", "list"),
+        ("dead-letters", "redrive", "--all"),
+    ):
+        with pytest.raises(
+            FatalError, match=r"ended with 2: topic \S+ does not exist .*--create makes it\)\n$"
+        ):
+            elsewhere.run(*command, within=30)
+    missing = [json.loads(line) for line in elsewhere.run("topics", "--json", codes=(1,)).splitlines()]
+
+    assert {row["found"] for row in missing if row["topic"].startswith(app_prefix)} == {"missing"}
+
+
+def test_a_catalog_is_published_from_standard_input(site: Site) -> None:
+    before = site.commands.run("catalog", "history", "--json").splitlines()
+
+    said = site.commands.run("catalog", "publish", "-", given=CATALOG.read_text())
+
+    assert said.startswith("published ")
+    after = site.commands.run("catalog", "history", "--json").splitlines()
+    assert json.loads(after[-1])["revision"] == said.split()[1]
+    assert len(after) == len(before) + 1
 
 
 def test_a_catalog_with_a_fault_is_not_published(site: Site, tmp_path: Path) -> None:

@@ -20,13 +20,14 @@ from streams.bus.registry import UNKNOWN_SECONDS
 from streams.errors import FatalError
 from streams.kafka.dead_letters import DETAIL
 from streams.kafka.topics import topics
-from streams.operate.dead_letters import Filter, Letter, letters, shown
+from streams.operate.dead_letters import Filter, Letter, shown
 from streams.sandbox import lms
 from streams.sandbox.audit import announcement, read_topic
 from streams.sandbox.credly import Fault
 from streams.sandbox.publisher import Emission
 from tests.faults.configs import alter
 from tests.relay.badge_bus import until
+from tests.sites import letters
 from tests.whole.full_site import TEMPLATES, FullSite
 
 WITHIN = 30.0

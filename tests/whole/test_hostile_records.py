@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from streams.catalog import load_catalog
 from streams.kafka.orders import FORGET, ORDER
 from streams.kafka.topics import Topics, topics
-from streams.operate.dead_letters import Filter, letters
+from streams.operate.dead_letters import Filter
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import audit, read_topic, settled
 from streams.sandbox.bus import Bus
@@ -24,6 +24,7 @@ from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from tests.faults.configs import alter
 from tests.relay.badge_bus import until
+from tests.sites import letters
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 TEMPLATE = """

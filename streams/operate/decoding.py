@@ -1,0 +1,66 @@
+"""Records decoded for a command, which does not wait for the registry as a worker does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka.structs import ConsumerRecord
+
+from streams.badges import Activity
+from streams.bus.reader import Reader
+from streams.bus.registry import Registry
+from streams.errors import FatalError, UnreadableError, WaitNeeded
+from streams.kafka.origin import on_the_bus
+from streams.settings import Settings
+
+
+@asynccontextmanager
+async def decoder(settings: Settings, wanted: frozenset[str]) -> AsyncIterator["Decoder"]:
+    """One that reads events of the `wanted` types."""
+    # What lies on a topic was written long ago: the registry knows its schemas by now, or never will.
+    registry = Registry(settings.model_copy(update={"schema_wait_seconds": 0.0}))
+    await registry.start()
+    try:
+        yield Decoder(settings, registry, Reader(registry, "command", wanted))
+    finally:
+        await registry.stop()
+
+
+class Decoder:
+    """Reads records as activities."""
+
+    def __init__(self, settings: Settings, registry: Registry, reader: Reader) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._reader = reader
+
+    async def activity(self, record: ConsumerRecord) -> Activity | None:
+        """The activity; None for a record that is none, or whose type is not wanted.
+
+        Raises `UnreadableError`, and `FatalError` where the registry does not answer within the settings'
+        `start_seconds`.
+        """
+        source = on_the_bus(record, self._settings.source_epoch).source
+        while True:
+            try:
+                return self._reader.read(record.value, record.headers, source, record.timestamp)
+            except WaitNeeded as needed:
+                await self._until(needed)
+
+    async def learner(self, record: ConsumerRecord) -> int | None:
+        """About whom the record is; None where it is about nobody, or cannot be read."""
+        try:
+            activity = await self.activity(record)
+        except UnreadableError:
+            return None
+        return None if activity is None else activity.learner
+
+    async def _until(self, needed: WaitNeeded) -> None:
+        try:
+            async with asyncio.timeout(self._settings.start_seconds):
+                await needed.until()
+        except TimeoutError:
+            raise FatalError(
+                f"the schema registry at {self._settings.registry} cannot be reached within "
+                f"{self._settings.start_seconds:g} s: {self._registry.trouble or 'no answer'}"
+            ) from None

@@ -1,0 +1,246 @@
+"""Sending dead letters again: in transactions of a bounded size, each with the marks of what it sends."""
+
+import asyncio
+import time
+from array import array
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from streams.errors import FatalError
+from streams.kafka.client import connection, partition_of, start
+from streams.kafka.dead_letters import EPOCH, OURS, REDRIVEN, left_at
+from streams.kafka.origin import origin_headers
+from streams.operate.dead_letters import Filter, Letter, Letters, Marks, Worker, learners, places, workers
+from streams.operate.site import NO_METER, Meter, Site, site
+from streams.settings import Settings
+
+MAX_REQUEST_BYTES = 64 * 1024 * 1024
+"""More than any topic takes: how large a record may be is for the broker to say."""
+BATCH_LETTERS = 1_000
+"""In one transaction: its commit, of some ten milliseconds, is then a small part of it."""
+BATCH_BYTES = 8 * 1024 * 1024
+"""In one transaction, or one letter that is larger: a command may take 200 MiB."""
+
+
+class Ids:
+    """Ids of letters, kept small: of a million sixteen megabytes."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, array[int]] = {}
+
+    def add(self, worker: Worker, letter: Letter) -> None:
+        """Take note of one."""
+        self._of.setdefault(worker.prefix, array("q")).extend((letter.record.partition, letter.record.offset))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._of.values())) // 2
+
+    def __iter__(self) -> Iterator[str]:
+        for prefix, numbers in self._of.items():
+            for at in range(0, len(numbers), 2):
+                yield f"{prefix}{numbers[at]}:{numbers[at + 1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """Which letters were sent now; which were `sent_before`, and passed over; of which the record is `gone`
+    from where it was left; and ids of which there is no letter.
+    """
+
+    sent: Ids = field(default_factory=Ids)
+    sent_before: Ids = field(default_factory=Ids)
+    gone: Ids = field(default_factory=Ids)
+    unknown: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to send: letters with these `ids`, or those that `filter` takes; at most `limit`; with `again`
+    also what was sent before.
+    """
+
+    ids: Collection[str] = ()
+    filter: Filter = field(default_factory=Filter)
+    limit: int | None = None
+    again: bool = False
+
+
+async def redrive(settings: Settings, wanted: Wanted, told: Redriven, meter: Meter = NO_METER) -> None:
+    """Send letters once more to the agent that judges them; `told` hears of each as it is committed.
+
+    The record keeps its bytes, headers and key; its origin becomes its place among the dead letters, under an
+    epoch that rises with each redrive, because letters may be sent in any order, and a learner's watermark
+    lets only what is higher pass. In the same transaction a mark is left there, so that nothing is sent twice
+    unless `wanted.again` says so.
+    """
+    async with site(settings) as here, learners(settings, wanted.filter) as known:
+        named = places(here, wanted.ids)
+        told.unknown.extend(id for id in wanted.ids if id not in named)
+        for worker in workers(here):
+            own = {id: (tp, offset) for id, (of, tp, offset) in named.items() if of == worker}
+            if wanted.ids and not own:
+                continue
+            # One transactional id for a topic: of two who redrive at once, one is fenced (decision 0009).
+            async with _producer(here, f"{worker.letters}-redrive") as producer:
+                letters = Letters(here, [worker], known)
+                await letters.open([tp for tp, _ in own.values()] if own else None, meter)
+                meant = _named(letters, own, told) if own else letters.each(wanted.filter, meter)
+                partitions, now = len(await here.existing(worker.target)), time.time_ns() // 1_000_000
+                sender = Sender(here, worker, producer, letters.marks, told, partitions, now)
+                await _send(sender, meant, wanted)
+
+
+async def _send(sender: "Sender", meant: AsyncGenerator[Letter], wanted: Wanted) -> None:
+    async with aclosing(meant):
+        async for letter in meant:
+            if wanted.limit is not None and sender.sent >= wanted.limit:
+                break
+            await sender.take(letter, again=wanted.again)
+    await sender.flush()
+
+
+async def _named(
+    letters: Letters, own: Mapping[str, tuple[TopicPartition, int]], told: Redriven
+) -> AsyncGenerator[Letter]:
+    """The letters with these ids, oldest first."""
+    found = {id: await letters.at(tp, offset) for id, (tp, offset) in own.items()}
+    told.unknown.extend(id for id, letter in found.items() if letter is None)
+    known = [letter for letter in found.values() if letter is not None]
+    for letter in sorted(
+        known, key=lambda one: (one.record.timestamp, one.record.partition, one.record.offset)
+    ):
+        yield letter
+
+
+@dataclass(slots=True)
+class Sender:
+    """Sends the letters of one worker, a transaction for as many as are bounded; `now` is in milliseconds."""
+
+    here: Site
+    worker: Worker
+    producer: AIOKafkaProducer
+    marks: Marks
+    told: Redriven
+    partitions: int
+    now: int
+    due: list[tuple[Letter, ConsumerRecord]] = field(default_factory=list)
+    bytes: int = 0
+
+    @property
+    def sent(self) -> int:
+        """How many are sent, for the other worker too, or about to be."""
+        return len(self.told.sent) + len(self.due)
+
+    async def take(self, letter: Letter, *, again: bool) -> None:
+        """Send it, with others; pass it over if it was sent before, unless `again`."""
+        if letter.redriven and not again:
+            self.told.sent_before.add(self.worker, letter)
+            return
+        record = await _whole(self.here, letter)
+        if record is None:
+            self.told.gone.add(self.worker, letter)
+            return
+        self.due.append((letter, record))
+        self.bytes += len(record.value or b"") + sum(len(value or b"") for _, value in record.headers)
+        if len(self.due) >= BATCH_LETTERS or self.bytes >= BATCH_BYTES:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Send what was taken, in one transaction with its marks."""
+        if not self.due:
+            return
+        sent: list[asyncio.Future[Any]] = []
+        # Fenced, aiokafka leaves futures that nobody can await, each reported as it is collected.
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        try:
+            async with self.producer.transaction():
+                for letter, record in self.due:
+                    for one in (self.again(letter, record), self.mark(letter)):
+                        sent.append(await self.producer.send(**one))  # noqa: PERF401 (those before a failure)
+                # A batch that failed does not fail aiokafka's transaction.
+                await asyncio.gather(*sent)
+        except ProducerFenced:
+            raise FatalError(
+                f"somebody else redrives {self.worker.letters} just now: {self._said()} was sent"
+            ) from None
+        except KafkaError as error:
+            raise FatalError(f"{self._said()} was sent to {self.worker.target}: {error!r}") from error
+        finally:
+            await asyncio.gather(*sent, return_exceptions=True)
+        for letter, _ in self.due:
+            self.told.sent.add(self.worker, letter)
+        self.due, self.bytes = [], 0
+
+    def _said(self) -> str:
+        return "nothing more" if len(self.told.sent) else "nothing"
+
+    def epoch(self, tp: TopicPartition) -> int:
+        """Higher than that of each redrive before, whatever the clock of who did it (decision 0044)."""
+        return max(self.now, self.marks.epoch(tp) + 1)
+
+    def again(self, letter: Letter, record: ConsumerRecord) -> dict[str, Any]:
+        """The record as it is sent again: first where the letter is, from now on."""
+        original = [(name, value) for name, value in record.headers if name not in OURS]
+        return {
+            "topic": self.worker.target,
+            "key": record.key,
+            "value": record.value,
+            "headers": [*original, *origin_headers(letter.record, self.epoch(_partition(letter)))],
+            "partition": partition_of(record.key or b"", self.partitions),
+        }
+
+    def mark(self, letter: Letter) -> dict[str, Any]:
+        """What is left in the letter's partition, so that it is not sent twice."""
+        place = letter.record
+        mark, epoch = f"{place.partition}:{place.offset}".encode(), b"%d" % self.epoch(_partition(letter))
+        return {
+            "topic": self.worker.letters,
+            "key": place.key,
+            "value": b"",
+            "headers": [(REDRIVEN, mark), (EPOCH, epoch)],
+            "partition": place.partition,
+        }
+
+
+@asynccontextmanager
+async def _producer(here: Site, transactional_id: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(
+        **connection(here.settings), transactional_id=transactional_id, max_request_size=MAX_REQUEST_BYTES
+    )
+    try:
+        await start(producer, here.settings)
+        yield producer
+    finally:
+        # What was committed is committed, and a producer that was fenced may fail to stop.
+        with suppress(KafkaError):
+            await producer.stop()
+
+
+def _partition(letter: Letter) -> TopicPartition:
+    return TopicPartition(letter.record.topic, letter.record.partition)
+
+
+async def _whole(here: Site, letter: Letter) -> ConsumerRecord | None:
+    """The record that was set aside; None where it was left at its origin and is there no longer."""
+    if letter.record.value is not None:
+        return letter.record
+    place = left_at(letter.record.headers)
+    if place is None or letter.reason == "bad_batch":
+        return None  # of a batch the letter stands for all records (decision 0033)
+    sources = {source.name for source in here.topics.sources}
+    if place.topic in sources and place.epoch != here.settings.source_epoch:
+        return None  # another record is there by now
+    tp = TopicPartition(place.topic, place.partition)
+    if tp not in await here.partitions(tp.topic):
+        return None
+    begins, ends = await here.begins([tp]), await here.ends([tp])
+    if begins[tp] <= place.offset < ends[tp]:
+        async for record in here.records(tp, place.offset, place.offset + 1):
+            return record
+    return None
