@@ -35,6 +35,7 @@ OURS = frozenset({REASON, DETAIL, AGENT, ORIGIN})
 REASONS = {
     "no_type": "no event type, or more than one",
     "no_id": "no event id, more than one, or no UUID",
+    "bad_batch": "a batch of records that cannot be unpacked, or only to too much",
     "no_frame": "the value does not begin as those of the bus do",
     "bad_body": "not what its schema says",
     "unknown_schema": "the registry has no schema of that id",
@@ -42,6 +43,7 @@ REASONS = {
     "not_resolvable": "the writer's schema lacks what is needed here",
     "no_learner": "it names no learner",
     "judging_failed": "judging it failed",
+    "text_too_long": "a text too long for a pattern of the catalog",
     "progress_too_large": "the learner's progress would become too large",
     "too_large": "larger than our topics take",
     "bad_badge": "a badge event whose id or generation is none",

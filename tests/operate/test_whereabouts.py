@@ -26,7 +26,7 @@ DELETED = learned(forget(HELD, EPOCH), ISSUE, outcomes.Deferred("503", False), E
 
 
 def document(template: str = TEMPLATE) -> CatalogDocument:
-    return load_catalog(catalog("http://credly.test", {ORGANIZATION: [template]}))
+    return load_catalog(catalog("http://127.0.0.1:1", {ORGANIZATION: [template]}))
 
 
 def where(issuance: Issuance, template: str = TEMPLATE, decision: str = "") -> str:
