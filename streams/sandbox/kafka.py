@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import resource
 import secrets
 import shutil
 import signal
@@ -77,6 +78,7 @@ class Kafka:
 
     With three nodes, topics can be replicated three times and need two replicas in sync. With
     `security="SASL_SSL"`, clients need `user` and trust `ca_file`. `properties` override the ones set here.
+    With `proxied`, there is a second way to each node, in plain text, for a proxy of the caller's.
     Every method blocks for seconds: in a running event loop, call it through `asyncio.to_thread`.
     """
 
@@ -86,6 +88,7 @@ class Kafka:
         *,
         security: Security = "PLAINTEXT",
         properties: Mapping[str, str | int] | None = None,
+        proxied: bool = False,
         jvm: Sequence[str] = JVM,
     ) -> None:
         self.nodes = range(1, nodes + 1)
@@ -95,7 +98,8 @@ class Kafka:
         self.ca_file = self.scratch / "ca.pem"
         self._jvm = tuple(jvm)
         self._properties = dict(properties or {})
-        listeners = ("CLIENT", "INTERNAL", "CONTROLLER")
+        self._proxied = proxied
+        listeners = ("CLIENT", "INTERNAL", "CONTROLLER", "PROXIED", "PROXY")
         ports = iter(free_ports(len(listeners) * nodes))
         self._ports = {(node, listener): next(ports) for node in self.nodes for listener in listeners}
         self._processes: dict[int, Process] = {}
@@ -104,6 +108,10 @@ class Kafka:
     def bootstrap(self) -> str:
         """What clients connect to, comma-separated."""
         return ",".join(f"127.0.0.1:{self._ports[node, 'CLIENT']}" for node in self.nodes)
+
+    def proxy_ports(self, node: int) -> tuple[int, int]:
+        """Where a node tells clients of the second way to connect, and where it listens for them itself."""
+        return self._ports[node, "PROXY"], self._ports[node, "PROXIED"]
 
     def connection(self) -> dict[str, Any]:
         """The arguments, besides the bootstrap servers, that a client of aiokafka needs."""
@@ -161,6 +169,16 @@ class Kafka:
     def resume(self, node: int = 1) -> None:
         """Let a paused node go on."""
         self._processes[node].send(signal.SIGCONT)
+
+    def fill_disk(self, node: int = 1) -> None:
+        """Let each write of a node fail, as on a full disk; where it was restarted it has room again."""
+        pid = self._processes[node].pid
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+
+    def has_ended(self, node: int = 1) -> bool:
+        """Whether a node that was started has ended by itself."""
+        return self._processes[node].exit_code is not None
 
     def restart(self, node: int = 1) -> None:
         """Start a node again with the logs it had, and wait until all running ones answer."""
@@ -256,13 +274,17 @@ class Kafka:
         }
 
     def _listeners(self, node: int) -> dict[str, Any]:
-        names = ("CLIENT", "INTERNAL", "CONTROLLER")
-        listen = {name: f"{name}://127.0.0.1:{self._ports[node, name]}" for name in names}
         speak = {"CLIENT": self.security, "INTERNAL": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
+        if self._proxied:
+            speak["PROXIED"] = "PLAINTEXT"
+        listen = {name: f"{name}://127.0.0.1:{self._ports[node, name]}" for name in speak}
+        advertised = {name: at for name, at in listen.items() if name != "CONTROLLER"}
+        if self._proxied:
+            advertised["PROXIED"] = f"PROXIED://127.0.0.1:{self._ports[node, 'PROXY']}"
         voters = (f"{voter}@127.0.0.1:{self._ports[voter, 'CONTROLLER']}" for voter in self.nodes)
         return {
             "listeners": ",".join(listen.values()),
-            "advertised.listeners": f"{listen['CLIENT']},{listen['INTERNAL']}",
+            "advertised.listeners": ",".join(advertised.values()),
             "listener.security.protocol.map": ",".join(f"{name}:{how}" for name, how in speak.items()),
             "inter.broker.listener.name": "INTERNAL",
             "controller.listener.names": "CONTROLLER",

@@ -18,7 +18,7 @@ from streams.errors import FatalError
 from streams.sandbox.kafka import Kafka, Security
 from streams.sandbox.registry import Apicurio
 from tests.faults import run
-from tests.faults.harms import HARMS
+from tests.faults.rows import HARMS
 from tests.faults.run import Harm, Outcome
 
 COLUMNS = {
@@ -32,8 +32,8 @@ COLUMNS = {
     "activities": ("activities missing", "activities unwanted", "activities double", "activities changed"),
 }
 
-# How many brokers a harm needs, and how they are reached.
-Site = tuple[Literal[1, 3], Security]
+# What brokers a harm needs: how many, how they are reached, their properties.
+Site = tuple[Literal[1, 3], Security, tuple[tuple[str, str | int], ...]]
 
 
 def main() -> None:
@@ -41,8 +41,9 @@ def main() -> None:
     harms = [harm for harm in HARMS if not options.only or any(word in harm.name for word in options.only)]
     outcomes: list[Outcome | str] = []
     console = Console(width=200)
-    for (nodes, security), group in _clusters(harms).items():
-        with Kafka(nodes, security=security) as cluster, Apicurio() as registry:
+    for (nodes, security, properties), group in _clusters(harms).items():
+        brokers = Kafka(nodes, security=security, properties=dict(properties), proxied=True)
+        with brokers as cluster, Apicurio() as registry:
             for harm in group:
                 outcomes.append(_outcome(harm, cluster, registry, options))
                 console.print(_words(outcomes[-1]), markup=False, soft_wrap=True)
@@ -62,7 +63,8 @@ def _options() -> argparse.Namespace:
 def _clusters(harms: list[Harm]) -> dict[Site, list[Harm]]:
     clusters: dict[Site, list[Harm]] = {}
     for harm in harms:
-        clusters.setdefault((harm.nodes, harm.security), []).append(harm)
+        site = (harm.nodes, harm.security, tuple(sorted(harm.properties.items())))
+        clusters.setdefault(site, []).append(harm)
     return clusters
 
 
@@ -103,7 +105,7 @@ def _words(outcome: Outcome | str) -> str:
 
 
 def _table(outcomes: list[Outcome | str]) -> Table:
-    table = Table("harm", "nodes", "blows", "ends", "events", "decisions", "letters", *COLUMNS, "s")
+    table = Table("harm", "nodes", "blows", "ends", "events", "decisions", "letters", *COLUMNS, "reads", "s")
     for outcome in outcomes:
         table.add_row(
             *(_row(outcome) if isinstance(outcome, Outcome) else [outcome.splitlines()[0].partition("(")[0]])
@@ -122,6 +124,7 @@ def _row(outcome: Outcome) -> list[str]:
         f"{verdict.awarded + verdict.revoked:,}",
         f"{sum(verdict.dead_letters.values()):,}",
         *(str(run.faults(verdict, *names)) for names in COLUMNS.values()),
+        "" if outcome.reads is None else f"{outcome.reads:.1f}",
         f"{outcome.seconds:.0f}",
     ]
 

@@ -37,17 +37,18 @@ class Worker:
 
 
 class Fleet:
-    """Trackers with the same settings; one that ends by itself is started again, without its built-in fault.
+    """Trackers, which are started again where they end by themselves.
 
-    With `static`, each has its name as its instance id.
+    `settings` has what each of them, by its name, is given at each start besides the common ones.
     """
 
-    def __init__(self, commands: Commands, folder: Path, faults: Mapping[str, str], *, static: bool) -> None:
+    def __init__(
+        self, commands: Commands, folder: Path, settings: Callable[[str], Mapping[str, str]]
+    ) -> None:
         self.workers: dict[str, Worker] = {}
         self._commands = commands
         self._folder = folder
-        self._faults = faults
-        self._static = static
+        self._settings = settings
         self._abandoned: list[Process] = []
         self._supervisor: asyncio.Task[None] | None = None
 
@@ -70,7 +71,7 @@ class Fleet:
         worker.begun = worker.log.stat().st_size if worker.log.exists() else 0
         command = [sys.executable, "-m", "tests.faults.worker"]
         worker.process = self._commands.launch(
-            command, log=worker.log, **self._instance(name), **{**self._faults, **settings}
+            command, log=worker.log, **{**self._settings(name), **settings}
         )
         return worker
 
@@ -128,9 +129,6 @@ class Fleet:
     def tails(self) -> str:
         """The end of every worker's log."""
         return "\n".join(f"--- {w.name} {w.exits}\n{tail(w.log)}" for w in self.workers.values())
-
-    def _instance(self, name: str) -> dict[str, str]:
-        return {"BADGES_INSTANCE_ID": name} if self._static else {}
 
     async def _supervise(self) -> None:
         while True:

@@ -17,10 +17,9 @@ from streams.sandbox.lms import Happening
 from streams.sandbox.process import Process
 from streams.sandbox.publisher import Emission, Publisher
 from streams.tracker.tracking import PROGRESS_BYTES
-from tests.faults.compacted import compacted_and_transactional
 from tests.faults.configs import alter
 from tests.faults.fleet import READY, Worker, until
-from tests.faults.run import Harm, Run
+from tests.faults.run import Run
 from tests.faults.worker import STEPS
 
 PATIENCE = 60.0
@@ -38,7 +37,7 @@ NEWCOMERS = 500_000
 
 async def kill_at_random(run: Run) -> int:
     for _ in range(5):
-        await _all_ready(run)
+        await all_ready(run)
         await asyncio.sleep(run.rng.uniform(0.5, 3.0))
         run.fleet.kill(run.rng.choice(run.fleet.running))
     return 5
@@ -47,7 +46,7 @@ async def kill_at_random(run: Run) -> int:
 async def kill_at_each_step(run: Run) -> int:
     blows = 0
     for step in STEPS:
-        await _all_ready(run)
+        await all_ready(run)
         victim = run.rng.choice(run.fleet.running)
         await run.fleet.stop(victim)
         code = await _end_with(run, victim, f"kill:{step}:{run.rng.randint(10, 40)}")
@@ -57,11 +56,11 @@ async def kill_at_each_step(run: Run) -> int:
 
 async def zombies(run: Run) -> int:
     for _ in range(3):
-        await _all_ready(run)
+        await all_ready(run)
         zombie = run.rng.choice(run.fleet.running)
         run.fleet.pause(zombie)
-        await _members(run, len(run.fleet.running) - 1)
-        await _quiet(run)
+        await members(run, len(run.fleet.running) - 1)
+        await quiet(run)
         woken = run.fleet.workers[zombie]
         ends, ready = len(woken.exits), woken.said(READY)
         run.fleet.resume(zombie)
@@ -71,13 +70,13 @@ async def zombies(run: Run) -> int:
 
 async def scale_and_roll(run: Run) -> int:
     for _ in range(3):
-        await _all_ready(run)
+        await all_ready(run)
         for name in ("worker-2", "worker-3"):
             run.fleet.start(name)
         for name in sorted(run.fleet.workers):
             await run.fleet.stop(name)
             run.fleet.start(name)
-            await _all_ready(run)
+            await all_ready(run)
         for name in ("worker-2", "worker-3"):
             await run.fleet.stop(name)
     return 3
@@ -86,11 +85,11 @@ async def scale_and_roll(run: Run) -> int:
 async def replace_a_static_member(run: Run) -> int:
     """Another process takes a paused one's place and name; then the first goes on."""
     for name in ("worker-1", "worker-2", "worker-1"):
-        await _all_ready(run)
+        await all_ready(run)
         run.fleet.pause(name)
         paused = run.fleet.workers.pop(name)
         run.fleet.start(name)
-        await _all_ready(run)
+        await all_ready(run)
         assert paused.process is not None
         run.fleet.abandon(paused)
         await _ends(paused.process)
@@ -112,7 +111,7 @@ async def core_raises(run: Run) -> int:
 
 async def each_broker(run: Run) -> int:
     for node in run.cluster.nodes:
-        await _all_ready(run)
+        await all_ready(run)
         await asyncio.to_thread(run.cluster.kill, node)
         await asyncio.sleep(BROKER_AWAY_SECONDS)
         await asyncio.to_thread(run.cluster.restart, node)
@@ -122,7 +121,7 @@ async def each_broker(run: Run) -> int:
 
 async def all_brokers(run: Run) -> int:
     for _ in range(2):
-        await _all_ready(run)
+        await all_ready(run)
         await asyncio.sleep(2.0)
         for node in run.cluster.nodes:
             await asyncio.to_thread(run.cluster.kill, node)
@@ -132,15 +131,11 @@ async def all_brokers(run: Run) -> int:
 
 
 async def registry_away(run: Run) -> int:
-    await _all_ready(run)
-    new_id = await _register_with_another_field(run)
+    await all_ready(run)
+    new_id = await register_with_another_field(run)
     run.registry.pause()
     try:
-        frame = b"\0" + new_id.to_bytes(4, "big")
-        press = Publisher(run.ids, run.name, seed=99)
-        for emission in press.publish(_passing(range(NEWCOMERS, NEWCOMERS + 50), "name")):
-            assert emission.value is not None
-            run.extra.append(replace(emission, value=frame + emission.value[5:] + b"\0"))
+        run.extra += in_newer_schema(run, new_id)
         await asyncio.sleep(OUTAGE_SECONDS)
     finally:
         run.registry.resume()
@@ -148,7 +143,7 @@ async def registry_away(run: Run) -> int:
 
 
 async def produce_refused(run: Run) -> int:
-    await _all_ready(run)
+    await all_ready(run)
     names = topics(run.commands.parsed)
     replicas = len(run.cluster.nodes)
     for topic in (names.activities.name, names.progress.name):
@@ -162,8 +157,8 @@ async def records_too_large(run: Run) -> int:
     source = topics(run.commands.parsed).badges.name
     await alter(run.commands.parsed, source, {"max.message.bytes": str(4 * 1024 * 1024)})
     press = Publisher(run.ids, run.name, seed=99)
-    run.extra += press.publish(_passing(range(NEWCOMERS, NEWCOMERS + 3), "L" * 2_500_000))
-    await _all_sent(run)
+    run.extra += press.publish(passing(range(NEWCOMERS, NEWCOMERS + 3), "L" * 2_500_000))
+    await all_sent(run)
     return 1
 
 
@@ -178,11 +173,11 @@ async def state_at_its_bound(run: Run) -> int:
     press = Publisher(run.ids, run.name, seed=99)
     learners = range(NEWCOMERS, NEWCOMERS + 3)
     # For three learners small, too large, small again; for a new one too large at once.
-    run.extra += press.publish(_passing(learners, "W" * 400_000))
-    run.extra += press.publish(_passing(learners, "T" * 700_000))
-    run.extra += press.publish(_passing([NEWCOMERS + 7], "T" * 700_000))
-    run.extra += press.publish(_passing([*learners, NEWCOMERS + 7], "name"))
-    await _all_sent(run)
+    run.extra += press.publish(passing(learners, "W" * 400_000))
+    run.extra += press.publish(passing(learners, "T" * 700_000))
+    run.extra += press.publish(passing([NEWCOMERS + 7], "T" * 700_000))
+    run.extra += press.publish(passing([*learners, NEWCOMERS + 7], "name"))
+    await all_sent(run)
     return 1
 
 
@@ -192,21 +187,21 @@ def above_bound(activity: Activity, after: Progress) -> bool:
 
 async def nothing_more(run: Run) -> int:
     """The harm was prepared."""
-    await _all_ready(run)
+    await all_ready(run)
     return 1
 
 
-async def _all_ready(run: Run) -> None:
+async def all_ready(run: Run) -> None:
     """Wait until every running worker owns partitions and no rebalance is going on."""
 
     def ready() -> bool:
         return all(run.fleet.is_ready(name) for name in run.fleet.running)
 
     await until(ready, PATIENCE, "a worker does not get ready")
-    await _quiet(run)
+    await quiet(run)
 
 
-async def _members(run: Run, count: int) -> None:
+async def members(run: Run, count: int) -> None:
     settings = run.commands.parsed
     async with admin(settings) as client, asyncio.timeout(PATIENCE):
         while True:
@@ -230,7 +225,7 @@ async def _ends(process: Process) -> None:
     await until(lambda: process.exit_code is not None, PATIENCE, "the zombie stays")
 
 
-async def _quiet(run: Run) -> None:
+async def quiet(run: Run) -> None:
     """Wait until no partition has changed its owner for `QUIET_SECONDS`."""
     began = asyncio.get_running_loop().time()
     known, since = run.fleet.lines(READY), began
@@ -242,7 +237,7 @@ async def _quiet(run: Run) -> None:
             known, since = lines, now
 
 
-async def _all_sent(run: Run) -> None:
+async def all_sent(run: Run) -> None:
     await until(lambda: not run.extra, PATIENCE, "the records are not sent")
 
 
@@ -250,7 +245,7 @@ async def _two_end_with(run: Run, fault: str) -> int:
     """Let the fault strike one worker early and another late; returns how often they ended by themselves."""
     blows = 0
     for nth in (3, 20):
-        await _all_ready(run)
+        await all_ready(run)
         victim = run.rng.choice(run.fleet.running)
         await run.fleet.stop(victim)
         blows += await _end_with(run, victim, f"{fault}:{nth}") == 1
@@ -264,7 +259,7 @@ async def _end_with(run: Run, name: str, fault: str) -> int:
     return worker.exits[-1]
 
 
-def _passing(learners: "range | list[int]", name: str) -> Iterator[Happening]:
+def passing(learners: "range | list[int]", name: str) -> Iterator[Happening]:
     for number in learners:
         user = lms.user(number)
         user = user | {"pii": user["pii"] | {"name": name}}
@@ -273,7 +268,16 @@ def _passing(learners: "range | list[int]", name: str) -> Iterator[Happening]:
             yield Happening(lms.PASSING, lms.TERM_START, number, data)
 
 
-async def _register_with_another_field(run: Run) -> int:
+def in_newer_schema(run: Run, new_id: int) -> Iterator[Emission]:
+    """Passing statuses as `register_with_another_field` lets a newer LMS write them."""
+    frame = b"\0" + new_id.to_bytes(4, "big")
+    press = Publisher(run.ids, run.name, seed=99)
+    for emission in press.publish(passing(range(NEWCOMERS, NEWCOMERS + 50), "name")):
+        assert emission.value is not None
+        yield replace(emission, value=frame + emission.value[5:] + b"\0")
+
+
+async def register_with_another_field(run: Run) -> int:
     """Register a newer writer's schema of the passing status, with one more field, a text; returns its id."""
     schema = schemas.schema(lms.PASSING)
     schema = schema | {"fields": [*schema["fields"], {"name": "note", "type": "string", "default": ""}]}
@@ -285,33 +289,3 @@ async def _register_with_another_field(run: Run) -> int:
         http.post(url, json={"schema": text}) as response,
     ):
         return int((await response.json(content_type=None))["id"])
-
-
-HARMS = (
-    Harm("kill -9 at random moments", kill_at_random, at_least=5),
-    Harm("kill -9 at each step of a commit", kill_at_each_step, at_least=5),
-    Harm("zombies: paused, replaced, resumed", zombies, at_least=3),
-    Harm("scaling 1, 3, 1 and rolling restarts", scale_and_roll, at_least=3, workers=1),
-    Harm("static members replaced while paused", replace_a_static_member, at_least=3, static=True),
-    Harm("an agent that raises", agent_raises, at_least=2),
-    Harm("a commit that never ends", commit_hangs, at_least=2),
-    Harm(
-        "a core that raises on some records",
-        core_raises,
-        at_least=1,
-        faults={"FAULT": f"poison:{POISON}"},
-        refuses=lambda activity, after: activity.id.endswith(POISON),
-    ),
-    Harm("registry away, an unknown schema id", registry_away, at_least=1),
-    Harm("produce refused: too few replicas", produce_refused, at_least=2),
-    Harm(
-        "source compacted, with transactions", nothing_more, at_least=1, prepare=compacted_and_transactional
-    ),
-    Harm("records above the broker's limit", records_too_large, at_least=1, becomes=without_value),
-    Harm("state at its bound", state_at_its_bound, at_least=1, refuses=above_bound),
-    Harm("the broker restarted", all_brokers, at_least=2),
-    Harm("TLS and SASL, kill -9 at random moments", kill_at_random, at_least=5, security="SASL_SSL"),
-    Harm("each broker of three killed in turn", each_broker, at_least=3, nodes=3),
-    Harm("all brokers of three killed at once", all_brokers, at_least=2, nodes=3),
-    Harm("three brokers, kill -9 at each step", kill_at_each_step, at_least=5, nodes=3),
-)

@@ -3,10 +3,12 @@
 import asyncio
 import random
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +32,7 @@ from streams.sandbox.kafka import Kafka, Security
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from streams.sandbox.registry import Apicurio
 from tests.faults.fleet import Fleet
+from tests.faults.proxy import Proxy
 
 CATALOG = Path(lms.__file__).with_name("catalog.yaml")
 LEARNERS_A_TERM = 300
@@ -40,7 +43,12 @@ SETTLE_SECONDS = 150.0
 
 @dataclass
 class Run:
-    """What a harm may act on."""
+    """What a harm may act on.
+
+    `settings` are for single workers, by their names; `stack` is closed after the run. While the LMS is not
+    `speaking`, it sends nothing. `reads` is how often a table was read, if the harm counts it. `proxies` are
+    those before the brokers, if the harm has any.
+    """
 
     cluster: Kafka
     registry: Apicurio
@@ -48,13 +56,27 @@ class Run:
     fleet: Fleet
     rng: random.Random
     ids: Mapping[str, int]
+    stack: AsyncExitStack
+    settings: Mapping[str, dict[str, str]]
     extra: list[Emission] = field(default_factory=list)
     placed: list[Placed] = field(default_factory=list)
+    speaking: asyncio.Event = field(default_factory=asyncio.Event)
+    reads: float | None = None
+    proxies: list[Proxy] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """The beginning of the run's topics and groups."""
         return self.commands.settings["BADGES_TOPIC_PREFIX"]
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """The LMS sends nothing meanwhile."""
+        self.speaking.clear()
+        try:
+            yield
+        finally:
+            self.speaking.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +85,8 @@ class Harm:
 
     `prepare` comes before the trackers start. `do` returns how often it struck. `refuses` says which
     activities must end in the dead letters instead of being judged; its second argument is the progress that
-    would follow. `becomes` gives the emission that the comparison should expect in place of another.
+    would follow. `becomes` gives the emission that the comparison should expect in place of another. `again`
+    names the faults of an audit that are right after this harm. `properties` are the brokers'.
     """
 
     name: str
@@ -74,6 +97,10 @@ class Harm:
     security: Security = "PLAINTEXT"
     faults: Mapping[str, str] = field(default_factory=dict)
     static: bool = False
+    partitions: int = 4
+    properties: Mapping[str, str | int] = field(default_factory=dict)
+    most_reads: float | None = None
+    again: tuple[str, ...] = ()
     prepare: Callable[[Run], Awaitable[None]] | None = None
     refuses: Callable[[Activity, Progress], bool] = lambda activity, after: False
     becomes: Callable[[Emission], Emission] = lambda emission: emission
@@ -89,11 +116,14 @@ class Outcome:
     ends: int
     seconds: float
     verdict: Verdict
+    reads: float | None
 
     @property
     def is_good(self) -> bool:
-        """Whether the harm struck as often as it should have, and the audit found no fault."""
-        return self.verdict.is_good and self.blows >= self.harm.at_least
+        """Whether the harm struck as often as it should have, and neither audit nor reads show a fault."""
+        most = self.harm.most_reads
+        fits = most is None or (self.reads is not None and self.reads <= most)
+        return self.verdict.is_good and fits and self.blows >= self.harm.at_least
 
 
 async def suffer(
@@ -106,15 +136,18 @@ async def suffer(
     seed: int,
     events: int,
     rate: float,
-    partitions: int = 4,
 ) -> Outcome:
     """Run `harm` against trackers that read at least `events` events at `rate` a second."""
     begun = time.monotonic()
-    commands = _commands(harm, cluster, registry, folder, name, partitions)
+    commands = _commands(harm, cluster, registry, folder, name)
     await asyncio.to_thread(commands.run, "topics", "--create", "--all")
     ids = await publisher.register(registry.url, name)
-    async with Fleet(commands, folder, harm.faults, static=harm.static) as fleet:
-        run = Run(cluster, registry, commands, fleet, random.Random(seed), ids)
+    settings: dict[str, dict[str, str]] = defaultdict(dict)
+    fleet = Fleet(commands, folder, lambda worker: _of_worker(harm, worker) | settings[worker])
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(fleet)
+        run = Run(cluster, registry, commands, fleet, random.Random(seed), ids, stack, settings)
+        run.speaking.set()
         if harm.prepare is not None:
             await harm.prepare(run)
         for number in range(1, harm.workers + 1):
@@ -127,7 +160,11 @@ async def suffer(
             error.add_note(fleet.tails())
             raise
         seconds = time.monotonic() - begun
-        return Outcome(harm, blows, len(run.placed), fleet.ends, seconds, verdict)
+        return Outcome(harm, blows, len(run.placed), fleet.ends, seconds, verdict, run.reads)
+
+
+def _of_worker(harm: Harm, name: str) -> dict[str, str]:
+    return {**harm.faults, **({"BADGES_INSTANCE_ID": name} if harm.static else {})}
 
 
 async def _verdict(harm: Harm, run: Run) -> Verdict:
@@ -143,7 +180,9 @@ async def _verdict(harm: Harm, run: Run) -> Verdict:
         else p
         for p in placed
     ]
-    return compare(catalog, expected, replace(left, activities=judged))
+    verdict = compare(catalog, expected, replace(left, activities=judged))
+    faults = {name: places for name, places in verdict.faults.items() if name not in harm.again}
+    return replace(verdict, faults=faults)
 
 
 def _refused(
@@ -172,9 +211,16 @@ async def _with_traffic(run: Run, harm: Harm, seed: int, events: int, rate: floa
     striking = asyncio.ensure_future(harm.do(run))
     traffic = _traffic(run, seed, lambda sent: sent >= events and striking.done())
     try:
-        await publisher.emit(
-            run.cluster.bootstrap, traffic, rate=rate, placed=run.placed.extend, **run.cluster.connection()
-        )
+        # Silence only interrupts it.
+        while (first := next(traffic, None)) is not None:
+            await publisher.emit(
+                run.cluster.bootstrap,
+                chain([first], _until_silence(run, traffic)),
+                rate=rate,
+                placed=run.placed.extend,
+                **run.cluster.connection(),
+            )
+            await run.speaking.wait()
         return await striking
     finally:
         striking.cancel()
@@ -195,12 +241,17 @@ def _traffic(run: Run, seed: int, enough: Callable[[int], bool]) -> Iterator[Emi
             sent += 1
 
 
-def _commands(
-    harm: Harm, cluster: Kafka, registry: Apicurio, folder: Path, name: str, partitions: int
-) -> Commands:
+def _until_silence(run: Run, traffic: Iterator[Emission]) -> Iterator[Emission]:
+    for emission in traffic:
+        yield emission
+        if not run.speaking.is_set():
+            return
+
+
+def _commands(harm: Harm, cluster: Kafka, registry: Apicurio, folder: Path, name: str) -> Commands:
     more = {"BADGES_REPLICATION": str(len(cluster.nodes)), **security(cluster, folder)}
     bus = Bus(cluster.bootstrap, registry.url)
-    return on_bus(bus, name, catalog=CATALOG, partitions=partitions, **more)
+    return on_bus(bus, name, catalog=CATALOG, partitions=harm.partitions, **more)
 
 
 def security(cluster: Kafka, folder: Path) -> dict[str, str]:

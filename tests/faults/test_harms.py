@@ -9,7 +9,8 @@ import pytest
 from streams.sandbox.kafka import Kafka
 from streams.sandbox.registry import Apicurio
 from tests.faults import run
-from tests.faults.harms import HARMS, nothing_more
+from tests.faults.harms import nothing_more
+from tests.faults.rows import HARMS
 from tests.faults.run import Harm
 
 SHORT = (

@@ -4,15 +4,21 @@ kill:STEP:N      the process is killed when step STEP of a commit is reached the
 raise:N          the agent `track` raises in its Nth unit
 hang:N           the Nth commit never comes to its end; a commit's limit is a few seconds
 poison:SUFFIX    the core raises on every activity whose id ends with SUFFIX
+idle:N           idle connections are closed N times sooner than they are set to be
+clock:SECONDS    every SECONDS the clock jumps: an hour ahead, an hour behind, right
 """
 
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from itertools import count
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.badges import Activity, Catalog, Decision, Progress, judge
 from streams.errors import ConfigurationError
@@ -27,6 +33,8 @@ STEPS = {
     "after commit": ("after", "commit_transaction"),
 }
 """The steps of a commit, each as the call of the producer that it lies before or after."""
+JUMPS = (0, 3600, -3600)
+"""Seconds by which a clock is wrong in turn."""
 
 
 def main() -> None:
@@ -88,12 +96,38 @@ def poison(suffix: str) -> None:
     vars(tracking)["judge"] = poisoned
 
 
+def close_idle(times: str) -> None:
+    make = AIOKafkaClient.__init__
+
+    def making(self: AIOKafkaClient, *, connections_max_idle_ms: int = 540_000, **options: Any) -> None:
+        make(self, connections_max_idle_ms=connections_max_idle_ms / float(times), **options)
+
+    AIOKafkaClient.__init__ = making
+
+
+def jump(seconds: str) -> None:
+    right, ticks, begun = time.time, time.monotonic, time.monotonic()
+    append = BatchBuilder.append
+
+    def jumping() -> float:
+        return right() + JUMPS[int((ticks() - begun) / float(seconds)) % len(JUMPS)]
+
+    def appending(self: BatchBuilder, *, timestamp: int | None, **record: Any) -> Any:
+        # The compiled builder looks at the system's clock itself.
+        return append(self, timestamp=timestamp or int(jumping() * 1000), **record)
+
+    time.time = jumping
+    BatchBuilder.append = appending
+
+
 FAULTS: Mapping[str, Callable[[str], None]] = {
     "none": lambda _: None,
     "kill": kill,
     "raise": raise_in_agent,
     "hang": hang_in_commit,
     "poison": poison,
+    "idle": close_idle,
+    "clock": jump,
 }
 
 if __name__ == "__main__":
