@@ -1,5 +1,8 @@
 """Every metric, declared once, by Prometheus' naming rules. A metric that is not here does not exist."""
 
+from collections.abc import Iterable
+from itertools import product
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -24,6 +27,15 @@ def _histogram(name: str, says: str, buckets: tuple[float, ...], *labels: str) -
     return Histogram(f"badges_{name}", says, labels, buckets=buckets, registry=REGISTRY)
 
 
+def begin(counter: Counter, *values: Iterable[str]) -> None:
+    """Let a counter begin with 0 for each combination of these values of its labels.
+
+    Prometheus' `increase` cannot see the first count of a series that is born with it.
+    """
+    for labels in product(*values):
+        counter.labels(*labels)
+
+
 BUILD = Info("badges_build", "Version of the product and of Python.", registry=REGISTRY)
 
 # The stream.
@@ -32,6 +44,11 @@ RECORDS_DROPPED = _counter("records_dropped_total", "Records read and dropped.",
 ACTIVITIES_MATCHED = _counter("activities_matched_total", "Activities forwarded because a rule matched.")
 ACTIVITIES_JUDGED = _counter("activities_judged_total", "Activities judged against a learner's progress.")
 DECISIONS = _counter("decisions_total", "Decisions emitted.", "kind", "template")
+HELD = _gauge(
+    "held",
+    "Learners who hold a template's badge; after a start or rebalance it is counted in the background.",
+    "template",
+)
 DECISION_LATENCY = _histogram(
     "decision_latency_seconds", "From an activity's time to its decision's commit.", _END_TO_END
 )
@@ -57,6 +74,7 @@ TABLE_KEYS = _gauge("table_keys", "Keys held in a table's partition.", "table", 
 
 # The catalog.
 CATALOG = _gauge("catalog_info", "1 for the catalog revision in force.", "revision")
+TEMPLATE_INFO = _gauge("template_info", "1 for each template of the catalog in force.", "template", "name")
 CATALOG_TEMPLATES = _gauge("catalog_templates", "Templates of the catalog in force.", "state")
 CATALOG_REFUSALS = _counter("catalog_refusals_total", "Catalogs refused at run time.")
 

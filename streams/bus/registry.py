@@ -60,6 +60,7 @@ class Registry:
     """
 
     def __init__(self, settings: Settings) -> None:
+        metrics.begin(metrics.REGISTRY_ERRORS, ("away", "refused", "failed"))
         self._settings = settings
         self._url = settings.registry.rstrip("/")
         self._session: aiohttp.ClientSession | None = None

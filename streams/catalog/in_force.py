@@ -29,7 +29,7 @@ COMPRESSED_BYTES = 900_000
 """A revision is one record, of which a broker takes 1 MB by default. Ten thousand templates of the benchmark
 are 331 kB."""
 FILE = "file"
-CATALOG_WANTED = "a catalog: none is in force (badge-streams catalog publish FILE)"
+CATALOG_WANTED = "a catalog (put one in force with badge-streams catalog publish FILE)"
 FOLLOW_MS = 1_000
 """How long a broker may wait with its answer while there is no new revision; a new one is sent at once."""
 
@@ -170,6 +170,9 @@ class CatalogInForce:
         self._document, self._revision = document, revision
         self.loaded.set()
         metrics.CATALOG.labels(revision).set(1)
+        metrics.TEMPLATE_INFO.clear()
+        for template in document.templates.values():
+            metrics.TEMPLATE_INFO.labels(template.id, template.name).set(1)
         active = sum(template.active for template in document.templates.values())
         metrics.CATALOG_TEMPLATES.labels("active").set(active)
         metrics.CATALOG_TEMPLATES.labels("inactive").set(len(document.templates) - active)

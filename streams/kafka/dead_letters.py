@@ -52,7 +52,7 @@ REASONS = {
     "forgotten": "a badge event while the badge is being deleted",
     "refused": "the issuer refused the badge",
 }
-"""Each reason in words."""
+"""Every reason, in words; `docs/operate.md` says the way out of each."""
 
 DETAIL_CHARACTERS = 500
 """Enough for a sentence; what is quoted in it came from outside and may be of any length."""

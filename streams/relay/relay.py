@@ -7,12 +7,14 @@ from typing import Any
 
 from aiokafka.structs import ConsumerRecord
 
+from streams import metrics
 from streams.badges import Source
 from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalog.in_force import CATALOG_WANTED, CatalogInForce
 from streams.clock import Clock
 from streams.issuers.client import Http
+from streams.kafka.dead_letters import REASONS
 from streams.kafka.topics import Topics
 from streams.relay import expiry
 from streams.relay.backlog import Backlog
@@ -31,6 +33,7 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
+AGENTS = ("receive", "relay")
 DEFAULT_HTTP = "127.0.0.1:8090"  # decision 0011
 COUNT_SECONDS = 5.0
 """At most how old the gauges are; shorter than a usual scrape interval of 15 to 60 seconds."""
@@ -46,6 +49,8 @@ class Relay:
         self.registry = Registry(settings)
         self.catalogs = CatalogInForce(settings, names.catalog.name)
         self.reader = Reader(self.registry, "receive", frozenset(KINDS))
+        metrics.begin(metrics.DEAD_LETTERS, AGENTS, REASONS)
+        metrics.begin(metrics.RECORDS_DROPPED, ["receive"], ["other_type", "other_source"])
         self.pages = Pages(app, settings.http or DEFAULT_HTTP, self.describe)
         self.http = Http()
         limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)

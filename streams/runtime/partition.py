@@ -92,6 +92,8 @@ class Partition:
         labels = (tp.topic, str(tp.partition))
         self._commits = metrics.COMMITS.labels(*labels)
         self._last_commit = metrics.LAST_COMMIT.labels(*labels)
+        for counter in (metrics.RECORDS_READ, metrics.ABORTS, metrics.GAPS):
+            metrics.begin(counter, [tp.topic])
 
     @property
     def ready(self) -> bool:

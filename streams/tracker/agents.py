@@ -5,6 +5,7 @@ progress and emits what the core decides.
 """
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 from streams.kafka.topics import topics
 from streams.runtime.app import App
@@ -28,6 +29,7 @@ def build(settings: Settings) -> App:
     )
     tracker = Tracker(app, settings, names)
     app.resources.append(tracker)
+    app.on_partition_ready = tracker.partition_ready
     app.Table(
         "progress",
         help="What each learner has done towards each badge.",
@@ -51,5 +53,8 @@ def build(settings: Settings) -> App:
                 batch.work_off(tracking)
                 tracking.store()
                 unit.after_commit.append(tracking.count)
+                if tracking.held:
+                    changed = partial(tracker.held.change, batch.partition.tp.partition, tracking.held)
+                    unit.after_commit.append(changed)
 
     return app

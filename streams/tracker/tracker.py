@@ -1,18 +1,24 @@
 """What both agents of a tracker work with."""
 
 import logging
-from typing import Any
+from typing import Any, get_args
 
+from streams import metrics
+from streams.badges import Kind
 from streams.bus.emitter import BadgeEmitter
 from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalog.in_force import CATALOG_WANTED, CatalogInForce
+from streams.kafka.dead_letters import REASONS
 from streams.kafka.topics import Topics
 from streams.runtime.app import App
 from streams.runtime.pages import Pages
+from streams.runtime.partition import Partition
 from streams.settings import Settings
+from streams.tracker.held import Held
 
 log = logging.getLogger(__name__)
+AGENTS = ("rekey", "track")
 DEFAULT_HTTP = "127.0.0.1:8080"
 
 
@@ -27,6 +33,9 @@ class Tracker:
         self.catalogs = CatalogInForce(settings, names.catalog.name)
         self.reader = Reader(self.registry, "rekey")
         self.emitter = BadgeEmitter(self.registry, settings, names.badges.name)
+        self.held = Held()
+        metrics.begin(metrics.DEAD_LETTERS, AGENTS, REASONS)
+        metrics.begin(metrics.RECORDS_DROPPED, ["rekey"], ["no_rule"])
         self.pages = Pages(app, settings.http or DEFAULT_HTTP, self.describe)
 
     async def start(self) -> None:
@@ -46,8 +55,17 @@ class Tracker:
     def take_catalog(self) -> None:
         """Read only what the catalog in force names; called whenever another one comes into force."""
         self.reader.wanted = self.catalogs.compiled.event_types
+        templates = self.catalogs.document.templates
+        metrics.begin(metrics.DECISIONS, get_args(Kind), templates)
+        for template in templates:
+            metrics.HELD.labels(template)
         sources = ", ".join(topic.name for topic in self.names.sources)
         log.info("reading %s for %s", sources, ", ".join(sorted(self.reader.wanted)) or "nothing")
+
+    def partition_ready(self, partition: Partition) -> None:
+        """Count what is held in an assigned partition of the table for as long as it stays assigned."""
+        if partition.tp.topic == self.names.activities.name:
+            partition.run(lambda: self.held.follow(partition.tp.partition, partition.rows))
 
     def describe(self) -> dict[str, Any]:
         """What `/health` says in addition to the stream's state."""

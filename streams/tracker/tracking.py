@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import orjson
@@ -29,7 +30,10 @@ ESCAPED = 6
 
 
 class Tracking:
-    """One unit's tracking: each learner's progress is loaded once, judged per activity, stored once."""
+    """One unit's tracking: each learner's progress is loaded once, judged per activity, stored once.
+
+    `held` is by how much it changes the number of learners who hold each template's badge.
+    """
 
     def __init__(self, tracker: Tracker, unit: Unit) -> None:
         self._tracker = tracker
@@ -41,6 +45,7 @@ class Tracking:
         self._most = min(PROGRESS_BYTES, unit.value_bytes)
         self._judgements = 0
         self._decisions: list[Decision] = []
+        self.held: Counter[str] = Counter()
 
     def step(self, record: ConsumerRecord) -> None:
         """Judge one activity or follow an order, or set it aside: then the progress is as it was."""
@@ -103,6 +108,8 @@ class Tracking:
         ]
 
     def _forget(self, key: bytes) -> None:
+        before = self._progress_of(key)
+        self.held.subtract(id for id, badge in before.badges.items() if badge.held)
         self._progress[key] = Progress.initial()
         self._changed.add(key)
         log.info("a learner is forgotten")
@@ -128,6 +135,8 @@ class Tracking:
             events += self._again(_kept(before, after), activity.learner, after.user, ordered=False)
         self._say(events)
         self._decisions.extend(decisions)
+        for decision in decisions:
+            self.held[decision.template] += 1 if decision.kind == "awarded" else -1
         self._progress[key] = after
         self._changed.add(key)
 

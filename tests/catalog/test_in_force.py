@@ -5,15 +5,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import NAMESPACE_OID, uuid5
 
 import orjson
 import pytest
 import yaml
+from aiokafka import AIOKafkaConsumer
 
+from streams import metrics
 from streams.badges import Progress, load
 from streams.catalog import in_force, load_catalog
+from streams.catalog.in_force import CatalogInForce, Revision
 from streams.errors import ConfigurationError
 from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
@@ -192,3 +195,50 @@ async def test_while_a_large_catalog_is_compiled_the_worker_goes_on(monkeypatch:
 def test_what_is_no_catalog_at_all_is_refused_too(text: bytes) -> None:
     with pytest.raises(ConfigurationError):
         in_force.unpack(text)
+
+
+def published(name: str, *templates: str) -> Revision:
+    return Revision(name, 0, 0, in_force.pack(one_course(*templates).encode()))
+
+
+def on_the_topic(monkeypatch: pytest.MonkeyPatch, *revisions: Revision) -> None:
+    """The catalog topic holds these."""
+
+    async def read(*_: object) -> tuple[list[Revision], int]:
+        return list(revisions), len(revisions)
+
+    monkeypatch.setattr(in_force, "_read", read)
+
+
+def named(id: str) -> set[str]:
+    """The names under which metrics know a template."""
+    samples = [sample for family in metrics.TEMPLATE_INFO.collect() for sample in family.samples]
+    return {sample.labels["name"] for sample in samples if sample.labels["template"] == id}
+
+
+async def test_metrics_name_the_templates_of_the_catalog_in_force_and_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    catalogs = CatalogInForce(Settings(), "catalogs")
+    on_the_topic(monkeypatch, published("first", "Kafka 101"))
+    await catalogs.load_from(cast(AIOKafkaConsumer, None))
+    assert named(template("Kafka 101")) == {"Kafka 101"}
+
+    on_the_topic(monkeypatch, published("second", "Kafka 102"))
+    await catalogs.load_from(cast(AIOKafkaConsumer, None))
+
+    assert named(template("Kafka 101")) == set()
+    assert named(template("Kafka 102")) == {"Kafka 102"}
+
+
+async def test_a_command_that_needs_a_catalog_says_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    catalogs = CatalogInForce(Settings(), "catalogs")
+    on_the_topic(monkeypatch)
+
+    with pytest.raises(ConfigurationError, match="the topic catalogs holds none"):
+        await catalogs.load_from(cast(AIOKafkaConsumer, None))
+
+    assert not catalogs.loaded.is_set()
+    assert catalogs.describe() == {"revision": None, "last_refusal": None}

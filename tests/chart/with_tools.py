@@ -23,7 +23,7 @@ from streams.settings import load_settings
 from tests import pages
 from tests.whole.full_site import full_site
 
-from .chart_files import CHART, CI_VALUES, ROOT, dashboard, dashboard_expressions
+from .chart_files import CHART, CI_VALUES, ROOT, dashboard, dashboard_expressions, panels
 
 TOOLS = Path(os.environ["CHART_TOOLS"])
 KUBERNETES = "1.34.0"
@@ -216,6 +216,50 @@ def test_prometheus_accepts_every_expression_of_the_dashboard(tmp_path: Path) ->
     said = passes("promtool", "check", "rules", rules)
 
     assert f"{len(recorded)} rules found" in said
+
+
+@pytest.mark.parametrize("title", ["Dead letters, 24 h", "Dead letters"])
+def test_the_dashboard_counts_letters_from_before_the_first_scrape(title: str, tmp_path: Path) -> None:
+    [panel] = [panel for panel in panels() if panel["title"] == title]
+    letters = 'badges_dead_letters_total{namespace="b", release="r", agent="track", reason="no_id"}'
+    by = "" if "24 h" in title else '{agent="track", reason="no_id"}'
+
+    assert_shown(panel, [(letters, "_x3 172x9")], {by: 172}, tmp_path)
+
+
+def test_the_dashboard_names_templates_and_shows_those_that_no_catalog_names(tmp_path: Path) -> None:
+    [panel] = [panel for panel in panels() if panel["title"] == "Badges held"]
+    site = 'namespace="b", release="r"'
+    info = [f'badges_template_info{{{site}, pod="{pod}", template="1", name="Kafka"}}' for pod in "ab"]
+    held = [f'badges_held{{{site}, template="{template}"}}' for template in "12"]
+
+    assert_shown(
+        panel,
+        [(series, "1x9") for series in info] + [(series, "7x9") for series in held],
+        {'{template="1", name="Kafka"}': 7, '{template="2"}': 7},
+        tmp_path,
+    )
+
+
+def assert_shown(
+    panel: dict[str, Any], series: list[tuple[str, str]], expected: dict[str, int], folder: Path
+) -> None:
+    """What a panel shows of these series after four minutes."""
+    [target] = panel["targets"]
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series],
+        "promql_expr_test": [
+            {
+                "expr": as_grafana_sends(target["expr"]),
+                "eval_time": "4m",
+                "exp_samples": [{"labels": labels, "value": value} for labels, value in expected.items()],
+            }
+        ],
+    }
+    path = folder / "panel.yaml"
+    path.write_text(yaml.safe_dump({"evaluation_interval": "1m", "tests": [test]}))
+    passes("promtool", "test", "rules", path)
 
 
 def as_grafana_sends(expression: str) -> str:

@@ -43,12 +43,21 @@ async def tracked(
     rows: Mapping[bytes, bytes] | None = None,
     where: dict[str, object] | None = None,
 ) -> RecordingUnit:
+    _, unit = await tracking_of(*records, rows=rows, where=where)
+    return unit
+
+
+async def tracking_of(
+    *records: ConsumerRecord,
+    rows: Mapping[bytes, bytes] | None = None,
+    where: dict[str, object] | None = None,
+) -> tuple[Tracking, RecordingUnit]:
     here = await tracker(catalog(where) if where else catalog())
     unit = RecordingUnit(here.names.activities, here.names.progress, rows)
     track = Tracking(here, unit)
     await take(records, track.step)
     track.store()
-    return unit
+    return track, unit
 
 
 def reasons(unit: RecordingUnit) -> list[bytes | None]:
@@ -148,6 +157,19 @@ async def test_a_record_too_large_for_the_dead_letters_goes_without_its_value() 
     unit = await tracked(activity(value=b"\1", headers=(padding, *activity().headers)))
     [letter] = unit.sent
     assert (letter.key, letter.value) == (PASSED.key, None)
+
+
+async def test_who_holds_a_badge_more_and_who_less_is_told() -> None:
+    order = record(None, [(ORDER, FORGET)], key=KEY, topic=ACTIVITIES)
+    awarded, unit = await tracking_of(activity())
+    rows = {KEY: unit.table[KEY] or b""}
+
+    forgotten, _ = await tracking_of(order, rows=rows)
+    both, _ = await tracking_of(activity(), order)
+
+    assert awarded.held == {TEMPLATE: 1}
+    assert forgotten.held == {TEMPLATE: -1}
+    assert both.held == {TEMPLATE: 0}
 
 
 async def test_the_order_to_forget_deletes_a_progress_and_what_came_before_it() -> None:
