@@ -77,6 +77,10 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 - name: BADGES_REGISTRY_PASSWORD_FILE
   value: /etc/badge-streams/secrets/registry-password
 {{- end }}
+{{- if .Values.pages.tokenSecret.name }}
+- name: BADGES_HTTP_TOKEN_FILE
+  value: /etc/badge-streams/secrets/http-token
+{{- end }}
 {{- range $name, $value := .Values.settings }}
 - name: BADGES_{{ $name | snakecase | upper }}
   value: {{ if kindIs "string" $value }}{{ $value | quote }}{{ else if kindIs "slice" $value }}{{ join "," $value | quote }}{{ else }}{{ toJson $value | quote }}{{ end }}
@@ -141,5 +145,12 @@ envFrom:
     items:
       - key: {{ .Values.registry.passwordSecret.key }}
         path: registry-password
+{{- end }}
+{{- with .Values.pages.tokenSecret.name }}
+- secret:
+    name: {{ . }}
+    items:
+      - key: {{ $.Values.pages.tokenSecret.key }}
+        path: http-token
 {{- end }}
 {{- end }}
