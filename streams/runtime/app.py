@@ -166,7 +166,7 @@ class App(faust.App):
         return lags
 
     async def wait_for(self, event: asyncio.Event, what: str) -> None:
-        """Start no further until `event`; `/ready` says that `what` is waited for."""
+        """Start no further until `event`; `/ready` says that `what` is waited for (decision 0056)."""
         if not event.is_set():
             log.warning("The worker waits for %s", what)
             self.waits_for = what
