@@ -64,6 +64,12 @@ class Settings(BaseSettings):
     source_epoch: int = Field(
         0, ge=0, le=2**31, description="Part of an origin; raise it after a source topic was recreated."
     )
+    forgotten_days: int = Field(
+        90,
+        ge=1,
+        le=3_650,
+        description="Days for which a learner stays known as forgotten; more than a topic keeps a record.",
+    )
     http: str = Field(
         "",
         description="`host:port` of metrics and health; tracker `127.0.0.1:8080`, relay `127.0.0.1:8090`; "

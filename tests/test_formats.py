@@ -15,7 +15,7 @@ import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams.badges import Activity, Badge, Decision, Progress, Source, User, dump, judge
+from streams.badges import Activity, Badge, Decision, Progress, Source, User, dump, judge, moment
 from streams.bus.emitter import GENERATION, REISSUED, BadgeEmitter, BadgeEvent
 from streams.bus.reader import Reader
 from streams.bus.registry import Registry
@@ -25,12 +25,15 @@ from streams.headers import Headers
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.outcomes import Issued
 from streams.kafka import dead_letters, orders, origin
+from streams.kafka.forgotten import of_order
 from streams.kafka.topics import topics
 from streams.relay import issuance
 from streams.relay.badge_events import word_of
 from streams.relay.issuance import Doubt, Issuance, Issue
+from streams.relay.table import forgotten_row
 from streams.runtime import recovery
 from streams.settings import Settings
+from streams.tracker.rows import pack
 from tests.bus.messages import message
 
 PAGE = (Path(__file__).parents[1] / "docs" / "formats.md").read_text()
@@ -145,6 +148,10 @@ def beside_the_offset() -> str:
     return recovery.metadata(app, TopicPartition("badge-streams-activities", 0), 811, {(BUS, 3): (0, 1207)})
 
 
+def orders_at() -> int:
+    return of_order(int(AT.timestamp() * 1000))
+
+
 def as_json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
@@ -158,6 +165,10 @@ EXAMPLES: dict[str, tuple[Callable[[], str], ...]] = {
     "Badge events": (lambda: as_lines(badge_on_the_bus()[0].headers),),
     "Progress": (lambda: as_json(dump(judged()[0])),),
     "Issuances": (lambda: as_json(issuance.dump(pending())), lambda: as_json(issuance.dump(held()))),
+    "Forgotten learners": (
+        lambda: pack(Progress.initial(), orders_at()).decode(),
+        lambda: forgotten_row(b"42", moment(orders_at())).decode(),
+    ),
     "Dead letters": (lambda: as_lines(set_aside()[-4:]),),
     "Orders": (
         lambda: as_lines([(orders.ORDER, orders.FORGET)]),
@@ -217,7 +228,9 @@ def full_issuance() -> Issuance:
 def test_the_fields_of_a_progress_are_named() -> None:
     places = [field.name for field in fields(Badge)]
 
-    assert named("Progress") == [*dump(full_progress()), *places]
+    row = orjson.loads(pack(full_progress(), 1))
+
+    assert named("Progress") == [*row, *places]
 
 
 def test_a_badges_places_are_in_the_order_of_the_table() -> None:

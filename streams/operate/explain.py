@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-import orjson
-
 from streams.badges import (
     Badge,
     BadgeRequirement,
@@ -13,7 +11,6 @@ from streams.badges import (
     Progress,
     badge_id,
     latest,
-    load,
     moment,
     standing,
 )
@@ -23,6 +20,7 @@ from streams.operate.catalog import published
 from streams.operate.site import Site, site
 from streams.operate.whereabouts import Issuances, issuances
 from streams.settings import Settings
+from streams.tracker.rows import unpack
 
 
 async def explain(settings: Settings, learner: int, template: str | None) -> list[str]:
@@ -33,7 +31,7 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
     async with site(settings) as here:
         catalogs = await here.catalog()
         document = catalogs.document
-        progress = await read_progress(here, learner)
+        progress, forgotten = await read_progress(here, learner)
         revisions = await published(here)
         # Without a progress, the relay's table may still have a badge, of which template nobody knows.
         decided = progress.badges if progress else document.templates
@@ -42,6 +40,8 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
     names_by_rules = {catalogs.compiled.revision: catalogs.revision}
     names_by_rules |= {rules: name for name, rules in reversed(revisions)}
     lines = [f"learner {learner}, by catalog {catalogs.revision}"]
+    if forgotten is not None:
+        lines.append(f"forgotten {_at(forgotten)}: what was before says nothing")
     if progress is None:
         return [*lines, "no relevant activity has been seen", *_left(issued, document)]
     touched = {*progress.requirements, *progress.badges, *_waiting_for_badges(document, progress)}
@@ -55,10 +55,13 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
     return lines
 
 
-async def read_progress(here: Site, learner: int) -> Progress | None:
-    """A learner's progress as it was last committed; None where there is none."""
+async def read_progress(here: Site, learner: int) -> tuple[Progress | None, int | None]:
+    """A learner's progress as it was last committed, None where there is none; when they were forgotten."""
     raw = await here.value(here.topics.progress.name, b"%d" % learner)
-    return None if raw is None else load(orjson.loads(raw))
+    if raw is None:
+        return None, None
+    progress, forgotten = unpack(raw)
+    return (None if progress == Progress.initial() else progress), forgotten
 
 
 def _left(issued: Issuances, document: CatalogDocument) -> Iterator[str]:

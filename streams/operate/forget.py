@@ -12,12 +12,13 @@ from streams.kafka.client import partition_of
 from streams.kafka.orders import FORGET, ORDER
 from streams.operate.ordering import ends, order, worked_off
 from streams.operate.site import Site, site
-from streams.relay.issuance import Issuance, load
+from streams.relay.issuance import Issuance, gone, load
 from streams.settings import Settings
 
 LOOK_SECONDS = 1.0
 """Between two looks at the whole table of issuances, which costs more."""
-FOR_EVER_MS = 10_000 * 86_400_000
+DAY_MS = 86_400_000
+FOR_EVER_MS = 10_000 * DAY_MS
 """A compaction lag of more than 10,000 days is none: Kafka's default is 2**63 - 1 ms."""
 
 FORGOTTEN = ((ORDER, FORGET),)
@@ -37,8 +38,16 @@ async def forget(settings: Settings, learner: int, within: float, say: Say) -> b
         say(f"the tracker has forgotten learner {learner}")
         left = await _by_the_relay(here, learner, within, say)
         say("copies that age out by themselves, at the latest:")
-        for line in await _copies(here, datetime.now(UTC)):
-            say(f"  {line}")
+        names = [topic.name for topic in here.topics.all if topic != here.topics.catalog]
+        configs = await checks.configs(await here.admin(), names)
+        now = datetime.now(UTC)
+        for name, config in configs.items():
+            say(f"  {name}: {_gone(config, now)}")
+        if longer := _longer(configs, settings.forgotten_days):
+            say(
+                f"kept for longer than BADGES_FORGOTTEN_DAYS={settings.forgotten_days}, after which what is "
+                f"read again from there counts: {', '.join(longer)}"
+            )
     return not left
 
 
@@ -88,24 +97,30 @@ async def _issuances(here: Site, learner: int) -> dict[bytes, Issuance]:
     # Most rows are about others: parse only those in which the learner's id may be.
     rows = {badge: raw async for badge, raw in here.rows(here.topics.issuances.name) if key in raw}
     found = {badge: load(orjson.loads(raw)) for badge, raw in rows.items()}
-    return {badge: issuance for badge, issuance in found.items() if issuance.learner == learner}
+    # One that is gone is no badge, but what stays of the learner.
+    return {badge: i for badge, i in found.items() if i.learner == learner and not gone(i)}
 
 
-async def _copies(here: Site, now: datetime) -> list[str]:
-    """A line for each topic that the learner's data may still be in, with the day when it is gone."""
-    names = [topic.name for topic in here.topics.all if topic != here.topics.catalog]
-    configs = await checks.configs(await here.admin(), names)
-    return [f"{name}: {_gone(config, now)}" for name, config in configs.items()]
+def _longer(configs: Mapping[str, Mapping[str, str]], days: int) -> list[str]:
+    """The topics whose records may be older than that."""
+    return [name for name, config in configs.items() if not 0 <= _kept(config) <= days * DAY_MS]
+
+
+def _kept(config: Mapping[str, str]) -> int:
+    """How many milliseconds a topic keeps a record, below 0 for ever; a changelog is only read as a whole."""
+    if "compact" in config["cleanup.policy"]:
+        return 0
+    kept = int(config["retention.ms"])
+    # Kafka deletes whole segments, and writes to one for so long.
+    return kept if kept < 0 else kept + int(config["segment.ms"])
 
 
 def _gone(config: Mapping[str, str], now: datetime) -> str:
-    # Kafka deletes whole segments, and writes to one for so long.
-    written = int(config["segment.ms"])
     if "compact" in config["cleanup.policy"]:
         kept = int(config["max.compaction.lag.ms"])
         return "once it is compacted" if kept > FOR_EVER_MS else _day(now, kept)
-    kept = int(config["retention.ms"])
-    return "never, it keeps its records for ever" if kept < 0 else _day(now, kept + written)
+    kept = _kept(config)
+    return "never, it keeps its records for ever" if kept < 0 else _day(now, kept)
 
 
 def _day(now: datetime, ms: int) -> str:

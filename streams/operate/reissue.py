@@ -19,7 +19,7 @@ async def reissue(settings: Settings, learner: int, template: str | None, within
     `within` so many seconds: the order is written, and it will follow.
     """
     async with site(settings) as here:
-        progress = await read_progress(here, learner)
+        progress, _ = await read_progress(here, learner)
         badges = _decided(progress or Progress.initial(), template and template.lower())
         if not badges:
             about = f" of template {template}" if template else ""

@@ -1,12 +1,15 @@
 """The step of `relay`: what is desired of a badge, written down."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import orjson
 from aiokafka.structs import ConsumerRecord
 
+from streams import metrics
+from streams.badges import moment, stamp
 from streams.errors import UnreadableError
 from streams.kafka.dead_letters import set_aside
+from streams.kafka.forgotten import is_past, of_order
 from streams.kafka.orders import FORGET, order_of
 from streams.kafka.origin import forwarded, original_of
 from streams.relay.issuance import (
@@ -17,7 +20,7 @@ from streams.relay.issuance import (
     load,
 )
 from streams.relay.relay import Relay
-from streams.relay.table import AGENT
+from streams.relay.table import AGENT, forgotten_row
 from streams.runtime.unit import Batch, Unit
 
 ISSUANCE_BYTES = 512 * 1024
@@ -32,11 +35,13 @@ class Desiring:
         self._unit = unit
         self._partition = batch.partition
         self._changed: dict[bytes, None] = {}
+        self._past = 0
 
     def step(self, record: ConsumerRecord) -> None:
         """Follow one badge event or order, or set it aside."""
-        if order_of(record.value, record.headers) == FORGET and record.key is not None:
-            self._forget(record.key, datetime.fromtimestamp(record.timestamp / 1000, UTC))
+        ordered = order_of(record.value, record.headers) == FORGET
+        if ordered and record.key is not None and record.key.isdigit():
+            self._forget(record.key, moment(of_order(record.timestamp)))
             return
         names = self._relay.names
         try:
@@ -45,7 +50,9 @@ class Desiring:
             if word is None:
                 return
             badge = word.badge.encode()
-            if record.key == badge:
+            if self._is_past(word, original.timestamp):
+                self._past += 1
+            elif record.key == badge:
                 self._desire(badge, word, redriven=original.source.topic == names.relay_dead_letters.name)
             else:
                 # Redriven under another key: it belongs where the badge's issuance is.
@@ -59,6 +66,7 @@ class Desiring:
 
     def follow(self) -> None:
         """Have the reconciler look at what has changed, once it is committed."""
+        metrics.RECORDS_DROPPED.labels("relay", "forgotten").inc(self._past)
         reconciler = self._relay.reconcilers.get(self._partition.tp.partition)
         if reconciler is not None:
             reconciler.follow(self._changed)
@@ -67,12 +75,18 @@ class Desiring:
         """Have all the learner's badges of this partition deleted; the learner's id is in each row."""
         rows = {**self._partition.rows, **self._unit.table}
         for badge, raw in rows.items():
-            if raw is None or learner not in raw:
+            if raw is None or learner not in raw or badge == learner:
                 continue
             issuance = load(orjson.loads(raw))
             if b"%d" % issuance.learner == learner:
                 self._unit.put(badge, orjson.dumps(dump(forget(issuance, at))))
                 self._changed[badge] = None
+        self._unit.put(learner, forgotten_row(learner, at))
+
+    def _is_past(self, word: Word, timestamp_ms: int) -> bool:
+        """Whether a word is of before its learner was forgotten."""
+        raw = self._unit.get(b"%d" % word.learner)
+        return raw is not None and is_past(stamp(load(orjson.loads(raw)).time), word.time, timestamp_ms)
 
     def _desire(self, badge: bytes, word: Word, *, redriven: bool) -> None:
         raw = self._unit.get(badge)

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from aiokafka.structs import ConsumerRecord
@@ -15,6 +17,7 @@ from streams.catalog.in_force import CATALOG_WANTED, CatalogInForce
 from streams.clock import Clock
 from streams.issuers.client import Http
 from streams.kafka.dead_letters import REASONS
+from streams.kafka.forgotten import over_before
 from streams.kafka.topics import Topics
 from streams.relay import expiry
 from streams.relay.backlog import Backlog
@@ -24,11 +27,12 @@ from streams.relay.keys import reach
 from streams.relay.organizations import Organizations
 from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
-from streams.relay.table import PartitionStore
+from streams.relay.table import PartitionStore, is_over
 from streams.relay.terms import terms
 from streams.runtime.app import App
 from streams.runtime.pages import Pages
 from streams.runtime.partition import Partition
+from streams.runtime.sweeping import sweep
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -91,6 +95,7 @@ class Relay:
             reconciler = Reconciler(store, self.organizations, self.clock)
             self.reconcilers[partition.tp.partition] = reconciler
             partition.run(reconciler.run)
+            partition.run(partial(sweep, partition, self._is_over, self.clock))
 
     def describe(self) -> dict[str, Any]:
         """What `/health` says beside the stream's state."""
@@ -108,6 +113,9 @@ class Relay:
         """The word in a record; None if it is no badge event. Raises `UnreadableError` or `WaitNeeded`."""
         activity = self.reader.read(record.value, record.headers, source, timestamp)
         return None if activity is None else word_of(activity, record)
+
+    def _is_over(self, key: bytes, raw: bytes, now: datetime) -> bool:
+        return is_over(key, raw, over_before(now, self.settings.forgotten_days))
 
     async def _guarded(self, task: Callable[[], Any]) -> None:
         with self.app.ends_worker():

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import partial
 
 import orjson
 
+from streams.badges import stamp
 from streams.errors import UnreadableError
 from streams.kafka.dead_letters import set_aside
 from streams.kafka.origin import forwarded
 from streams.relay.issuance import (
+    ERASED,
     Issuance,
     dump,
     gone,
@@ -21,6 +24,16 @@ from streams.runtime.app import App
 from streams.runtime.partition import Partition
 
 AGENT = "relay"
+
+
+def forgotten_row(learner: bytes, at: datetime) -> bytes:
+    """What stays of a forgotten learner in a partition, under the learner's id: an issuance of no badge."""
+    return orjson.dumps(dump(Issuance("forgotten", "", int(learner), 0, "", at, state=ERASED)))
+
+
+def is_over(key: bytes, raw: bytes, before: int) -> bool:
+    """True for the row of a learner who was forgotten before `before`; a badge's key is a UUID."""
+    return key.isdigit() and stamp(load(orjson.loads(raw)).time) < before
 
 
 class PartitionStore:

@@ -1,6 +1,8 @@
 """What both agents of a tracker work with."""
 
 import logging
+from datetime import datetime
+from functools import partial
 from typing import Any, get_args
 
 from streams import metrics
@@ -9,13 +11,17 @@ from streams.bus.emitter import BadgeEmitter
 from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalog.in_force import CATALOG_WANTED, CatalogInForce
+from streams.clock import Clock
 from streams.kafka.dead_letters import REASONS
+from streams.kafka.forgotten import over_before
 from streams.kafka.topics import Topics
 from streams.runtime.app import App
 from streams.runtime.pages import Pages
 from streams.runtime.partition import Partition
+from streams.runtime.sweeping import sweep
 from streams.settings import Settings
 from streams.tracker.held import Held
+from streams.tracker.rows import is_over
 
 log = logging.getLogger(__name__)
 AGENTS = ("rekey", "track")
@@ -52,6 +58,15 @@ class Tracker:
         await self.registry.stop()
         await self.pages.stop()
 
+    def partition_ready(self, partition: Partition) -> None:
+        """Sweep an assigned partition of the table, and count what is held, for as long as it stays assigned."""
+        if partition.tp.topic == self.names.activities.name:
+            partition.run(partial(sweep, partition, self._is_over, Clock()))
+            partition.run(partial(self.held.follow, partition.tp.partition, partition.rows))
+
+    def _is_over(self, key: bytes, raw: bytes, now: datetime) -> bool:
+        return is_over(key, raw, over_before(now, self.settings.forgotten_days))
+
     def take_catalog(self) -> None:
         """Read only what the catalog in force names; called whenever another one comes into force."""
         self.reader.wanted = self.catalogs.compiled.event_types
@@ -61,11 +76,6 @@ class Tracker:
             metrics.HELD.labels(template)
         sources = ", ".join(topic.name for topic in self.names.sources)
         log.info("reading %s for %s", sources, ", ".join(sorted(self.reader.wanted)) or "nothing")
-
-    def partition_ready(self, partition: Partition) -> None:
-        """Count what is held in an assigned partition of the table for as long as it stays assigned."""
-        if partition.tp.topic == self.names.activities.name:
-            partition.run(lambda: self.held.follow(partition.tp.partition, partition.rows))
 
     def describe(self) -> dict[str, Any]:
         """What `/health` says in addition to the stream's state."""

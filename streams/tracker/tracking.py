@@ -5,18 +5,19 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import orjson
 from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
-from streams.badges import Activity, Badge, Catalog, Decision, Progress, User, dump, judge, latest, load
+from streams.badges import Activity, Badge, Catalog, Decision, Progress, User, judge, latest
 from streams.bus.emitter import BadgeEvent
 from streams.errors import UnreadableError
 from streams.headers import header
 from streams.kafka import orders
 from streams.kafka.dead_letters import set_aside
-from streams.kafka.origin import forwarded, original_of
+from streams.kafka.forgotten import is_past, of_order
+from streams.kafka.origin import Original, forwarded, original_of
 from streams.runtime.unit import Unit
+from streams.tracker.rows import pack, unpack
 from streams.tracker.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -40,23 +41,25 @@ class Tracking:
         self._unit = unit
         self._document = tracker.catalogs.document
         self._progress: dict[bytes, Progress] = {}
+        self._forgotten: dict[bytes, int | None] = {}
         self._changed: set[bytes] = set()
         self._sizes: dict[bytes, int] = {}
         self._most = min(PROGRESS_BYTES, unit.value_bytes)
         self._judgements = 0
+        self._past = 0
         self._decisions: list[Decision] = []
         self.held: Counter[str] = Counter()
 
     def step(self, record: ConsumerRecord) -> None:
         """Judge one activity or follow an order, or set it aside: then the progress is as it was."""
         try:
-            if record.key is not None and self._followed(record.key, record):
+            if record.key is not None and record.key.isdigit() and self._followed(record.key, record):
                 return
             original = forwarded(record)
             source = original.source
             activity = self._tracker.reader.read(record.value, record.headers, source, original.timestamp)
             if activity is not None:
-                self._take(record, activity)
+                self._take(record, activity, original)
             self._unit.read[source.topic, source.partition] = (source.epoch, source.offset)
         except UnreadableError as error:
             self.set_aside(record, error)
@@ -68,14 +71,13 @@ class Tracking:
     def store(self) -> None:
         """Write the progress of every learner whom an activity changed."""
         for key in self._changed:
-            progress = self._progress[key]
-            forgotten = progress is Progress.initial()
-            self._unit.put(key, None if forgotten else orjson.dumps(dump(progress)))
+            self._unit.put(key, pack(self._progress[key], self._forgotten.get(key)))
 
     def count(self) -> None:
         """Count what the unit did, once it is committed."""
         now = time.time()
         metrics.ACTIVITIES_JUDGED.inc(self._judgements)
+        metrics.RECORDS_DROPPED.labels("track", "forgotten").inc(self._past)
         for decision in self._decisions:
             metrics.DECISIONS.labels(decision.kind, decision.template).inc()
             metrics.DECISION_LATENCY.observe(max(0.0, now - decision.time.timestamp()))
@@ -84,7 +86,7 @@ class Tracking:
         """Follow the order in a record; False if there is none."""
         match orders.order_of(record.value, record.headers):
             case orders.FORGET:
-                self._forget(key)
+                self._forget(key, of_order(record.timestamp))
             case orders.REISSUE:
                 self._reissue(key, header(record.headers, orders.TEMPLATE))
             case _:
@@ -107,29 +109,34 @@ class Tracking:
             if id in self._document.templates
         ]
 
-    def _forget(self, key: bytes) -> None:
+    def _forget(self, key: bytes, at: int) -> None:
         before = self._progress_of(key)
         self.held.subtract(id for id, badge in before.badges.items() if badge.held)
         self._progress[key] = Progress.initial()
+        self._forgotten[key] = max(at, self._forgotten.get(key) or 0)
         self._changed.add(key)
         log.info("a learner is forgotten")
 
-    def _take(self, record: ConsumerRecord, activity: Activity) -> None:
+    def _take(self, record: ConsumerRecord, activity: Activity, original: Original) -> None:
         key = b"%d" % activity.learner
         if record.key == key:
-            self._judge(key, activity, len(record.value))
+            self._judge(key, activity, original)
         else:
             # Redriven under another key: it belongs where the learner's progress is.
             activities = self._tracker.names.activities.name
             self._unit.send(activities, key=key, value=record.value, headers=record.headers)
 
-    def _judge(self, key: bytes, activity: Activity, size: int) -> None:
+    def _judge(self, key: bytes, activity: Activity, original: Original) -> None:
         before = self._progress_of(key)
+        forgotten = self._forgotten.get(key)
+        if forgotten is not None and is_past(forgotten, activity.time, original.timestamp):
+            self._past += 1
+            return
         self._judgements += 1
         after, decisions = _judged(self._document.compiled, before, activity)
         if after is before:
             return
-        self._bound(key, after, size)
+        self._bound(key, after, len(original.value or b""))
         events = [self._encode(decision, after.user) for decision in decisions]
         if _becomes_known(before.user, after.user):
             events += self._again(_kept(before, after), activity.learner, after.user, ordered=False)
@@ -162,14 +169,15 @@ class Tracking:
         if raw is None:
             return Progress.initial()
         self._sizes[key] = len(raw)
-        return load(orjson.loads(raw))
+        progress, self._forgotten[key] = unpack(raw)
+        return progress
 
     def _bound(self, key: bytes, after: Progress, size: int) -> None:
         """Refuse a progress that grew too large; it is measured only where it may come near the bound."""
         before = self._sizes.get(key, 0)
         estimate = before + ESCAPED * size + GROWTH_BYTES
         if estimate > self._most // 2:
-            estimate = len(orjson.dumps(dump(after)))
+            estimate = len(pack(after, self._forgotten.get(key)))
             if estimate > self._most:
                 raise UnreadableError("progress_too_large", f"more than {self._most} bytes")
         self._sizes[key] = estimate

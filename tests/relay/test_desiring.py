@@ -8,20 +8,23 @@ import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Source
+from streams.badges import Source, moment, stamp
 from streams.bus.emitter import REISSUED
 from streams.headers import Headers, header
 from streams.issuers.outcomes import Recipient
 from streams.kafka.dead_letters import REASON, left_at
+from streams.kafka.forgotten import of_order
 from streams.kafka.orders import FORGET, ORDER
-from streams.kafka.origin import ORIGIN, origin_headers
+from streams.kafka.origin import ORIGIN, ORIGIN_KEY, origin_headers
 from streams.relay import desiring
 from streams.relay.desiring import Desiring
-from streams.relay.issuance import Issuance, desire, dump, load
+from streams.relay.issuance import Issuance, desire, dump, gone, load
 from streams.relay.reconciler import Reconciler
+from streams.relay.table import forgotten_row, is_over
 from streams.runtime.unit import Batch
 from tests.bus.memory import record, record_of, take
 from tests.relay.scene import AWARDED, BADGE, LEARNER, REVOKED, SETTINGS, TOPICS, decision, relay
+from tests.relay.virtual import EPOCH
 from tests.relay.world import badge_id, event
 from tests.runtime import fetches
 from tests.runtime.recording import RecordingUnit
@@ -29,6 +32,7 @@ from tests.runtime.recording import RecordingUnit
 KEY = BADGE.encode()
 DECISIONS = TOPICS.decisions.name
 ORDERED = record(None, [(ORDER, FORGET)], key=b"%d" % LEARNER, topic=DECISIONS)
+STAYS = forgotten_row(b"%d" % LEARNER, moment(of_order(ORDERED.timestamp)))
 
 
 class Follower:
@@ -63,6 +67,13 @@ async def followed(
 
 def issuance(unit: RecordingUnit, badge: bytes = KEY) -> Issuance:
     return load(orjson.loads(unit.table[badge] or b""))
+
+
+def later(there: ConsumerRecord) -> ConsumerRecord:
+    """The same, written to the bus after the order to forget."""
+    first = record_of(AWARDED, timestamp=ORDERED.timestamp + 1)
+    headers = [pair for pair in there.headers if pair[0] not in (ORIGIN, ORIGIN_KEY)]
+    return replace(there, headers=(*headers, *origin_headers(first, SETTINGS.source_epoch)))
 
 
 def revocation() -> ConsumerRecord:
@@ -155,9 +166,35 @@ async def test_the_order_to_forget_concerns_all_badges_of_the_learner_and_nobody
     rows = {KEY: mine.table[KEY] or b"", badge_id(other.learner).encode(): orjson.dumps(dump(stranger))}
     unit, followed_badges = await followed(ORDERED, rows=rows)
 
-    assert list(unit.table) == [KEY]
+    assert unit.table == {KEY: unit.table[KEY], b"%d" % LEARNER: STAYS}
     assert issuance(unit).kind == "forgotten"
     assert followed_badges == [KEY]
+
+
+async def test_a_learner_who_is_forgotten_again_is_so_since_then() -> None:
+    unit, followed_badges = await followed(ORDERED, rows={b"%d" % LEARNER: forgotten_row(b"1", EPOCH)})
+    assert (unit.table, followed_badges) == ({b"%d" % LEARNER: STAYS}, [])
+
+
+async def test_what_is_read_again_of_a_forgotten_learner_changes_nothing() -> None:
+    letter = record_of(AWARDED, topic=TOPICS.relay_dead_letters.name, offset=3)
+    redriven = decision(headers=(*AWARDED.headers, *origin_headers(letter, 1)))
+    for rows in ({}, {KEY: (await desired(decision())).table[KEY] or b""}):
+        unit, followed_badges = await followed(decision(), redriven, rows={**rows, b"%d" % LEARNER: STAYS})
+        assert (unit.sent, unit.table, followed_badges) == ([], {}, [])
+
+
+async def test_what_a_forgotten_learner_earns_later_is_written_down() -> None:
+    unit = await desired(later(decision()), rows={b"%d" % LEARNER: STAYS})
+    assert issuance(unit).kind == "awarded"
+
+
+async def test_the_row_of_a_forgotten_learner_is_over_after_some_time() -> None:
+    at = stamp(load(orjson.loads(STAYS)).time)
+    assert is_over(b"%d" % LEARNER, STAYS, at + 1)
+    assert not is_over(b"%d" % LEARNER, STAYS, at)
+    assert not is_over(KEY, (await desired(decision())).table[KEY] or b"", at + 10**18)
+    assert gone(load(orjson.loads(STAYS)))
 
 
 async def test_what_the_same_unit_has_written_is_forgotten_too() -> None:
@@ -165,15 +202,14 @@ async def test_what_the_same_unit_has_written_is_forgotten_too() -> None:
 
 
 async def test_a_decision_about_a_learner_who_is_being_forgotten_is_set_aside() -> None:
-    unit = await desired(decision(), ORDERED, revocation())
+    unit = await desired(decision(), ORDERED, later(revocation()))
     assert [header(sent.headers, REASON) for sent in unit.sent] == [b"forgotten"]
     assert issuance(unit).kind == "forgotten"
 
 
 async def test_an_order_for_nobody_is_set_aside() -> None:
-    unit = await desired(
-        record(None, [(ORDER, FORGET)], key=None, topic=DECISIONS),
-        rows={KEY: (await desired(decision())).table[KEY] or b""},
-    )
-    assert [header(sent.headers, REASON) for sent in unit.sent] == [b"origin"]
-    assert unit.table == {}
+    rows = {KEY: (await desired(decision())).table[KEY] or b""}
+    for key in (None, b"nobody", b""):
+        unit = await desired(replace(ORDERED, key=key), rows=rows)
+        assert [header(sent.headers, REASON) for sent in unit.sent] == [b"origin"]
+        assert unit.table == {}

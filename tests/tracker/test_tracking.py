@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from uuid import UUID
 
@@ -10,15 +11,17 @@ import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Source, User, badge_id, decision_id, dump, judge, load
+from streams.badges import Progress, Source, User, badge_id, decision_id, dump, judge, load
 from streams.bus.emitter import REISSUED
 from streams.bus.schemas import BADGE_AWARDED, BADGE_REVOKED, schema
 from streams.catalog import patterns
 from streams.headers import Headers, header
 from streams.kafka.dead_letters import REASON, left_at
+from streams.kafka.forgotten import of_order, over_before
 from streams.kafka.orders import FORGET, ORDER, reissue
 from streams.kafka.origin import ORIGIN, origin_headers
 from streams.tracker import tracking
+from streams.tracker.rows import is_over, pack
 from streams.tracker.tracking import Tracking
 from tests.bus.memory import record, record_of, take
 from tests.runtime.recording import LARGEST, RecordingUnit
@@ -28,6 +31,9 @@ from tests.tracker.scene import LEARNER, PASSED, SETTINGS, TEMPLATE, catalog, tr
 NOT_PASSING: dict[str, object] = {"path": "is_passing", "operator": "eq", "value": False}
 KEY = b"%d" % LEARNER
 ACTIVITIES = "badge-streams-activities"
+FORGOTTEN = record(None, [(ORDER, FORGET)], key=KEY, topic=ACTIVITIES)
+LATER_MS = 1_800_000_000_000
+"""After what the recorded event says of its time."""
 
 
 def activity(offset: int = 7, key: bytes = KEY, id: int = 1, **changes: object) -> ConsumerRecord:
@@ -36,6 +42,13 @@ def activity(offset: int = 7, key: bytes = KEY, id: int = 1, **changes: object) 
     headers = [(n, str(UUID(int=id)).encode() if n == "ce_id" else v) for n, v in PASSED.headers]
     ours = (*headers, *origin_headers(first, SETTINGS.source_epoch))
     return replace(record(PASSED.value, ours, key=key, topic=ACTIVITIES, offset=100 + offset), **changes)
+
+
+def later(there: ConsumerRecord) -> ConsumerRecord:
+    """The same, written to the bus now, in the future of what happened."""
+    first = record_of(PASSED, offset=there.offset - 100, timestamp=LATER_MS)
+    headers = [*there.headers[: len(PASSED.headers)], *origin_headers(first, SETTINGS.source_epoch)]
+    return replace(there, headers=tuple(headers), timestamp=LATER_MS)
 
 
 async def tracked(
@@ -58,6 +71,11 @@ async def tracking_of(
     await take(records, track.step)
     track.store()
     return track, unit
+
+
+def forgotten(at: ConsumerRecord) -> bytes:
+    """The row of a learner of whom is known only that an order was given to forget them."""
+    return pack(Progress.initial(), of_order(at.timestamp))
 
 
 def reasons(unit: RecordingUnit) -> list[bytes | None]:
@@ -173,17 +191,51 @@ async def test_who_holds_a_badge_more_and_who_less_is_told() -> None:
 
 
 async def test_the_order_to_forget_deletes_a_progress_and_what_came_before_it() -> None:
-    order = record(None, [(ORDER, FORGET)], key=KEY, topic=ACTIVITIES)
     kept = (await tracked(activity())).table[KEY] or b""
 
-    assert (await tracked(order, rows={KEY: kept})).table == {KEY: None}
-    assert (await tracked(activity(), order)).table == {KEY: None}
+    assert (await tracked(FORGOTTEN, rows={KEY: kept})).table == {KEY: forgotten(FORGOTTEN)}
+    assert (await tracked(activity(), FORGOTTEN)).table == {KEY: forgotten(FORGOTTEN)}
+    assert (await tracked(FORGOTTEN)).table == {KEY: forgotten(FORGOTTEN)}
+    assert load(orjson.loads(forgotten(FORGOTTEN))) == Progress.initial()
 
 
 async def test_after_it_is_forgotten_a_learner_begins_again() -> None:
-    order = record(None, [(ORDER, FORGET)], key=KEY, topic=ACTIVITIES)
-    unit = await tracked(activity(7, id=1), order, activity(8, id=2))
+    unit = await tracked(activity(7, id=1), FORGOTTEN, later(activity(8, id=2)))
     assert load(orjson.loads(unit.table[KEY] or b"")).badges[TEMPLATE].held
+
+
+async def test_what_is_read_again_of_a_forgotten_learner_changes_nothing() -> None:
+    # As after expired offsets, under another epoch, or from a dead letter that somebody else redrives.
+    other_epoch = activity(
+        9, id=3, headers=(*PASSED.headers, *origin_headers(record_of(PASSED, offset=9), 7))
+    )
+    letter = record_of(PASSED, topic="badge-streams-dead-letters", offset=1)
+    redriven = activity(id=4, headers=(*PASSED.headers, *origin_headers(letter, 2**40)))
+    unit = await tracked(activity(), other_epoch, redriven, rows={KEY: forgotten(FORGOTTEN)})
+
+    assert (unit.sent, unit.table) == ([], {})
+
+
+async def test_what_happened_before_and_is_written_later_is_of_the_past_too() -> None:
+    late = later(activity())
+    order = replace(FORGOTTEN, timestamp=late.timestamp - 1)
+    unit = await tracked(order, late)
+    assert (unit.sent, unit.table) == ([], {KEY: forgotten(order)})
+
+
+async def test_a_learner_who_is_forgotten_twice_is_so_since_the_second_time() -> None:
+    second = replace(FORGOTTEN, timestamp=FORGOTTEN.timestamp + 1)
+    assert (await tracked(second, FORGOTTEN)).table == {KEY: forgotten(second)}
+    assert (await tracked(second, rows={KEY: forgotten(FORGOTTEN)})).table == {KEY: forgotten(second)}
+
+
+async def test_a_row_is_over_once_it_says_nothing_and_its_learner_was_forgotten_long_ago() -> None:
+    now = datetime.fromtimestamp(FORGOTTEN.timestamp / 1000, UTC) + timedelta(days=91)
+    alone, again = forgotten(FORGOTTEN), pack(load(orjson.loads(await awarded())), 1)
+    assert is_over(KEY, alone, over_before(now, 90))
+    assert not is_over(KEY, alone, over_before(now, 92))
+    assert not is_over(KEY, again, over_before(now, 90))
+    assert not is_over(KEY, pack(Progress.initial(), None), over_before(now, 90))
 
 
 async def awarded(user: User | None = None) -> bytes:
@@ -228,7 +280,7 @@ async def test_a_revocation_is_said_again_by_order() -> None:
     assert header(sent.headers, "ce_id") == str(id).encode()
 
 
-@pytest.mark.parametrize(("key", "template"), [(KEY, str(UUID(int=9))), (b"1", None), (b"nobody", None)])
+@pytest.mark.parametrize(("key", "template"), [(KEY, str(UUID(int=9))), (b"1", None)])
 async def test_there_is_nothing_to_say_again_of_what_was_never_decided(
     key: bytes, template: str | None
 ) -> None:
@@ -255,5 +307,6 @@ async def test_what_is_said_again_and_is_too_large_is_set_aside(monkeypatch: pyt
 
 
 async def test_an_order_for_nobody_is_set_aside() -> None:
-    unit = await tracked(record(None, [(ORDER, FORGET)], key=None, topic=ACTIVITIES))
-    assert reasons(unit) == [b"origin"]
+    for key in (None, b"nobody", b""):
+        unit = await tracked(replace(FORGOTTEN, key=key), order(key))
+        assert (reasons(unit), unit.table) == ([b"origin"] * 2, {})
