@@ -260,6 +260,19 @@ def reissue(settings: "Settings", learner: int, template: str | None, within: fl
 
 
 @main.command()
+@as_json
+@at_site
+def status(settings: "Settings", json: bool) -> None:
+    """Print what the workers do: alive, assigned, lag, catalog, what waits for the issuers, dead letters."""
+    from streams.operate.status import status
+    from streams.operate.terminal import as_json, meter
+
+    with meter("reading") as bar:
+        found = asyncio.run(status(settings, bar))
+    _print([as_json(found.as_json())] if json else found.lines())
+
+
+@main.command()
 @click.option("--topic", "names", multiple=True, help="In place of the source topics; may be repeated.")
 @click.option("--type", "types", multiple=True, help="Only events of that type; may be repeated.")
 @click.option("--learner", type=int, help="Only of that LMS user id.")

@@ -6,10 +6,13 @@ A new aiokafka touches this file and `runtime/patches.py`; nothing else reaches 
 import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, PartitionRecords
+from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 
@@ -104,6 +107,24 @@ async def brokers_answer(consumer: AIOKafkaConsumer) -> None:
 def brokers(consumer: AIOKafkaConsumer) -> list[str]:
     """The addresses of the brokers, as they name themselves."""
     return [f"{broker.host}:{broker.port}" for broker in consumer._client.cluster.brokers()]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a consumer group: the host that it connects from, the partitions that it has."""
+
+    host: str
+    assigned: tuple[TopicPartition, ...]
+
+
+async def members(client: AIOKafkaAdminClient, group: str) -> list[Member]:
+    """The members of a group; none where nobody is in it, or it is none."""
+    (described,) = await client.describe_consumer_groups([group])
+    found = []
+    for _, _, host, _, assignment in (member[:5] for member in described.groups[0][5]):
+        assigned = ConsumerProtocol.ASSIGNMENT.decode(assignment).partitions() if assignment else ()
+        found.append(Member(host.removeprefix("/"), tuple(assigned)))
+    return found
 
 
 async def partitions(consumer: AIOKafkaConsumer, topic: str) -> Collection[int]:

@@ -159,6 +159,27 @@ def test_the_topics_are_compared_with_what_a_worker_needs(site: Site) -> None:
     assert fault["verdict"] in created
 
 
+def test_the_status_is_what_workers_and_topics_say(site: Site) -> None:
+    settings = site.commands.parsed
+    letters = site.commands.run("dead-letters", "list", "--json").splitlines()
+
+    found = json.loads(site.commands.run("status", "--json"))
+
+    trackers = [one for one in found["streams"] if one["worker"] == "tracker"]
+    assert {one["topic"] for one in trackers} == {t.name for t in topics(settings).sources} | {
+        topics(settings).activities.name
+    }
+    assert {(one["alive"], one["lag"], one["assigned"] == one["partitions"]) for one in trackers} == {
+        (1, 0, True)
+    }
+    assert {one["alive"] for one in found["streams"] if one["worker"] == "relay"} == {0}
+    assert found["catalog"]
+    assert found["dead_letters"]["tracker"] == Counter(json.loads(line)["reason"] for line in letters)
+    screen = site.commands.run("status")
+    assert found["catalog"] in screen
+    assert topics(settings).activities.name in screen
+
+
 def test_nothing_is_made_where_topics_are_missing(site: Site, app_prefix: str) -> None:
     settings = dict(site.commands.settings) | {
         "BADGES_APP_ID": app_prefix,

@@ -11,7 +11,12 @@ import streams.operate
 FOLDER = Path(streams.operate.__file__).parent
 COMMANDS = sorted(f"streams.operate.{file.stem}" for file in FOLDER.glob("[a-z]*.py"))
 WORKER = ("faust", "mode", "streams.runtime")
-HTTP = {"streams.operate.decoding", "streams.operate.reconcile", "streams.operate.record"}
+HTTP = {
+    "streams.operate.decoding",
+    "streams.operate.reconcile",
+    "streams.operate.record",
+    "streams.operate.status",
+}
 """They ask an issuer or the registry."""
 
 

@@ -24,6 +24,7 @@ COMMANDS = [
     ("explain", "--learner", "1"),
     ("forget", "--learner", "1"),
     ("reconcile",),
+    ("status",),
     ("catalog", "history"),
     ("catalog", "show"),
     ("catalog", "publish", "streams/sandbox/catalog.yaml"),

@@ -1,0 +1,217 @@
+"""What a site's workers do, in one screen: by their groups, the topics, and their pages if in reach."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import orjson
+from aiokafka.structs import TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.catalog import CatalogDocument
+from streams.errors import ConfigurationError
+from streams.kafka import insides
+from streams.operate.dead_letters import RELAYS, Filter, listed
+from streams.operate.site import NO_METER, Meter, Site, site
+from streams.operate.terminal import table
+from streams.operate.whereabouts import lacking
+from streams.relay.issuance import done, load
+from streams.settings import Settings
+
+PORTS = {"tracker": 8080, "relay": 8090}
+"""Where a worker's pages are unless `BADGES_HTTP` says otherwise (decision 0011)."""
+PAGE = aiohttp.ClientTimeout(total=1)
+"""A page answers in milliseconds; where it cannot be reached from here, the rest is shown without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A topic that a worker reads: members that are alive, partitions that they have, offsets to go."""
+
+    worker: str
+    topic: str
+    alive: int
+    assigned: int
+    partitions: int
+    lag: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a worker says of itself: whether it is ready, its catalog, badges parked by template."""
+
+    worker: str
+    address: str
+    ready: str
+    catalog: str
+    parked: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The badges of an organization that its issuer does not hold as desired.
+
+    `waits` counts those that will be tried, since `oldest`; `lacking` those of them for which something must
+    be known of the learner first; `refused` those that nobody tries any more.
+    """
+
+    organization: str
+    waits: int
+    oldest: str
+    lacking: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All of it; `catalog` is empty where none is in force."""
+
+    catalog: str
+    streams: Sequence[Stream]
+    pages: Sequence[Page]
+    issuers: Sequence[Waiting]
+    dead_letters: Mapping[str, Mapping[str, int]]
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it."""
+        return asdict(self)
+
+    def lines(self) -> Iterator[str]:
+        """The screen."""
+        yield f"catalog in force: {self.catalog or 'none'}"
+        yield ""
+        yield from table(("worker", "topic", "alive", "assigned", "lag"), [_row(one) for one in self.streams])
+        yield ""
+        if self.pages:
+            rows = [(page.worker, page.address, page.ready, page.catalog) for page in self.pages]
+            yield from table(("worker", "page", "ready", "catalog"), rows)
+        else:
+            yield "ready: no worker's page can be reached from here"
+        yield ""
+        yield from table(
+            ("organization", "waits", "oldest", "lacks data", "refused"),
+            [(w.organization, str(w.waits), w.oldest, str(w.lacking), str(w.refused)) for w in self.issuers],
+        )
+        parked = sum((Counter(page.parked) for page in self.pages), Counter[str]())
+        yield f"parked: {', '.join(f'{n} of template {id}' for id, n in parked.items()) or 'none known'}"
+        yield ""
+        counts = [
+            (w, reason, str(n)) for w, found in self.dead_letters.items() for reason, n in found.items()
+        ]
+        yield from table(("dead letters of", "reason", "count"), counts) if counts else ["dead letters: none"]
+
+
+async def status(settings: Settings, meter: Meter = NO_METER) -> Status:
+    """The status of a site as of now."""
+    async with site(settings) as here:
+        groups = {"tracker": settings.app_id, "relay": settings.relay_id}
+        read = {
+            "tracker": (*here.topics.sources, here.topics.activities),
+            "relay": (here.topics.badges, here.topics.decisions),
+        }
+        streams, pages = [], []
+        for worker, group in groups.items():
+            members = await insides.members(await here.admin(), group)
+            offsets = await (await here.admin()).list_consumer_group_offsets(group)
+            committed = {tp: found.offset for tp, found in offsets.items()}
+            streams += [await _stream(here, worker, topic.name, members, committed) for topic in read[worker]]
+            pages += [page async for page in _pages(settings, worker, {member.host for member in members})]
+        revision, document = await _catalog(here)
+        issuers = await _waiting(here, document)
+    letters: dict[str, Counter[str]] = {}
+    async for letter in listed(settings, Filter(), meter=meter):
+        worker = "relay" if letter.id.startswith(RELAYS) else "tracker"
+        letters.setdefault(worker, Counter())[letter.reason] += 1
+    return Status(revision, streams, pages, issuers, letters)
+
+
+async def _stream(
+    here: Site,
+    worker: str,
+    topic: str,
+    members: Sequence[insides.Member],
+    committed: Mapping[TopicPartition, int],
+) -> Stream:
+    tps = await here.partitions(topic)
+    assigned = {tp for member in members for tp in member.assigned}
+    begins, ends = await here.begins(tps), await here.ends(tps)
+    lag = sum([await _lag(here, tp, max(begins[tp], committed.get(tp, 0)), ends[tp]) for tp in tps])
+    alive = sum(any(tp.topic == topic for tp in member.assigned) for member in members)
+    return Stream(worker, topic, alive, len(assigned.intersection(tps)), len(tps), lag)
+
+
+async def _lag(here: Site, tp: TopicPartition, position: int, end: int) -> int:
+    """Offsets to go; none where only transactions' markers are left, after which nobody commits."""
+    if position < end:
+        async for _ in here.records(tp, position, end):
+            return end - position
+    return 0
+
+
+async def _catalog(here: Site) -> tuple[str, CatalogDocument | None]:
+    try:
+        found = await here.catalog()
+    except ConfigurationError:
+        return "", None
+    return found.revision, found.document
+
+
+async def _waiting(here: Site, document: CatalogDocument | None) -> list[Waiting]:
+    organizations = {} if document is None else {id: t.organization for id, t in document.templates.items()}
+    waits, lacks, refused = Counter[str](), Counter[str](), Counter[str]()
+    oldest: dict[str, datetime] = {}
+    async for _, raw in here.rows(here.topics.issuances.name):
+        issuance = load(orjson.loads(raw))
+        organization = organizations.get(issuance.template, "unknown")
+        if issuance.refused:
+            refused[organization] += 1
+        elif not done(issuance):
+            waits[organization] += 1
+            lacks[organization] += bool(document and lacking(issuance, document))
+            oldest[organization] = min(issuance.time, oldest.get(organization, issuance.time))
+    return [
+        Waiting(id, waits[id], _at(oldest.get(id)), lacks[id], refused[id])
+        for id in sorted({*organizations.values(), *waits, *refused})
+    ]
+
+
+def _at(time: datetime | None) -> str:
+    return "" if time is None else time.astimezone(UTC).isoformat(timespec="seconds")
+
+
+async def _pages(settings: Settings, worker: str, hosts: Collection[str]) -> AsyncIterator[Page]:
+    """The pages at these hosts that can be reached from here."""
+    own = settings.http.rpartition(":")[2]
+    ports = dict.fromkeys((PORTS[worker], *([int(own)] if own and int(own) else [])))
+    async with aiohttp.ClientSession(timeout=PAGE) as session:
+        for host in sorted(hosts):
+            for port in ports:
+                with suppress(aiohttp.ClientError, TimeoutError, ValueError, KeyError):
+                    yield await _page(
+                        session, worker, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                    )
+                    break
+
+
+async def _page(session: aiohttp.ClientSession, worker: str, address: str) -> Page:
+    async with session.get(f"http://{address}/ready") as answer:
+        said = orjson.loads(await answer.read())
+    ready = "yes" if said["ok"] else f"no: {said['why']}"
+    async with session.get(f"http://{address}/metrics") as answer:
+        text = await answer.text() if answer.status == 200 else ""
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    revision = next((s.labels["revision"] for s in samples if s.name == "badges_catalog_info"), "")
+    parked = Counter[str]()
+    for sample in samples:
+        if sample.name == "badges_issuer_parked" and sample.value:
+            parked[sample.labels["template"]] += int(sample.value)
+    return Page(worker, address, ready, revision, parked)
+
+
+def _row(stream: Stream) -> tuple[str, ...]:
+    assigned = f"{stream.assigned} of {stream.partitions} partitions" if stream.partitions else "no topic"
+    return stream.worker, stream.topic, f"{stream.alive} workers", assigned, str(stream.lag)

@@ -1,0 +1,77 @@
+"""Any number of dead letters: listed, shown and sent again in less than 200 MiB."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Producer
+
+from streams.kafka.dead_letters import AGENT, DETAIL, ORIGIN, REASON
+from streams.kafka.topics import topics
+from streams.operate.dead_letters import Filter
+from streams.sandbox.audit import read_topic
+from streams.sandbox.bus import Bus
+from streams.sandbox.commands import Commands, on_bus
+from tests.sites import CATALOG, letters
+
+LETTERS = int(os.environ.get("LETTERS", "60_000"))
+"""Held in memory all at once these were 300 MiB, and 600 to send them again. A million takes some minutes."""
+MIB = 1024
+PARTITIONS = 3
+
+
+@pytest.fixture(scope="module")
+def site(sandbox: Bus) -> Commands:
+    """A site without workers, whose dead letters are many."""
+    commands = on_bus(sandbox, f"many-{uuid4().hex[:8]}", catalog=CATALOG, partitions=PARTITIONS)
+    commands.run("topics", "--create", "--all")
+    topic = topics(commands.parsed).dead_letters.name
+    producer = Producer({"bootstrap.servers": sandbox.kafka, "linger.ms": 50})
+    event = [("ce_id", b"0" * 36), ("ce_type", b"org.openedx.learning.course.passing.status.updated.v1")]
+    for n in range(LETTERS):
+        reason = b"no_id" if n % 100 else b"bad_body"
+        ours = [(REASON, reason), (DETAIL, b""), (AGENT, b"rekey"), (ORIGIN, b"0:0:%d:bus" % n)]
+        while True:
+            try:
+                producer.produce(topic, b"x" * 300, b"%d" % n, n % PARTITIONS, headers=[*event, *ours])
+                break
+            except BufferError:
+                producer.poll(0.1)
+    assert producer.flush(60) == 0
+    return commands
+
+
+def run(site: Commands, folder: Path, *arguments: str) -> tuple[list[str], int]:
+    """What the command printed, and the most memory that it took, in MiB."""
+    said = folder / "said"
+    with said.open("wb") as output:
+        program = [sys.executable, "-c", "from streams.cli import main; main()", *arguments]
+        started = subprocess.Popen(program, stdout=output, env=os.environ | dict(site.settings))
+        _, status, usage = os.wait4(started.pid, 0)
+        started.returncode = os.waitstatus_to_exitcode(status)
+    assert started.returncode == 0
+    return said.read_text().splitlines(), usage.ru_maxrss // MIB
+
+
+def test_many_letters_are_read_and_sent_again_in_little_memory(site: Commands, tmp_path: Path) -> None:
+    listed, took = run(site, tmp_path, "dead-letters", "list")
+    assert (len(listed), took < 200) == (LETTERS + 1, True), f"{took} MiB"
+
+    shown, took = run(site, tmp_path, "dead-letters", "show", f"1:{LETTERS // 6}")
+    assert (shown[0].split()[1], took < 200) == (f"1:{LETTERS // 6}", True), f"{took} MiB"
+
+    some, took = run(site, tmp_path, "dead-letters", "redrive", "--reason", "bad_body", "--limit", "100")
+    assert (some[0], took < 200) == ("sent again: 100", True), f"{took} MiB"
+
+    rest, took = run(site, tmp_path, "dead-letters", "redrive", "--all")
+    assert (rest[0], took < 200) == (f"sent again: {LETTERS - 100}", True), f"{took} MiB"
+
+    assert not set(some[1:]) & set(rest[1:])
+    assert asyncio.run(letters(site.parsed, Filter())) == []
+    if LETTERS <= 100_000:
+        sent = asyncio.run(read_topic(site.parsed, topics(site.parsed).activities.name))
+        assert sorted(int(record.key or b"") for record in sent) == list(range(LETTERS))
