@@ -59,7 +59,7 @@ class Tracker:
         await self.pages.stop()
 
     def partition_ready(self, partition: Partition) -> None:
-        """Sweep an assigned partition of the table, and count what is held, for as long as it stays assigned."""
+        """Sweep an assigned partition of the table and count what is held, while it stays assigned."""
         if partition.tp.topic == self.names.activities.name:
             partition.run(partial(sweep, partition, self._is_over, Clock()))
             partition.run(partial(self.held.follow, partition.tp.partition, partition.rows))
