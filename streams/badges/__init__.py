@@ -42,6 +42,7 @@ from streams.badges.progress import (
     evolve,
     load,
 )
+from streams.badges.pruning import pruned
 from streams.badges.rules import Operator, Rule, Scalar, find
 from streams.badges.times import moment, parse_time, stamp
 
@@ -88,6 +89,7 @@ __all__ = [
     "load",
     "moment",
     "parse_time",
+    "pruned",
     "stamp",
     "standing",
 ]

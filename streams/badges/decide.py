@@ -16,6 +16,7 @@ from streams.badges.catalog import (
     Requirement,
 )
 from streams.badges.model import Activity, Decision, Kind, badge_id, decision_id
+from streams.badges.packing import ids_of, place_of
 from streams.badges.progress import (
     Applied,
     Awarded,
@@ -73,7 +74,7 @@ def latest(badge: Badge, template: str, learner: int) -> Decision:
         decision_id(id, "awarded", badge.generation),
         moment(badge.awarded),
         badge.activity,
-        badge.because,
+        ids_of(badge.because),
         badge.catalog,
     )
     if badge.revoked is None or badge.revoked_by is None:
@@ -285,8 +286,7 @@ def _with_match(count: Count, id: str, now: int) -> Count:
 
 
 def _with_value(count: Count, id: str, now: int, value: Scalar, newest_counts: bool) -> Count:
-    if value in count.values:
-        place = count.values.index(value)
+    if (place := place_of(count.values, value)) is not None:
         if not newest_counts or count.times[place] >= now:
             return count
         count = _kept(count, (i for i in range(len(count.ids)) if i != place))

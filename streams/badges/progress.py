@@ -6,14 +6,25 @@ from hashlib import blake2b
 from typing import Any, TypeVar, assert_never
 
 from streams.badges.model import Decision, Source, User, value
+from streams.badges.packing import (
+    ENDS,
+    LONG,
+    ends,
+    pack_ids,
+    pack_times,
+    pack_values,
+    unpack_ids,
+    unpack_times,
+    unpack_values,
+)
 from streams.badges.rules import Scalar
 from streams.badges.times import stamp
 
 REMEMBERED = 16
 """Ids of relevant activities kept per learner, to recognize one that a producer wrote twice: the second copy
 comes soon after the first. Each id costs up to 21 bytes in every value of the changelog."""
-VERSION = 1
-"""Of what `dump` writes."""
+VERSION = 2
+"""Of what `dump` writes. What has no long list is written as version 1, which earlier workers read."""
 
 T = TypeVar("T")
 
@@ -44,6 +55,7 @@ class Fulfilment:
 class Badge:
     """A learner's badge: its newest award with its reasons, and what revoked it, if anything did.
 
+    Of many reasons `because` has the first and the last, and between them how many are left out.
     `awarded` and `revoked` are microseconds since 1970; `activity` and `revoked_by` are ids of activities.
     `catalog` and `revoked_catalog` are the revisions under which these decisions were made.
     """
@@ -51,7 +63,7 @@ class Badge:
     generation: int
     awarded: int
     activity: str
-    because: tuple[str, ...]
+    because: tuple[str | int, ...]
     revoked: int | None = None
     revoked_by: str | None = None
     catalog: str = ""
@@ -218,7 +230,7 @@ def _award(decision: Decision) -> Badge:
         decision.generation,
         stamp(decision.time),
         decision.activity,
-        decision.because,
+        ends(decision.because),
         catalog=decision.catalog,
     )
 
@@ -238,23 +250,28 @@ def dump(progress: Progress) -> dict[str, Any]:
     Its lists are tuples here, which are cheaper to make.
     """
     p, user = progress, progress.user
+    long: list[object] = []
     value: dict[str, Any] = {
-        "v": VERSION,
+        "v": 1,
         "c": p.catalog,
         "p": p.places,
         "i": p.recent,
-        "r": {id: {r: _dump_state(s) for r, s in states.items()} for id, states in p.requirements.items()},
+        "r": {
+            id: {r: _dump_state(s, long) for r, s in states.items()} for id, states in p.requirements.items()
+        },
     }
     if p.badges:
-        value["b"] = {id: _dump_badge(badge) for id, badge in p.badges.items()}
+        value["b"] = {id: _dump_badge(badge, long) for id, badge in p.badges.items()}
     if user is not None:
         value["u"] = (user.id, user.is_active, user.username, user.email, user.name)
+    if long:
+        value["v"] = VERSION
     return value
 
 
 def load(value: Mapping[str, Any]) -> Progress:
     """The progress that was dumped; raises `ValueError` for a version that this program does not know."""
-    if value["v"] != VERSION:
+    if value["v"] not in (1, VERSION):
         raise ValueError(f"progress of version {value['v']}, this program knows {VERSION}")
     user = value.get("u")
     badges = value.get("b")
@@ -268,7 +285,10 @@ def load(value: Mapping[str, Any]) -> Progress:
     )
 
 
-def _dump_state(state: Count | Fulfilment) -> tuple[Any, ...]:
+def _dump_state(state: Count | Fulfilment, long: list[object]) -> tuple[Any, ...]:
+    if len(state.ids) > LONG and (packed := pack_ids(state.ids)) is not None:
+        long.append(state)
+        return _dump_long(state, packed)
     match state:
         case Fulfilment(moment, ids):
             return (ids, moment)
@@ -280,15 +300,37 @@ def _dump_state(state: Count | Fulfilment) -> tuple[Any, ...]:
             assert_never(state)
 
 
+def _dump_long(state: Count | Fulfilment, ids: str) -> tuple[Any, ...]:
+    if isinstance(state, Fulfilment):
+        return (ids, state.moment)
+    times = pack_times(state.times)
+    return (
+        (ids, times, None)
+        if state.distinct is None
+        else (ids, times, state.distinct, pack_values(state.values))
+    )
+
+
 def _load_state(
-    ids: list[str], times: int | list[int], distinct: str | None = None, values: list[Scalar] | tuple[()] = ()
+    ids: list[str] | str,
+    times: int | list[int] | str,
+    distinct: str | None = None,
+    values: list[Scalar] | tuple[()] | str = (),
 ) -> Count | Fulfilment:
+    known = unpack_ids(ids) if isinstance(ids, str) else tuple(ids)
     if isinstance(times, int):
-        return Fulfilment(times, tuple(ids))
-    return Count(distinct, tuple(ids), tuple(times), tuple(values))
+        return Fulfilment(times, known)
+    return Count(
+        distinct,
+        known,
+        unpack_times(times) if isinstance(times, str) else tuple(times),
+        unpack_values(values) if isinstance(values, str) else tuple(values),
+    )
 
 
-def _dump_badge(badge: Badge) -> tuple[Any, ...]:
+def _dump_badge(badge: Badge, long: list[object]) -> tuple[Any, ...]:
+    if len(badge.because) > 2 * ENDS:
+        long.append(badge)
     award = (badge.generation, badge.awarded, badge.activity, badge.because)
     decided = (*award, badge.revoked, badge.revoked_by, badge.catalog)
     return decided if badge.held else (*decided, badge.revoked_catalog)
@@ -298,10 +340,12 @@ def _load_badge(
     generation: int,
     awarded: int,
     activity: str,
-    because: list[str],
+    because: list[str | int],
     revoked: int | None = None,
     revoked_by: str | None = None,
     catalog: str = "",
     revoked_catalog: str = "",
 ) -> Badge:
-    return Badge(generation, awarded, activity, tuple(because), revoked, revoked_by, catalog, revoked_catalog)
+    # Version 1 kept all reasons.
+    reasons = ends(because)
+    return Badge(generation, awarded, activity, reasons, revoked, revoked_by, catalog, revoked_catalog)

@@ -44,7 +44,6 @@ REASONS = {
     "no_learner": "it names no learner",
     "text_too_long": "a pattern meets a text that is longer than it may be",
     "judging_failed": "judging it failed",
-    "text_too_long": "a text too long for a pattern of the catalog",
     "progress_too_large": "the learner's progress would become too large",
     "too_large": "larger than our topics take",
     "bad_badge": "a badge event whose id or generation is none",

@@ -107,7 +107,8 @@ def _badge(badge: Badge, template: str, learner: int, names_by_rules: Mapping[st
 
     yield f"  badge {badge_id(template, learner)}: {'held' if badge.held else 'revoked'}"
     yield f"  awarded {_at(badge.awarded)}, generation {badge.generation}, by activity {badge.activity}"
-    yield f"    because of {', '.join(badge.because)}"
+    reasons = (f"{id} more" if isinstance(id, int) else id for id in badge.because)
+    yield f"    because of {', '.join(reasons)}"
     yield f"    {under(badge.catalog)}"
     if badge.revoked is not None:
         yield f"  revoked {_at(badge.revoked)} because of {badge.revoked_by}"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
-from streams.badges import Activity, Badge, Catalog, Decision, Progress, User, judge, latest
+from streams.badges import Activity, Badge, Catalog, Decision, Progress, User, judge, latest, pruned
 from streams.bus.emitter import BadgeEvent
 from streams.errors import UnreadableError
 from streams.headers import header
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 PROGRESS_BYTES = 512 * 1024
 """Half of what a broker takes in a batch by default (1 MB); a progress is written whole at each change."""
+PRUNED = 0.75
+"""The part of the bound that a progress has after pruning, so that the next activity need not do it again."""
 GROWTH_BYTES = 8 * 1024
 """What one activity adds to a progress in addition to its own data, by a generous estimate."""
 ESCAPED = 6
@@ -136,7 +138,7 @@ class Tracking:
         after, decisions = _judged(self._document.compiled, before, activity)
         if after is before:
             return
-        self._bound(key, after, len(original.value or b""))
+        after = self._bounded(key, after, len(original.value or b""))
         events = [self._encode(decision, after.user) for decision in decisions]
         if _becomes_known(before.user, after.user):
             events += self._again(_kept(before, after), activity.learner, after.user, ordered=False)
@@ -172,15 +174,33 @@ class Tracking:
         progress, self._forgotten[key] = unpack(raw)
         return progress
 
-    def _bound(self, key: bytes, after: Progress, size: int) -> None:
-        """Refuse a progress that grew too large; it is measured only where it may come near the bound."""
+    def _bounded(self, key: bytes, after: Progress, size: int) -> Progress:
+        """The progress, pruned where it grew too large; it is measured only where it may come near the bound.
+
+        Raises `UnreadableError` for one that is too large even so.
+        """
         before = self._sizes.get(key, 0)
         estimate = before + ESCAPED * size + GROWTH_BYTES
         if estimate > self._most // 2:
-            estimate = len(pack(after, self._forgotten.get(key)))
+            estimate = self._bytes(key, after)
             if estimate > self._most:
-                raise UnreadableError("progress_too_large", f"more than {self._most} bytes")
+                after = pruned(
+                    after, self._known(), lambda progress: self._bytes(key, progress) <= self._most * PRUNED
+                )
+                estimate = self._bytes(key, after)
+                if estimate > self._most:
+                    raise UnreadableError("progress_too_large", f"more than {self._most} bytes")
+                log.warning("a progress of more than %d bytes is pruned to %d", self._most, estimate)
         self._sizes[key] = estimate
+        return after
+
+    def _bytes(self, key: bytes, progress: Progress) -> int:
+        return len(pack(progress, self._forgotten.get(key)))
+
+    def _known(self) -> dict[str, frozenset[str]]:
+        """By template the ids of its requirements, those of inactive ones too."""
+        templates = self._document.templates.values()
+        return {template.id: frozenset(r.id for r in template.requirements) for template in templates}
 
 
 def _becomes_known(before: User | None, now: User | None) -> bool:

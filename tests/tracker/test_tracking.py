@@ -152,6 +152,20 @@ async def test_a_progress_that_grows_too_large_is_kept_as_it_was(monkeypatch: py
     assert (reasons(unit), unit.table) == ([b"progress_too_large"], {})
 
 
+async def test_a_progress_at_its_bound_gives_up_what_is_out_of_the_catalog_and_the_learner_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [row] = (await tracked(activity())).table.values()
+    value = orjson.loads(row or b"")
+    gone = {"v": 1, "c": "another", "p": {}, "i": [], "r": {"gone": {"r": [["x" * 2_000], 5]}}}
+    monkeypatch.setattr(tracking, "PROGRESS_BYTES", 2_000)
+
+    unit = await tracked(activity(), rows={KEY: orjson.dumps(gone)})
+
+    assert reasons(unit) == [None]
+    assert orjson.loads(unit.table[KEY] or b"") == value
+
+
 async def test_an_activity_that_cannot_be_judged_is_set_aside_and_the_next_is_judged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
