@@ -1,15 +1,20 @@
 """Who gets which partitions when workers come and go, and how often a table is read for that."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import count
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import NewTopic
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.client import admin, connection
 from streams.runtime.assignor import StickyAssignor
+from streams.settings import Settings
 
 TOPICS = {"activities": 12, "certificates": 8, "lifecycle": 12, "single": 1}
 Held = Mapping[str, frozenset[TopicPartition]]
@@ -41,14 +46,14 @@ class Group:
         # Ids are as good as random: a later one may come first.
         for number in (next(self._numbers) for _ in range(come)):
             self.members[f"{number * 7_919 % 1_000:03}-{number}"] = StickyAssignor()
-        said = {id: member.metadata(topics) for id, member in self.members.items()}
+        said = {id: sent(member.metadata(topics)) for id, member in self.members.items()}
         leader = next(iter(self.members.values()))
         self.give(leader.assign(Cluster(), said))
 
     def give(self, assignments: Mapping[str, ConsumerProtocolMemberAssignment]) -> None:
         held = {}
         for id, assignment in assignments.items():
-            self.members[id].on_assignment(assignment)
+            self.members[id].on_assignment(ConsumerProtocolMemberAssignment.decode(assignment.encode()))
             held[id] = frozenset(assignment.partitions())
             self.moves.update(held[id] - self.held.get(id, frozenset()))
         self.held = held
@@ -56,6 +61,11 @@ class Group:
     def of(self, topic: str) -> list[int]:
         """How many partitions of the topic each member has."""
         return sorted(sum(tp.topic == topic for tp in held) for held in self.held.values())
+
+
+def sent(metadata: ConsumerProtocolMemberMetadata) -> ConsumerProtocolMemberMetadata:
+    """The metadata as the leader reads it."""
+    return ConsumerProtocolMemberMetadata.decode(metadata.encode())
 
 
 def everything() -> Counter[TopicPartition]:
@@ -158,3 +168,46 @@ def test_a_topic_that_is_not_there_and_a_member_that_says_nonsense_are_no_fault(
     group.give(group.members[first].assign(Cluster(), said))
 
     assert Counter(tp for held in group.held.values() for tp in held) == everything()
+
+
+async def test_a_group_on_a_broker_keeps_what_it_has_when_a_member_comes_and_when_one_goes(
+    kafka: str, app_prefix: str
+) -> None:
+    settings = Settings(kafka=kafka)
+    async with admin(settings) as client:
+        await client.create_topics([NewTopic(app_prefix, 6, 1)])
+    members: list[AIOKafkaConsumer] = []
+
+    async def shared(count: int) -> list[set[TopicPartition]]:
+        async with asyncio.timeout(30):
+            while True:
+                held = [set(member.assignment()) for member in members]
+                if sum(map(len, held)) == 6 and {len(part) for part in held} == {6 // count}:
+                    return held
+                await asyncio.gather(*(member.getmany(timeout_ms=50) for member in members))
+
+    async def come() -> None:
+        members.append(
+            AIOKafkaConsumer(
+                app_prefix,
+                **connection(settings),
+                group_id=app_prefix,
+                partition_assignment_strategy=[StickyAssignor()],
+                heartbeat_interval_ms=100,
+            )
+        )
+        await members[-1].start()
+
+    try:
+        await come()
+        await come()
+        two = await shared(2)
+        await come()
+        three = await shared(3)
+        assert three[0] < two[0]
+        assert three[1] < two[1]
+
+        await members.pop(0).stop()
+        assert all(now > before for now, before in zip(await shared(2), three[1:], strict=True))
+    finally:
+        await asyncio.gather(*(member.stop() for member in members))
