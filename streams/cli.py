@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec
 import click
 
 from streams.errors import BadgeStreamsError, ConfigurationError
+from streams.logs import blanked
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -484,4 +485,4 @@ def _print(lines: Iterable[str]) -> None:
 
 def _say(lines: Iterable[str]) -> None:
     for line in lines:
-        click.echo(line, err=True)
+        click.echo(blanked(line), err=True)

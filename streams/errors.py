@@ -11,6 +11,8 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from streams.logs import blanked
+
 
 class BadgeStreamsError(Exception):
     """Any error that this product raises on purpose."""
@@ -24,8 +26,9 @@ class CatalogError(ConfigurationError):
     """A catalog was refused. `faults` has a line for each fault, which begins with its place."""
 
     def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = tuple(faults)
+        # They quote a document of which anybody may be the author.
+        self.faults = tuple(map(blanked, faults))
+        super().__init__("\n".join(self.faults))
 
 
 class UnreadableError(BadgeStreamsError):

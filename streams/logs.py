@@ -1,6 +1,8 @@
 """Log lines: one line per event, for people or as JSON; repetitions become one line with a count."""
 
 import logging
+import traceback
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -10,6 +12,9 @@ REPEAT_SECONDS = 30.0
 """An outage logs the same warning many times a second; a line with a count every half minute is enough."""
 KEPT = 1_000
 """Limit on the different warnings being counted, so that they cannot fill the memory."""
+
+_CONTROLS = (range(0x20), range(0x7F, 0xA0), (0x2028, 0x2029), range(0x202A, 0x202F), range(0x2066, 0x206A))
+_BLANKS = {character: " " for controls in _CONTROLS for character in controls}
 
 # These log each step of each client.
 QUIET = ("aiokafka", "faust", "mode")
@@ -27,15 +32,21 @@ def configuration(log_format: Literal["console", "json"]) -> dict[str, Any]:
     }
 
 
+def blanked(text: str) -> str:
+    """`text` with a blank for what breaks a line, steers a terminal or turns the direction of its text."""
+    return text.translate(_BLANKS)
+
+
 class CountingHandler(logging.StreamHandler[Any]):
     """Writes a warning once; its repetitions within `REPEAT_SECONDS` become one line with their count.
 
-    Two records repeat each other if the same place in the code logged them.
+    Two records repeat each other if the same place in the code logged them and they name the same: every text
+    among the arguments is a name, unless the record says what it is `about`.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._repeated: dict[tuple[str, int, str], tuple[float, int, logging.LogRecord]] = {}
+        self._repeated: dict[tuple[object, ...], tuple[float, int, logging.LogRecord]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, or count it."""
@@ -43,7 +54,7 @@ class CountingHandler(logging.StreamHandler[Any]):
         if record.levelno < logging.WARNING:
             super().emit(record)
             return
-        key = (record.pathname, record.lineno, str(record.msg))
+        key = (record.pathname, record.lineno, str(record.msg), *_names(record))
         since, count, _ = self._repeated.get(key, (record.created, -1, record))
         self._repeated[key] = (since, count + 1, record)
         if count < 0:
@@ -72,7 +83,7 @@ class ConsoleFormatter(logging.Formatter):
         """One line; a traceback follows on its own lines."""
         fields = "".join(f" {name}={value}" for name, value in _carried(record).items())
         line = f"{_time(record)} {record.levelname} {record.name}: {_message(record)}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return f"{line}\n{_traceback(record.exc_info)}" if record.exc_info else line
 
 
 class JsonFormatter(logging.Formatter):
@@ -88,7 +99,7 @@ class JsonFormatter(logging.Formatter):
             **_carried(record),
         }
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = _traceback(record.exc_info)
         return orjson.dumps(line, default=str).decode()
 
 
@@ -97,9 +108,21 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    return record.getMessage().replace("\n", " ")
+    return blanked(record.getMessage())
+
+
+def _traceback(exc_info: Any) -> str:
+    lines = "".join(traceback.format_exception(*exc_info)).rstrip("\n").split("\n")
+    return "\n".join(map(blanked, lines))
 
 
 def _carried(record: logging.LogRecord) -> dict[str, Any]:
-    names = ("ce_id", "repeated")
-    return {name: getattr(record, name) for name in names if hasattr(record, name)}
+    carried = {name: getattr(record, name) for name in ("ce_id", "repeated") if hasattr(record, name)}
+    return {name: blanked(value) if isinstance(value, str) else value for name, value in carried.items()}
+
+
+def _names(record: logging.LogRecord) -> Iterable[object]:
+    about: Iterable[object] | None = getattr(record, "about", None)
+    if about is None:
+        return (argument for argument in record.args or () if isinstance(argument, str))
+    return about

@@ -27,9 +27,9 @@ class Log:
         vars(record).update(more)
         self._handler.emit(record)
 
-    def fail(self) -> None:
+    def fail(self, words: str = "two\nlines") -> None:
         try:
-            raise ValueError("two\nlines")
+            raise ValueError(words)
         except ValueError as error:
             record = logging.LogRecord("streams.test", logging.ERROR, "a.py", 9, "failed", (), None)
             record.exc_info = (type(error), error, error.__traceback__)
@@ -37,6 +37,10 @@ class Log:
 
     def end(self) -> None:
         self._handler.close()
+
+    @property
+    def written(self) -> str:
+        return self._written.getvalue()
 
     @property
     def lines(self) -> list[str]:
@@ -74,6 +78,48 @@ def test_other_errors_and_what_is_no_error_are_told_each(console: Log) -> None:
         console.say(logging.INFO, "ready", line=3)
 
     assert len(console.lines) == 4
+
+
+@pytest.mark.parametrize("message", ["organization %s is paused: %s", "%s sets a record aside: %s"])
+def test_what_names_another_organization_template_or_reason_is_its_own_line(
+    console: Log, message: str
+) -> None:
+    for name in ("A", "B"):
+        for reason in ("401", "503"):
+            for _ in range(3):
+                console.say(logging.ERROR, message, name, reason)
+
+    assert len(console.lines) == 4
+
+
+def test_what_a_record_is_about_decides_alone_whether_it_repeats_another(console: Log) -> None:
+    for badge in range(100):
+        for template in ("A", "B"):
+            console.say(logging.ERROR, "badge %s of %s", str(badge), template, about=[template])
+    console.end()
+
+    assert [line.partition("badge")[2] for line in console.lines] == [
+        " 0 of A",
+        " 0 of B",
+        " 99 of A repeated=99",
+        " 99 of B repeated=99",
+    ]
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_nothing_in_a_line_breaks_it_or_steers_a_terminal(log_format: Literal["console", "json"]) -> None:
+    hostile = "a\rb\x1b[31mc\x9b2Jd\x07e\x7ff\u2028g\u202eh\x00"
+    log = Log(log_format)
+
+    log.say(logging.ERROR, "%s", hostile, ce_id=hostile)
+    log.fail(hostile)
+
+    raw = log.written
+    assert raw.count("\n") == len(raw.split("\n")) - 1
+    assert all(line.isprintable() for line in raw.split("\n"))
+    if log_format == "json":
+        assert [json.loads(line)["level"] for line in log.lines] == ["error", "error"]
+        assert json.loads(log.lines[0])["message"] == "a b [31mc 2Jd e f g h "
 
 
 def test_an_error_that_comes_back_later_is_told_again(console: Log) -> None:

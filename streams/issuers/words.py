@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from streams.logs import blanked
+
 WORDS = 300
 """Characters of a quotation: enough for the validation messages of issuers, little enough for a log line."""
 SCANNED = 8_192
@@ -14,6 +16,10 @@ SCANNED = 8_192
 TITLE_WITHIN = 2 * SCANNED
 """Bytes in which an HTML page's title is looked for: it stands in the head."""
 
+SHORT = 8
+"""Characters of what is hidden only as a whole word; keys are longer."""
+
+_WHOLE = r"(?<![^\W\d_]){}(?![^\W\d_])"
 _EMAIL = re.compile(
     r"[^\s\"'<>,;:()\[\]{}=|/?&\\]{1,128}(?:@|%40|\\u0040|&#64;)[^\s\"'<>,;:()\[\]{}=|/?&\\]*", re.I
 )
@@ -31,9 +37,10 @@ def redacted(text: str, hidden: Iterable[str]) -> str:
     if len(text) > SCANNED:
         # The last word may be half a secret.
         text = text[:SCANNED].rpartition(" ")[0]
-    for secret in hidden:
-        if secret:
-            text = re.sub(re.escape(secret), "[hidden]", text, flags=re.I)
+    for secret in sorted(filter(None, hidden), key=len, reverse=True):
+        # A name may be short, and be part of other words.
+        whole = _WHOLE if len(secret) < SHORT else "{}"
+        text = re.sub(whole.format(re.escape(secret)), "[hidden]", text, flags=re.I)
     text = _CREDENTIAL.sub(r"\1 [hidden]", _EMAIL.sub("[e-mail]", text))
     text = " ".join(visible(text).split())
     return text if len(text) <= WORDS else text[: WORDS - 1] + "…"
@@ -41,7 +48,7 @@ def redacted(text: str, hidden: Iterable[str]) -> str:
 
 def visible(text: str) -> str:
     """`text` with blanks for control characters; empty if nothing in it can be seen."""
-    text = "".join(" " if c < " " or "\x7f" <= c < "\xa0" else c for c in text)
+    text = blanked(text)
     return text if any(c.isprintable() and not c.isspace() for c in text) else ""
 
 

@@ -9,6 +9,7 @@ from streams.catalog import CatalogDocument, TemplateDeclaration, in_force, load
 from streams.catalog.in_force import Revision
 from streams.errors import CatalogError, ConfigurationError
 from streams.kafka.topics import topics
+from streams.logs import blanked
 from streams.operate.site import Site, site
 from streams.relay.keys import Reach, reach
 from streams.relay.terms import terms
@@ -29,7 +30,7 @@ async def publish(settings: Settings, text: bytes, now: datetime) -> list[str]:
         before = await _in_force(here)
     name = f"{document.revision}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     await in_force.publish(settings, topics(settings).catalog.name, text, name)
-    return [f"published {name}", *(differences(before, document) if before else ())]
+    return [f"published {name}", *map(blanked, differences(before, document) if before else ())]
 
 
 def _beyond(document: CatalogDocument, allowed: Reach) -> Iterator[str]:
@@ -54,12 +55,12 @@ async def show(settings: Settings, published: str | None = None) -> tuple[str, s
         revisions = await here.catalogs()
     for revision in revisions:
         if revision.name == name:
-            return name, in_force.unpack(revision.value).decode()
+            return blanked(name), _shown(in_force.unpack(revision.value).decode())
     if published is not None:
         raise ConfigurationError(f"no catalog {published} was published: see `catalog history`")
     if settings.catalog is None:
         raise ConfigurationError("no catalog is in force")
-    return name, settings.catalog.read_text(encoding="utf-8")
+    return name, _shown(settings.catalog.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Published:
 
     def __str__(self) -> str:
         holds = "refused" if self.templates is None else f"{self.templates} templates"
-        return f"{self.at.isoformat()} {self.name} {holds}"
+        return blanked(f"{self.at.isoformat()} {self.name} {holds}")
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
@@ -114,6 +115,12 @@ def _published(revision: Revision) -> Published:
     at = datetime.fromtimestamp(revision.timestamp_ms / 1000, UTC)
     document = _document(revision)
     return Published(at, revision.name, None if document is None else len(document.templates))
+
+
+def _shown(text: str) -> str:
+    """A document as a terminal may print it: comments may hold anything."""
+    return "
+".join(map(blanked, text.splitlines()))
 
 
 def _document(revision: Revision) -> CatalogDocument | None:

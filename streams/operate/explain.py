@@ -16,6 +16,7 @@ from streams.badges import (
 )
 from streams.catalog import CatalogDocument
 from streams.errors import ConfigurationError
+from streams.logs import blanked
 from streams.operate.catalog import published
 from streams.operate.site import Site, site
 from streams.operate.whereabouts import Issuances, issuances
@@ -43,7 +44,8 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
     if forgotten is not None:
         lines.append(f"forgotten {_at(forgotten)}: what was before says nothing")
     if progress is None:
-        return [*lines, "no relevant activity has been seen", *_left(issued, document)]
+        lines += ["no relevant activity has been seen", *_left(issued, document)]
+        return list(map(blanked, lines))
     touched = {*progress.requirements, *progress.badges, *_waiting_for_badges(document, progress)}
     if template is not None:
         template = template.lower()
@@ -52,7 +54,7 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
         touched = {template}
     for id in sorted(touched):
         lines += _template(document, progress, learner, id, names_by_rules, issued)
-    return lines
+    return list(map(blanked, lines))
 
 
 async def read_progress(here: Site, learner: int) -> tuple[Progress | None, int | None]:

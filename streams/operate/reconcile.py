@@ -19,6 +19,7 @@ from streams.issuers import outcomes
 from streams.issuers.client import Http
 from streams.issuers.issuer import Call, drive
 from streams.issuers.outcomes import IssuedBadge, Outcome
+from streams.logs import blanked
 from streams.operate.site import Site, site
 from streams.operate.whereabouts import lacking
 from streams.relay.issuance import Issuance, done, load
@@ -65,9 +66,8 @@ class Difference:
     issued: str
 
     def __str__(self) -> str:
-        return "\t".join(
-            (self.kind, self.template, self.learner or "-", self.badge or "-", self.issued or "-")
-        )
+        parts = (self.kind, self.template, self.learner, self.badge, self.issued)
+        return "\t".join(blanked(part) or "-" for part in parts)
 
 
 @dataclass(frozen=True, slots=True)

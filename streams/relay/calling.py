@@ -1,6 +1,8 @@
 """Makes the calls of a badge's step, each at its organization's turn."""
 
 import logging
+import re
+from dataclasses import astuple, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, assert_never
@@ -56,9 +58,9 @@ class Calling:
         terms: TemplateTerms,
     ) -> Outcome | None:
         """Make the calls of a step; None if it was no longer the step when its turn came."""
-        steps = _steps(step, issuance, organization, terms)
+        steps, personal = _steps(step, issuance, organization, terms), _personal(issuance)
         try:
-            return await drive(steps, partial(self._ask, badge, step, organization, terms))
+            return await drive(steps, partial(self._ask, badge, step, organization, terms, personal))
         except _OvertakenError:
             return None
 
@@ -82,9 +84,14 @@ class Calling:
         step: Called,
         organization: Organization,
         terms: TemplateTerms,
+        personal: tuple[str, ...],
         call: Call[Any],
     ) -> Outcome:
-        """Make a call; one that changes something only once its intent is durable."""
+        """Make a call; one that changes something only once its intent is durable.
+
+        What is `personal` will not be quoted from its answer.
+        """
+        call = replace(call, request=replace(call.request, hidden=(*call.request.hidden, *personal)))
         if not call.changes:
             return await organization.ask(call)
         assert isinstance(step, Issue | Revoke)
@@ -137,6 +144,14 @@ def _steps(
             return issuer.erase(id, badge)
         case _:
             assert_never(step)
+
+
+def _personal(issuance: Issuance) -> tuple[str, ...]:
+    """What is known of the learner; of a name each word, too, but for initials."""
+    if issuance.recipient is None:
+        return ()
+    username, email, name = (text.strip() for text in astuple(issuance.recipient))
+    return (username, email, name, *(word for word in re.split(r"[\s,.]+", name) if len(word) > 1))
 
 
 def _expiry(terms: TemplateTerms, time: datetime) -> datetime | Literal[False] | None:

@@ -209,7 +209,12 @@ class Reconciler:
                     self._put_off(badge, pending, self._retry.longest)
             case outcomes.Refused():
                 # Without the issuer's words, which may quote the learner's name; the dead letter has them.
-                log.warning("badge %s of template %s is refused", badge.decode(), pending.template)
+                log.warning(
+                    "badge %s of template %s is refused",
+                    badge.decode(),
+                    pending.template,
+                    extra={"about": [pending.template]},
+                )
 
     def _put_off(self, badge: bytes, pending: Pending, seconds: float) -> None:
         self._waiting.put_off(badge, pending, self._clock.monotonic() + seconds)

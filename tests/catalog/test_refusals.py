@@ -159,6 +159,13 @@ def test_an_url_is_an_issuers_address_or_a_simulators_on_this_machine(url: str) 
     assert load_catalog(catalog({"id": "kafka", "event_type": PASSING}, url=url)).templates
 
 
+def test_a_fault_that_quotes_the_document_steers_no_terminal() -> None:
+    said = faults(catalog({"id": "kafka", "event_type": PASSING, "after": "\x1b[2J\x9b1m\n"}))
+
+    assert said[0].startswith("templates[0].requirements[0].after: ")
+    assert all(fault.isprintable() for fault in said)
+
+
 @pytest.mark.parametrize("url", ["https://a:84430", "https://a:port", "https://a..example.org", "http://[a"])
 def test_an_url_that_is_no_address_is_refused(url: str) -> None:
     said = faults(catalog({"id": "kafka", "event_type": PASSING}, url=url))

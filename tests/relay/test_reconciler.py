@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from streams.catalog.durations import Duration, parse_duration
 from streams.clock import Patience
+from streams.issuers.http import Answer, NoAnswer, Request
 from streams.relay.issuance import Kind, Word, done
 from streams.relay.keys import KeyRef
 from streams.relay.pace import Limits
@@ -918,3 +920,31 @@ async def test_waiting_badges_are_picked_up_by_the_next_owner(here: World) -> No
     here.wire.away.clear()
     await here.settled()
     assert len(here.held()) == 1_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"message": "ADA NO1 (user1, user1@example.org) is not welcome; ask Ada."}',
+        "<html><head><title>Sorry, Ada%20No1 &lt;user1&gt;</title></head>",
+        "No1, Ada: out of luck",
+    ],
+)
+@in_world()
+async def test_no_name_of_a_learner_gets_into_the_log_or_the_pages(
+    here: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    credly = here.wire.call
+
+    async def call(base: str, request: Request, headers: Mapping[str, str]) -> Answer | NoAnswer:
+        about_a_learner = b"badge_template_id" in (request.body or b"") or "filter=" in request.path
+        return Answer(503, {}, body.encode()) if about_a_learner else await credly(base, request, headers)
+
+    monkeypatch.setattr(here.wire, "call", call)
+    here.say(event("awarded"))
+    await asyncio.sleep(3600)
+
+    held = [organization.held for organization in here.organizations]
+    said = "\n".join((caplog.text, *held))
+    assert "held back: 503" in said
+    assert not re.search(r"\bada\b|no1\b|user1", said, re.IGNORECASE)
