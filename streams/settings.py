@@ -115,6 +115,13 @@ class Settings(BaseSettings):
         "default: the issuers' own, and this machine's loopback.",
     )
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
+    kafka_idle_seconds: float = Field(
+        180,
+        ge=1,
+        le=540,
+        description="A connection to a broker that was not used for this long is closed; keep it below what "
+        "load balancers and firewalls on the way allow.",
+    )
     kafka_security_protocol: SecurityProtocol = Field("PLAINTEXT", description="How to talk to the brokers.")
     kafka_sasl_mechanism: SaslMechanism = Field("PLAIN", description="SASL mechanism.")
     kafka_username: str = Field("", description="SASL user name.")

@@ -49,6 +49,9 @@ def connection(settings: Settings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka,
         "security_protocol": settings.kafka_security_protocol,
+        # What is on the way drops an idle connection in silence, many after 240 s, and the next request would
+        # wait for an answer that cannot come. aiokafka's own 540 s are later than that.
+        "connections_max_idle_ms": int(settings.kafka_idle_seconds * 1000),
     }
     if settings.kafka_security_protocol.endswith("SSL"):
         options["ssl_context"] = _ssl_context(settings)
@@ -173,6 +176,7 @@ async def _trouble(settings: Settings, error: Exception) -> str:
     if not isinstance(error, KafkaConnectionError):
         return str(error) or type(error).__name__
     options = connection(settings) | {"request_timeout_ms": PROBE_MS}
+    del options["connections_max_idle_ms"]
     said = []
     for host, port, _ in collect_hosts(options.pop("bootstrap_servers"), randomize=False):
         try:
