@@ -12,9 +12,13 @@ from streams.badges import Source
 from streams.badges.model import value
 from streams.errors import UnreadableError
 from streams.headers import Headers
+from streams.kafka.orders import ORDER
 
 ORIGIN = "origin"
 ORIGIN_KEY = "origin-key"
+OURS = frozenset((ORIGIN, ORIGIN_KEY, ORDER))
+DEAD_LETTER = "dead-letter-"
+"""How the names of a dead letter's headers begin."""
 
 LARGEST = 2**63 - 1
 """Kafka's offsets have 64 bits with a sign; a larger number in a header was not written by us."""
@@ -46,7 +50,14 @@ class Original:
 def on_the_bus(record: ConsumerRecord, epoch: int = 0) -> Original:
     """A record that nobody has forwarded is its own original."""
     source = Source(record.topic, record.partition, record.offset, epoch)
-    return Original(record.key, record.value, record.headers, source, record.timestamp)
+    return Original(record.key, record.value, theirs(record.headers), source, record.timestamp)
+
+
+def theirs(headers: Headers) -> Headers:
+    """The headers without those whose names are ours: from outside they would mislead our own readers."""
+    if any(name in OURS or name.startswith(DEAD_LETTER) for name, _ in headers):
+        return tuple((n, value) for n, value in headers if n not in OURS and not n.startswith(DEAD_LETTER))
+    return headers
 
 
 def forwarded(record: Forwarded) -> Original:
@@ -70,6 +81,11 @@ def original_of(record: ConsumerRecord) -> Original:
         return forwarded(record)
     except UnreadableError:
         return on_the_bus(record)
+
+
+def forwarding(record: ConsumerRecord, epoch: int) -> list[tuple[str, bytes]]:
+    """The headers by which to forward a record of the bus: its own, and where it was."""
+    return [*theirs(record.headers), *origin_headers(record, epoch)]
 
 
 def origin_headers(record: ConsumerRecord, epoch: int) -> list[tuple[str, bytes]]:

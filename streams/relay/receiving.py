@@ -40,7 +40,7 @@ class Receiving:
                 return
             if self._relay.organizations.of(word.template) is None:
                 raise UnreadableError("unknown_template", f"the catalog has no template {word.template}")
-            headers = [*record.headers, *origin.origin_headers(record, self._epoch)]
+            headers = origin.forwarding(record, self._epoch)
             key = word.badge.encode()
             self._unit.send(names.decisions.name, key=key, value=record.value, headers=headers)
         except UnreadableError as error:

@@ -31,7 +31,7 @@ class Rekeying:
             if not self._catalog.relevant(seen):
                 self._irrelevant += 1
                 return
-            headers = [*record.headers, *origin.origin_headers(record, self._epoch)]
+            headers = origin.forwarding(record, self._epoch)
             key = b"%d" % seen.learner
             self._unit.send(self._topic, key=key, value=record.value, headers=headers)
             self._forwarded += 1

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from streams.badges import Source
 from streams.errors import UnreadableError
 from streams.headers import Headers, header
-from streams.kafka.origin import ORIGIN, ORIGIN_KEY, Original, forwarded, on_the_bus, origin_headers
+from streams.kafka.origin import ORIGIN, ORIGIN_KEY, Original, forwarded, forwarding, on_the_bus
 from tests.bus.memory import TIMESTAMP_MS, record
 
 NAMES = st.sampled_from(["ce_id", "ce_type", ORIGIN, ORIGIN_KEY, ""]) | st.text()
@@ -21,7 +21,7 @@ def test_whatever_is_forwarded_can_be_restored(
     key: bytes | None, value: bytes | None, headers: Headers, epoch: int
 ) -> None:
     first = record(value, headers, key=key, topic="a:topic", offset=2**63 - 1)
-    sent = record(value, (*headers, *origin_headers(first, epoch)), key=b"another", topic="ours")
+    sent = record(value, tuple(forwarding(first, epoch)), key=b"another", topic="ours")
     assert forwarded(sent) == on_the_bus(first, epoch)
 
 
@@ -30,6 +30,19 @@ def test_a_record_that_nobody_forwarded_is_its_own_original() -> None:
     assert on_the_bus(there, 3) == Original(
         b"key", b"value", (("ce_id", b"id"),), Source("bus", 0, 7, 3), TIMESTAMP_MS
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["origin", "origin-key", "order", "dead-letter-redriven", "dead-letter-reason", "dead-letter-origin"],
+)
+def test_our_own_names_are_taken_off_what_comes_from_outside(name: str) -> None:
+    theirs = (("ce_id", b"id"), ("origin-country", b"nl"))
+    there = record(b"value", (theirs[0], (name, b"3:0"), theirs[1]))
+
+    assert on_the_bus(there, 3).headers == theirs
+    assert forwarding(there, 3)[:2] == list(theirs)
+    assert (name, b"3:0") not in forwarding(there, 3)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a decision asks for, written into the table of issuances, or set aside without a trace in it."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
@@ -22,12 +23,13 @@ from streams.relay.issuance import Issuance, desire, dump, gone, load
 from streams.relay.reconciler import Reconciler
 from streams.relay.table import forgotten_row, is_over
 from streams.runtime.unit import Batch
+from streams.runtime.work import Outbox
 from tests.bus.memory import record, record_of, take
 from tests.relay.scene import AWARDED, BADGE, LEARNER, REVOKED, SETTINGS, TOPICS, decision, relay
 from tests.relay.virtual import EPOCH
 from tests.relay.world import badge_id, event
 from tests.runtime import fetches
-from tests.runtime.recording import RecordingUnit
+from tests.runtime.recording import LARGEST, RecordingUnit
 
 KEY = BADGE.encode()
 DECISIONS = TOPICS.decisions.name
@@ -95,6 +97,19 @@ async def test_several_decisions_about_a_badge_are_one_write() -> None:
     assert list(unit.table) == [KEY]
     assert issuance(unit).kind == "revoked"
     assert followed_badges == [KEY]
+
+
+@pytest.mark.parametrize(("key", "value"), [(None, None), (None, b""), (b"", b""), (b"x" * 9, None)])
+async def test_an_order_about_nobody_changes_nothing(key: bytes | None, value: bytes | None) -> None:
+    before = await desired(decision())
+    order = replace(ORDERED, key=key, value=value)
+    unit, followed_badges = await followed(order, rows={KEY: before.table[KEY] or b""})
+
+    outbox = Outbox(defaultdict(lambda: LARGEST))
+    for sent in unit.sent:
+        outbox.add(sent.topic, 0, sent.key, sent.value, list(sent.headers))
+    assert (unit.table, followed_badges) == ({}, [])
+    assert [header(sent.headers, REASON) for sent in unit.sent] == [b"origin"] * (key is None)
 
 
 async def test_a_decision_seen_before_changes_nothing() -> None:
