@@ -57,6 +57,11 @@ DEAD_LETTERS = _counter("dead_letters_total", "Records set aside.", "agent", "re
 # The runtime.
 READY = _gauge("ready", "1 while partitions are assigned and their tables recovered, as /ready says.")
 LAG = _gauge("lag_records", "Records below the last stable offset not yet committed.", "topic", "partition")
+WAITING = _gauge(
+    "waiting_partition",
+    "1 while a partition waits for something outside, such as the schema registry.",
+    *("topic", "partition"),
+)
 COMMITS = _counter("commits_total", "Units of work committed.", "topic", "partition")
 LAST_COMMIT = _gauge(
     "last_commit_timestamp_seconds", "Unix time of the last committed unit.", "topic", "partition"

@@ -37,6 +37,9 @@ of the consumer waits for that long at most."""
 PARTITION_FETCH_BYTES = 2 * 1024 * 1024
 """One or two units of small records. A partition may hold twice this in memory: what is being worked off, and
 what was fetched after it."""
+ENDS_SECONDS = 5.0
+"""At most how old the lag of a partition is that is not fetched; shorter than a usual scrape interval of
+15 to 60 seconds."""
 NEVER_MS = 2**31 - 1
 """aiokafka would leave the group where nobody took records for this long; here a stall shows in `/live`."""
 
@@ -51,6 +54,8 @@ class Consumer(FaustConsumer):
         self._kafka: GroupConsumer | None = None
         self._wake = asyncio.Event()
         self._delivery: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._ends: Mapping[TopicPartition, int] = {}
         self._turn = 0
 
     @property
@@ -66,8 +71,9 @@ class Consumer(FaustConsumer):
 
     async def on_stop(self) -> None:
         """Leave the group."""
-        if self._delivery is not None:
-            self._delivery.cancel()
+        for task in (self._delivery, self._asking):
+            if task is not None:
+                task.cancel()
         if self._kafka is not None:
             await self._kafka.stop()
 
@@ -81,17 +87,30 @@ class Consumer(FaustConsumer):
         self.kafka.subscribe(list(topics), listener=self.app.listener)
         if self._delivery is None:
             self._delivery = asyncio.ensure_future(self._deliver_all())
+            self._asking = asyncio.ensure_future(self._ask_for_ends())
 
     def wake(self) -> None:
         """Look again for what can be delivered."""
         self._wake.set()
 
     def lag(self, partition: Partition) -> int | None:
-        """Offsets below the last stable one that are not committed yet; None before the first fetch."""
-        end, begin = self.kafka.stable_end(partition.tp), partition.unfinished
+        """Offsets below the last stable one that are not committed yet; None before that is known."""
+        ends = (self.kafka.stable_end(partition.tp), self._ends.get(partition.tp))
+        begin = partition.unfinished
         if begin is None:
             begin = self.kafka.next_fetch(partition.tp)
-        return None if end is None or begin is None else max(0, end - begin)
+        known = [end for end in ends if end is not None]
+        return None if begin is None or not known else max(0, max(known) - begin)
+
+    async def _ask_for_ends(self) -> None:
+        """Know where partitions end, also of those that are not fetched now: the last fetch says it else."""
+        while True:
+            await asyncio.sleep(ENDS_SECONDS)
+            try:
+                async with asyncio.timeout(ENDS_SECONDS):
+                    self._ends = await self.kafka.end_offsets(list(self.app.owned))
+            except (KafkaError, TimeoutError) as error:
+                log.debug("the ends of partitions cannot be asked for: %r", error)
 
     def assignment(self) -> set[TP]:
         """What the group has assigned to this worker."""

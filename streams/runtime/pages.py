@@ -94,6 +94,9 @@ class Pages:
         metrics.LAG.clear()
         for tp, lag in self._app.lag().items():
             metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
+        metrics.WAITING.clear()
+        for tp, partition in self._app.owned.items():
+            metrics.WAITING.labels(tp.topic, str(tp.partition)).set(bool(partition.waits_for))
         metrics.TABLE_KEYS.clear()
         for tp, partition in self._app.owned.items():
             if partition.table is not None:
@@ -154,6 +157,10 @@ def readiness(app: "App") -> dict[str, Any]:
         return {"ok": False, "why": f"waiting for {app.waits_for}"}
     if not app.joined:
         return {"ok": False, "why": "the consumer group has assigned nothing yet"}
+    held = {f"{tp.topic}-{tp.partition}": p.waits_for for tp, p in app.owned.items() if p.waits_for}
+    if held:
+        what = " and ".join(sorted(set(held.values())))
+        return {"ok": False, "why": f"waiting for {what}: {', '.join(sorted(held))}"}
     waiting = [f"{tp.topic}-{tp.partition}" for tp, p in app.owned.items() if not p.ready]
     if waiting:
         return {"ok": False, "why": f"recovering: {', '.join(sorted(waiting))}"}

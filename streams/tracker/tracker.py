@@ -50,7 +50,9 @@ class Tracker:
         await self.registry.start()
         await self.catalogs.start(self.take_catalog, self.app.fail)
         await self.app.wait_for(self.catalogs.loaded, CATALOG_WANTED)
+        self.app.waits_for = "the schema registry"
         await self.emitter.start()
+        self.app.waits_for = ""
 
     async def stop(self) -> None:
         """Close what `start` opened."""

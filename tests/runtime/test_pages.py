@@ -29,6 +29,7 @@ class Worker:
     behind: int = 0
     lagging_since: float | None = None
     ready: bool = True
+    holds: str = ""
     joined: bool = True
     waits_for: str = ""
     fatal: BaseException | None = None
@@ -42,7 +43,12 @@ class Worker:
     def owned(self) -> dict[TopicPartition, Any]:
         return {
             TP: SimpleNamespace(
-                lagging_since=self.lagging_since, ready=self.ready, committed=7, rows={}, table=None
+                lagging_since=self.lagging_since,
+                ready=self.ready,
+                waits_for=self.holds,
+                committed=7,
+                rows={},
+                table=None,
             )
         }
 
@@ -232,3 +238,9 @@ async def test_a_token_that_cannot_be_read_is_refused_at_the_start(
     with pytest.raises(ConfigurationError, match=r"token|BADGES_HTTP_TOKEN_FILE"):
         async with served(Worker(token_file=tmp_path / "token"), caplog):
             pass
+
+
+def test_a_worker_with_a_partition_that_waits_for_others_is_live_and_not_ready() -> None:
+    worker = Worker(behind=50, holds="the schema registry")
+    assert live(worker)["ok"]
+    assert ready(worker) == {"ok": False, "why": "waiting for the schema registry: activities-3"}
