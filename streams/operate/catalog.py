@@ -119,8 +119,7 @@ def _published(revision: Revision) -> Published:
 
 def _shown(text: str) -> str:
     """A document as a terminal may print it: comments may hold anything."""
-    return "
-".join(map(blanked, text.splitlines()))
+    return "\n".join(map(blanked, text.splitlines()))
 
 
 def _document(revision: Revision) -> CatalogDocument | None:
