@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from difflib import get_close_matches
@@ -24,7 +25,7 @@ KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_\w+)$")
 """What it sets in each pod for a service whose name begins with `badges`."""
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
 
 class Settings(BaseSettings):
@@ -125,9 +126,19 @@ class Settings(BaseSettings):
     kafka_security_protocol: SecurityProtocol = Field("PLAINTEXT", description="How to talk to the brokers.")
     kafka_sasl_mechanism: SaslMechanism = Field("PLAIN", description="SASL mechanism.")
     kafka_username: str = Field("", description="SASL user name.")
-    kafka_password_file: Path | None = Field(None, description="File that holds the SASL password.")
+    kafka_password_file: Path | None = Field(
+        None,
+        description="File of the SASL password, or of OAUTHBEARER's token, read for each connection.",
+    )
     kafka_ca_file: Path | None = Field(
         None, description="Authorities that sign the brokers' certificates (PEM)."
+    )
+    kafka_cert_file: Path | None = Field(
+        None, description="Certificate by which the brokers know us (PEM, with its chain)."
+    )
+    kafka_key_file: Path | None = Field(None, description="The certificate's private key (PEM).")
+    registry_ca_file: Path | None = Field(
+        None, description="Authorities that sign the registry's certificate (PEM)."
     )
     registry_username: str = Field("", description="User name for the registry's basic authentication.")
     registry_password_file: Path | None = Field(None, description="File that holds the registry's password.")
@@ -144,6 +155,9 @@ class Settings(BaseSettings):
         "http_token_file",
         "kafka_password_file",
         "kafka_ca_file",
+        "kafka_cert_file",
+        "kafka_key_file",
+        "registry_ca_file",
         "registry_password_file",
         mode="before",
     )
@@ -214,6 +228,14 @@ def load_settings() -> Settings:
             for e in error.errors()
         )
         raise ConfigurationError("\n".join(lines)) from None
+
+
+def tls(cafile: Path | None, setting: str) -> ssl.SSLContext:
+    """What trusts these authorities, or the system's; `ConfigurationError` names the setting."""
+    try:
+        return ssl.create_default_context(cafile=cafile)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"{setting}: cannot be read: {error}") from None
 
 
 def read_secret(path: Path) -> str:

@@ -14,7 +14,7 @@ import stamina
 
 from streams import metrics
 from streams.errors import ConfigurationError, UnreadableError
-from streams.settings import Settings, read_secret
+from streams.settings import Settings, read_secret, tls
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,10 @@ class Registry:
 
     async def start(self) -> None:
         """Open the session; no request is made yet."""
-        self._session = aiohttp.ClientSession(timeout=TIMEOUT, headers=_headers(self._settings))
+        connector = aiohttp.TCPConnector(ssl=tls(self._settings.registry_ca_file, "BADGES_REGISTRY_CA_FILE"))
+        self._session = aiohttp.ClientSession(
+            timeout=TIMEOUT, headers=_headers(self._settings), connector=connector
+        )
 
     async def stop(self) -> None:
         """Close the session."""

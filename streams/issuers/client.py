@@ -1,6 +1,9 @@
 """Carries requests to issuers and brings answers back; knows nothing of what they say."""
 
+from base64 import b64encode
 from collections.abc import Mapping
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -14,7 +17,12 @@ BODY_BYTES = 4 * 1024 * 1024
 READ_BYTES = 64 * 1024
 """The size of aiohttp's read buffer."""
 
-_UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_UNSENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
 
 
 class Http:
@@ -39,7 +47,12 @@ class Http:
             return NoAnswer(type(error).__name__, sent=False)
         try:
             async with self._session.request(
-                request.method, url, data=request.body, headers=dict(headers), allow_redirects=False
+                request.method,
+                url,
+                data=request.body,
+                headers=dict(headers),
+                allow_redirects=False,
+                **_proxy(url),
             ) as response:
                 return Answer(response.status, response.headers, await _body(response))
         except _UNSENT as error:
@@ -52,6 +65,22 @@ class Http:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def _proxy(url: URL) -> dict[str, Any]:
+    """The proxy that the environment names for a URL (`HTTPS_PROXY`, `NO_PROXY`), as aiohttp takes it.
+
+    Not by aiohttp's `trust_env`, which also takes passwords from `~/.netrc` in place of the key. There is no
+    proxy for http, which is spoken on this machine only.
+    """
+    named = getproxies().get("https", "")
+    if url.scheme != "https" or not named or proxy_bypass(url.raw_host or ""):
+        return {}
+    proxy = URL(named if "://" in named else f"http://{named}")
+    if proxy.user is None:
+        return {"proxy": proxy}
+    credentials = b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode()
+    return {"proxy": proxy.with_user(None), "proxy_headers": {"Proxy-Authorization": f"Basic {credentials}"}}
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

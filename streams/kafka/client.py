@@ -5,11 +5,13 @@ import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Protocol
 from zlib import crc32
 
 import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
@@ -22,7 +24,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.errors import ConfigurationError, FatalError
 from streams.kafka import insides
-from streams.settings import Settings, read_secret
+from streams.settings import Settings, read_secret, tls
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +58,18 @@ def connection(settings: Settings) -> dict[str, Any]:
     if settings.kafka_security_protocol.endswith("SSL"):
         options["ssl_context"] = _ssl_context(settings)
     if settings.kafka_security_protocol.startswith("SASL"):
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+            if settings.kafka_password_file is None:
+                raise ConfigurationError(
+                    "BADGES_KAFKA_SASL_MECHANISM: OAUTHBEARER needs BADGES_KAFKA_PASSWORD_FILE"
+                )
+            return options | {"sasl_oauth_token_provider": TokenFile(settings.kafka_password_file)}
         if not settings.kafka_username or settings.kafka_password_file is None:
             raise ConfigurationError(
                 "BADGES_KAFKA_SECURITY_PROTOCOL: SASL needs BADGES_KAFKA_USERNAME and "
                 "BADGES_KAFKA_PASSWORD_FILE"
             )
-        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
         options["sasl_plain_username"] = settings.kafka_username
         options["sasl_plain_password"] = read_secret(settings.kafka_password_file)
     return options
@@ -199,8 +207,25 @@ def _refused(settings: Settings, error: Exception) -> FatalError:
     return FatalError(f"Kafka at {settings.kafka} refuses the user name or password: {error}")
 
 
+class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
+    """The bearer token in a file that somebody else keeps fresh; read for each connection."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def token(self) -> str:
+        """The token."""
+        return read_secret(self._path).strip()
+
+
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    context = tls(settings.kafka_ca_file, "BADGES_KAFKA_CA_FILE")
+    certificate, key = settings.kafka_cert_file, settings.kafka_key_file
+    if certificate is None:
+        return context
     try:
-        return ssl.create_default_context(cafile=settings.kafka_ca_file)
+        # Without a password OpenSSL would ask for the one of an encrypted key on the terminal.
+        context.load_cert_chain(certificate, key, password="")
     except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"BADGES_KAFKA_CA_FILE: cannot be read: {error}") from None
+        raise ConfigurationError(f"BADGES_KAFKA_CERT_FILE, BADGES_KAFKA_KEY_FILE: {error}") from None
+    return context

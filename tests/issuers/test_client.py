@@ -293,3 +293,38 @@ async def test_the_simulator_is_started_as_unkind_as_its_options_say(tmp_path: P
     assert isinstance(throttled, Answer)
     assert orjson.loads(listed.body)["data"] == []
     assert throttled.headers["Retry-After"] == "7"
+
+
+@pytest.mark.parametrize("proxy", ["http://me:p%40ss@{}", "{}"])
+async def test_a_call_goes_through_the_proxy_of_the_environment_and_keeps_its_key_from_it(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    async with raw(b"HTTP/1.1 407 Who are you\r\ncontent-length: 0\r\n\r\n") as (heads, url):
+        monkeypatch.setenv("HTTPS_PROXY", proxy.format(url.removeprefix("http://")))
+        monkeypatch.setenv("NO_PROXY", "elsewhere.example.org")
+        http = Http()
+        answer = await ask(http, "https://api.example.org")
+        await http.close()
+
+    assert answer == NoAnswer("ClientHttpProxyError", sent=False)
+    [head] = heads
+    assert head.startswith(b"CONNECT api.example.org:443 ")
+    assert (b"Proxy-Authorization: Basic bWU6cEBzcw==" in head) == ("me:" in proxy)
+    assert b"\r\nAuthorization" not in head
+
+
+async def test_this_machine_and_what_the_environment_excepts_are_called_directly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with raw(b"HTTP/1.1 407 Who are you\r\ncontent-length: 0\r\n\r\n") as (heads, url):
+        for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, url)
+        monkeypatch.setenv("NO_PROXY", "localhost")
+        http = Http()
+        async with served() as (simulated, _, simulator):
+            await ask(http, simulator)
+        await ask(http, "https://localhost:1")
+        await http.close()
+
+    assert heads == []
+    assert len(simulated.journal) == 1

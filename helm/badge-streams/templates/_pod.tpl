@@ -60,14 +60,26 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- if hasPrefix "SASL_" .Values.kafka.securityProtocol }}
 - name: BADGES_KAFKA_SASL_MECHANISM
   value: {{ .Values.kafka.saslMechanism }}
+{{- if ne "OAUTHBEARER" .Values.kafka.saslMechanism }}
 - name: BADGES_KAFKA_USERNAME
   value: {{ required "kafka.username is needed for SASL" .Values.kafka.username | quote }}
+{{- end }}
 - name: BADGES_KAFKA_PASSWORD_FILE
   value: /etc/badge-streams/secrets/kafka-password
 {{- end }}
 {{- if .Values.kafka.caSecret.name }}
 - name: BADGES_KAFKA_CA_FILE
   value: /etc/badge-streams/secrets/kafka-ca.crt
+{{- end }}
+{{- if .Values.kafka.clientCertSecret }}
+- name: BADGES_KAFKA_CERT_FILE
+  value: /etc/badge-streams/secrets/kafka-client.crt
+- name: BADGES_KAFKA_KEY_FILE
+  value: /etc/badge-streams/secrets/kafka-client.key
+{{- end }}
+{{- if .Values.registry.caSecret.name }}
+- name: BADGES_REGISTRY_CA_FILE
+  value: /etc/badge-streams/secrets/registry-ca.crt
 {{- end }}
 - name: BADGES_REGISTRY
   value: {{ .Values.registry.url | quote }}
@@ -138,6 +150,22 @@ envFrom:
     items:
       - key: {{ $.Values.kafka.caSecret.key }}
         path: kafka-ca.crt
+{{- end }}
+{{- with .Values.kafka.clientCertSecret }}
+- secret:
+    name: {{ . }}
+    items:
+      - key: tls.crt
+        path: kafka-client.crt
+      - key: tls.key
+        path: kafka-client.key
+{{- end }}
+{{- with .Values.registry.caSecret.name }}
+- secret:
+    name: {{ . }}
+    items:
+      - key: {{ $.Values.registry.caSecret.key }}
+        path: registry-ca.crt
 {{- end }}
 {{- if .Values.registry.username }}
 - secret:
