@@ -178,6 +178,10 @@ class App(faust.App):
         consumer: Consumer = self.consumer
         consumer.wake()
 
+    def retake(self, tp: TopicPartition) -> None:
+        """Take a partition again that was released though the group assigns it."""
+        self._taking[tp] = asyncio.ensure_future(self._take(self.owned[tp]))
+
     async def seek_into_bounds(self, partition: Partition) -> None:
         """Where retention removed what comes next, say so and go on; where it is another topic, stop."""
         assert partition.committed is not None

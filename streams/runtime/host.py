@@ -65,3 +65,6 @@ class Host(Protocol):
 
     def wake(self) -> None:
         """A partition may be able to take a batch now: look for what can be delivered."""
+
+    def retake(self, tp: TopicPartition) -> None:
+        """Take a partition again that was released though the group assigns it."""

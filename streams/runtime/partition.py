@@ -225,9 +225,28 @@ class Partition:
     async def _committing(self, work: Work) -> None:
         try:
             with self.host.ends_worker():
-                await self._transaction(work)
+                try:
+                    await self._transaction(work)
+                except transaction.ExpiredError:
+                    await self._begin_again(work)
         finally:
             self.lock.release()
+
+    async def _begin_again(self, work: Work) -> None:
+        """Let go of everything, and be taken with a new producer; `work` is lost, its batch comes again.
+
+        Somebody else may have taken the partition, and let go of it: table and offset are read again
+        (decision 0034).
+        """
+        log.warning("%s-%d: its producer has expired, another is taken", self.tp.topic, self.tp.partition)
+        # In a rebalance the next owner, who may be this one, takes it anyway.
+        ours = work.term == self.term
+        if ours:
+            self.suspend()
+        term = self.term
+        await self.release()
+        if ours and term == self.term:
+            self.host.retake(self.tp)
 
     async def _transaction(self, work: Work) -> None:
         assert self._producer is not None

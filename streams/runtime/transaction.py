@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import InvalidProducerIdMapping, KafkaError, ProducerFenced, UnknownProducerId
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
@@ -18,8 +18,15 @@ from streams.runtime.work import BATCH_BYTES, Outbox
 RETRY_MS = 20
 """While the last transaction's markers are still being written, the coordinator refuses one offset commit in
 a hundred; waiting aiokafka's 100 ms then tripled the latency's 99th percentile."""
+EXPIRED = (InvalidProducerIdMapping, UnknownProducerId)
+"""What a broker says of a transactional id that it has forgotten: `transactional.id.expiration.ms`, a week by
+default, has passed since its last transaction."""
 COMMIT_SECONDS = 2 * TRANSACTION_SECONDS
 """After its timeout the broker aborts a transaction; a commit still waiting by now waits for nothing."""
+
+
+class ExpiredError(Exception):
+    """The broker has forgotten the producer: nothing was committed, and nothing can be by this one."""
 
 
 class Producer(Protocol):
@@ -67,7 +74,8 @@ async def commit(
 ) -> None:
     """Commit records, and the offset of `tp` if there is one, together.
 
-    Raises `FatalError` where that fails or takes too long: whether they are committed is then unknown.
+    Raises `ExpiredError` where another producer is needed, and `FatalError` where it fails or takes too long:
+    whether they are committed is then unknown.
     """
     try:
         async with asyncio.timeout(COMMIT_SECONDS):
@@ -77,7 +85,11 @@ async def commit(
         raise FatalError(f"{tp.topic}-{tp.partition}: another worker has taken over") from error
     except (KafkaError, TimeoutError) as error:
         metrics.ABORTS.labels(tp.topic).inc()
-        raise FatalError(f"{tp.topic}-{tp.partition}: commit failed: {error!r}") from error
+        # aiokafka wraps what its sender ended with.
+        cause = error.__cause__ if isinstance(error.__cause__, KafkaError) else error
+        if isinstance(cause, EXPIRED):
+            raise ExpiredError from error
+        raise FatalError(f"{tp.topic}-{tp.partition}: commit failed: {cause!r}") from error
 
 
 async def _commit(

@@ -6,7 +6,13 @@ from typing import get_args
 
 import orjson
 import pytest
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    InvalidProducerIdMapping,
+    KafkaError,
+    MessageSizeTooLargeError,
+    UnknownProducerId,
+    UnknownTopicOrPartitionError,
+)
 
 from streams import metrics
 from streams.errors import FatalError
@@ -328,6 +334,75 @@ class TestACommitThatFails:
         await asyncio.sleep(0.01)
 
         assert world.worker.failures == [error]
+
+
+class TestAnExpiredProducer:
+    @pytest.mark.parametrize("expired", [InvalidProducerIdMapping(), UnknownProducerId()])
+    async def test_it_is_replaced_and_the_batch_comes_again(self, expired: Exception) -> None:
+        world = await World().owner()
+        world.broker.strike = _failing("offsets", _wrapped(expired))
+
+        await world.work(world.deliver(), ana=b"1")
+        assert (world.worker.failures, world.worker.retaken) == ([], [TP])
+        assert (world.partition.state, world.producers[0].stopped, world.at) == ("vacant", True, None)
+
+        world.broker.strike = lambda _: None
+        await world.partition.keep()
+        await world.work(world.deliver(), ana=b"1")
+        assert (world.partition.state, world.at, world.broker.rows) == ("idle", 3, {b"ana": b"1"})
+
+    async def test_a_unit_without_a_batch_has_its_tasks_begin_again(self) -> None:
+        world = await World().owner()
+        world.broker.strike = _failing("begin", _wrapped(InvalidProducerIdMapping()))
+        world.partition.run(_for_ever)
+
+        await world.work(None, ana=b"1")
+
+        assert (world.worker.failures, world.worker.retaken) == ([], [TP])
+
+    async def test_in_a_rebalance_its_next_owner_takes_another(self) -> None:
+        world = await World().owner()
+        world.broker.hold = asyncio.Event()
+        delivered = world.deliver()
+        async with world.unit(delivered):
+            list(delivered)
+        await _until(lambda: "commit" in world.broker.did)
+        world.partition.suspend()
+
+        world.broker.fails = _wrapped(InvalidProducerIdMapping())
+        world.broker.hold.set()
+        await world.partition.drained()
+        world.broker.fails = None
+        await world.partition.keep()
+
+        assert (world.worker.failures, world.worker.retaken) == ([], [])
+        assert (world.partition.state, len(world.producers)) == ("idle", 2)
+
+    async def test_another_failure_ends_the_worker_and_names_its_cause(self) -> None:
+        world = await World().owner()
+        world.broker.strike = _failing("commit", _wrapped(UnknownTopicOrPartitionError()))
+
+        await world.work(world.deliver(), ana=b"1")
+
+        (failure,) = world.worker.failures
+        assert "UnknownTopicOrPartitionError" in str(failure)
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+def _wrapped(cause: Exception) -> KafkaError:
+    """As aiokafka's sender ends."""
+    error = KafkaError("Unexpected error during batch delivery")
+    error.__cause__ = cause
+    return error
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(1):
+        while not holds():
+            await asyncio.sleep(0)
 
 
 async def test_lag_without_a_commit_is_dated_from_when_it_was_first_seen() -> None:

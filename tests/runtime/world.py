@@ -57,6 +57,7 @@ class Broker:
     did: list[str] = field(default_factory=list)
     strike: Callable[[str], None] = lambda step: None
     hold: asyncio.Event | None = None
+    fails: Exception | None = None
 
     async def reach(self, step: str) -> None:
         """A producer has come to `step` of a commit: it may wait there, or fail."""
@@ -64,6 +65,8 @@ class Broker:
         self.strike(step)
         if self.hold is not None and step == "commit":
             await self.hold.wait()
+            if self.fails is not None:
+                raise self.fails
 
 
 class Producer:
@@ -131,6 +134,7 @@ class Worker:
         self.kafka_consumer = self
         self.failures: list[Exception] = []
         self.woken = 0
+        self.retaken: list[TopicPartition] = []
         self._broker = broker
         self._epoch = epoch
 
@@ -147,6 +151,9 @@ class Worker:
 
     def wake(self) -> None:
         self.woken += 1
+
+    def retake(self, tp: TopicPartition) -> None:
+        self.retaken.append(tp)
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
         self._broker.did.append(f"seek {offset}")
