@@ -1,9 +1,10 @@
-"""Lag is what the broker has, also while a partition is not fetched."""
+"""What is delivered next, and what lag there is."""
 
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from aiokafka.structs import TopicPartition
 
 from streams.runtime.consumer import Consumer
 from streams.runtime.partition import Partition
@@ -30,3 +31,18 @@ def test_it_is_counted_to_the_newest_end_that_is_known(
     partition = cast(Partition, SimpleNamespace(tp=TP, unfinished=unfinished))
 
     assert Consumer.lag(consumer, partition) == lag
+
+
+def test_a_partition_that_waits_is_passed_over_and_the_others_have_their_turns() -> None:
+    waiting, idle, busy = (
+        SimpleNamespace(
+            tp=TopicPartition("learning", number), fetched=None, turn=0, state=state, waits_for=what
+        )
+        for number, state, what in ((0, "idle", "the schema registry"), (1, "idle", ""), (2, "working", ""))
+    )
+    owned = {partition.tp: partition for partition in (waiting, idle, busy)}
+    consumer: Any = SimpleNamespace(
+        kafka=SimpleNamespace(ready=lambda: set(owned)), app=SimpleNamespace(owned=owned)
+    )
+
+    assert Consumer._next_turns(consumer) == [idle]
