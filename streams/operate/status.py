@@ -20,7 +20,7 @@ from streams.operate.site import NO_METER, Meter, Site, site
 from streams.operate.terminal import table
 from streams.operate.whereabouts import lacking
 from streams.relay.issuance import done, load
-from streams.settings import Settings, read_secret
+from streams.settings import Settings
 
 PORTS = {"tracker": 8080, "relay": 8090}
 """Where a worker's pages are unless `BADGES_HTTP` says otherwise (decision 0011)."""
@@ -187,9 +187,8 @@ async def _pages(settings: Settings, worker: str, hosts: Collection[str]) -> Asy
     """The pages at these hosts that can be reached from here."""
     own = settings.http.rpartition(":")[2]
     ports = dict.fromkeys((PORTS[worker], *([int(own)] if own and int(own) else [])))
-    token = read_secret(settings.http_token_file).strip() if settings.http_token_file else ""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with aiohttp.ClientSession(timeout=PAGE, headers=headers) as session:
+    # Without the token: whoever may join the group could have it sent to a host of theirs.
+    async with aiohttp.ClientSession(timeout=PAGE) as session:
         for host in sorted(hosts):
             for port in ports:
                 with suppress(aiohttp.ClientError, TimeoutError, ValueError, KeyError):

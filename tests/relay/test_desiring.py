@@ -100,7 +100,9 @@ async def test_several_decisions_about_a_badge_are_one_write() -> None:
 
 
 @pytest.mark.parametrize(("key", "value"), [(None, None), (None, b""), (b"", b""), (b"x" * 9, None)])
-async def test_an_order_about_nobody_is_set_aside_and_changes_nothing(key: bytes | None, value: bytes | None) -> None:
+async def test_an_order_about_nobody_is_set_aside_and_changes_nothing(
+    key: bytes | None, value: bytes | None
+) -> None:
     before = await desired(decision())
     order = replace(ORDERED, key=key, value=value)
     unit, followed_badges = await followed(order, rows={KEY: before.table[KEY] or b""})
