@@ -37,7 +37,6 @@ REASONS = {
     "no_id": "no event id, more than one, or no UUID",
     "bad_batch": "a batch of records that cannot be unpacked, or only to too much",
     "no_frame": "the value does not begin as those of the bus do",
-    "bad_batch": "a batch of records that cannot be unpacked within bounds",
     "bad_body": "not what its schema says",
     "unknown_schema": "the registry has no schema of that id",
     "bad_schema": "the writer's schema is no Avro, or not safe to read with",
