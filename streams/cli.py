@@ -1,102 +1,22 @@
 """The commands. Each imports what it needs when it is called and calls one function elsewhere."""
 
 import asyncio
-import functools
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from streams.errors import BadgeStreamsError, ConfigurationError
-from streams.logs import blanked
+from streams.errors import BadgeStreamsError
+from streams.options import Commands, File, FileOrStdin, Time, as_json, at_site, filtered, say
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-WAIT_SECONDS = 4.0
-"""With the time that a process takes to start, a person waits about five seconds for the cause."""
 SAID = 20
 """Lines about what cannot be read, before the rest is only counted."""
-
-P = ParamSpec("P")
-
-
-class Faults(logging.Handler):
-    """Prints what is said of catalogs that are refused."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print it."""
-        _say([record.getMessage()])
-
-
-FAULTS, NOTHING = Faults(logging.ERROR), logging.NullHandler()
-File = click.Path(exists=True, dir_okay=False, path_type=Path)
-FileOrStdin = click.File("rb", lazy=False)
-as_json = click.option("--json", "json", is_flag=True, help="A JSON object a line.")
-
-
-class Time(click.ParamType):
-    """An ISO 8601 time; naive is UTC."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Parse it."""
-        from streams.badges import parse_time
-
-        time = value if isinstance(value, datetime) else parse_time(value)
-        if time is None:
-            self.fail(f"{value!r} is no ISO 8601 time", param, ctx)
-        return time
-
-
-class Commands(click.Group):
-    """Ends what went wrong on purpose as clear lines, with the exit codes of `docs/operate.md`."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except BadgeStreamsError as error:
-            _say(str(error).splitlines())
-            ctx.exit(2 if isinstance(error, ConfigurationError) else 1)
-        except Exception as error:
-            if not _is_kafkas(error):
-                raise
-            _say([f"Kafka: {' '.join(str(error).split()) or type(error).__name__}"])
-            ctx.exit(1)
-
-
-def _is_kafkas(error: Exception) -> bool:
-    from aiokafka.errors import KafkaError  # dear, and only needed now
-
-    return isinstance(error, KafkaError)
-
-
-def at_site(command: Callable[Concatenate["Settings", P], None]) -> Callable[..., None]:
-    """Give a command its site's settings, with a patience of its own; what libraries log is not printed."""
-
-    @click.option(
-        "--wait",
-        type=click.FloatRange(min=0, min_open=True),
-        default=WAIT_SECONDS,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long to try while Kafka or the registry is away.",
-    )
-    @functools.wraps(command)
-    def called(wait: float, *args: P.args, **options: P.kwargs) -> None:
-        from streams.settings import load_settings
-
-        logging.getLogger().addHandler(NOTHING)
-        logging.getLogger("streams.catalog").addHandler(FAULTS)
-        command(load_settings().model_copy(update={"start_seconds": wait}), *args, **options)
-
-    return called
 
 
 @click.group(cls=Commands)
@@ -302,7 +222,7 @@ def record(
     def report(found: Any, error: UnreadableError) -> None:
         unreadable[error.reason] += 1
         if unreadable.total() <= SAID:
-            _say([f"{found.topic}-{found.partition} offset {found.offset}: {error}"])
+            say([f"{found.topic}-{found.partition} offset {found.offset}: {error}"])
 
     async def run() -> None:
         nonlocal count
@@ -315,7 +235,7 @@ def record(
 
     asyncio.run(run())
     said = f"; {unreadable.total()} could not be read: {_counted(unreadable)}" if unreadable else ""
-    _say([f"{count} activities{said}"])
+    say([f"{count} activities{said}"])
     if unreadable:
         raise SystemExit(1)
 
@@ -357,26 +277,13 @@ def catalog_history(settings: "Settings", json: bool) -> None:
 
     published = asyncio.run(history(settings))
     if not published:
-        _say(["nothing was published: the file is in force"])
+        say(["nothing was published: the file is in force"])
     _print(as_json(revision.as_json()) if json else str(revision) for revision in published)
 
 
 @main.group("dead-letters")
 def dead_letters() -> None:
     """What was set aside, and sending it again."""
-
-
-def filtered(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say which letters are meant, as `Filter` has them, and how many."""
-    options = (
-        click.option("--reason", default="", help="Only letters of that reason."),
-        click.option("--agent", default="", help="Only letters of that agent."),
-        click.option("--learner", type=int, help="Only of that LMS user id, of those that can be read."),
-        click.option("--since", type=Time(), help="Only letters of that time and later (ISO 8601)."),
-        click.option("--until", type=Time(), help="Only letters before that time."),
-        click.option("--limit", type=click.IntRange(min=1), help="At most so many, the oldest."),
-    )
-    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
 @dead_letters.command("list")
@@ -402,7 +309,7 @@ def list_letters(
                 click.echo(as_json(letter.as_json()) if json else aligned(letter.row, WIDTHS))
 
     asyncio.run(run())
-    _say([f"{reasons.total()} dead letters: {_counted(reasons)}" if reasons else "no dead letters"])
+    say([f"{reasons.total()} dead letters: {_counted(reasons)}" if reasons else "no dead letters"])
 
 
 @dead_letters.command("show")
@@ -456,9 +363,9 @@ def redrive_letters(
         raise
     _print((f"sent again: {len(told.sent)}", *told.sent))
     if ids:
-        _say(f"{id}: was sent again before; --again sends it once more" for id in told.sent_before)
-    _say(f"{id}: its record was left at its origin, and is there no longer" for id in told.gone)
-    _say(f"{id}: there is no such letter" for id in told.unknown)
+        say(f"{id}: was sent again before; --again sends it once more" for id in told.sent_before)
+    say(f"{id}: its record was left at its origin, and is there no longer" for id in told.gone)
+    say(f"{id}: there is no such letter" for id in told.unknown)
     if told.gone or told.unknown:
         raise SystemExit(1)
 
@@ -481,8 +388,3 @@ def _counted(reasons: Counter[str]) -> str:
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
         click.echo(line)
-
-
-def _say(lines: Iterable[str]) -> None:
-    for line in lines:
-        click.echo(blanked(line), err=True)

@@ -25,7 +25,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "relay": WORKERS_USE | {"issuers"},
     "operate": WORKERS_USE | {"issuers", "tracker", "relay"},
     "sandbox": WORKERS_USE | {"issuers", "tracker", "relay", "operate"},
-    "cli": WORKERS_USE | {"issuers", "tracker", "relay", "operate", "sandbox"},
+    "options": CORE,
+    "cli": WORKERS_USE | {"issuers", "tracker", "relay", "operate", "sandbox", "options"},
 }
 # The top of each worker: what starts it imports it, and nothing else does.
 AGENTS = {"streams.tracker.agents", "streams.relay.agents"}

@@ -60,7 +60,6 @@ class Bar(Meter):
         """End the line."""
         if self._shown is not None:
             self._shown.render_finish()
-            click.echo(err=True)
             self._shown = None
 
 

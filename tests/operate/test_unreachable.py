@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.cli import WAIT_SECONDS
+from streams.options import WAIT_SECONDS
 
 SOON = WAIT_SECONDS + 8
 """Seconds: a process of ours takes one to start on an idle machine, and more on a busy one."""

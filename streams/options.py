@@ -1,0 +1,114 @@
+"""What the commands share: kinds of arguments, options, and how what goes wrong ends them."""
+
+import functools
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+import click
+
+from streams.errors import BadgeStreamsError, ConfigurationError
+from streams.logs import blanked
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+WAIT_SECONDS = 4.0
+"""With the time that a process takes to start, a person waits about five seconds for the cause."""
+
+P = ParamSpec("P")
+
+
+class Faults(logging.Handler):
+    """Prints what is said of catalogs that are refused."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it."""
+        say([record.getMessage()])
+
+
+FAULTS, NOTHING = Faults(logging.ERROR), logging.NullHandler()
+File = click.Path(exists=True, dir_okay=False, path_type=Path)
+FileOrStdin = click.File("rb", lazy=False)
+as_json = click.option("--json", "json", is_flag=True, help="A JSON object a line.")
+
+
+class Time(click.ParamType):
+    """An ISO 8601 time; naive is UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Parse it."""
+        from streams.badges import parse_time
+
+        time = value if isinstance(value, datetime) else parse_time(value)
+        if time is None:
+            self.fail(f"{value!r} is no ISO 8601 time", param, ctx)
+        return time
+
+
+class Commands(click.Group):
+    """Ends what went wrong on purpose as clear lines, with the exit codes of `docs/operate.md`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BadgeStreamsError as error:
+            say(str(error).splitlines())
+            ctx.exit(2 if isinstance(error, ConfigurationError) else 1)
+        except Exception as error:
+            if not _is_kafkas(error):
+                raise
+            say([f"Kafka: {' '.join(str(error).split()) or type(error).__name__}"])
+            ctx.exit(1)
+
+
+def _is_kafkas(error: Exception) -> bool:
+    from aiokafka.errors import KafkaError  # dear, and only needed now
+
+    return isinstance(error, KafkaError)
+
+
+def at_site(command: Callable[Concatenate["Settings", P], None]) -> Callable[..., None]:
+    """Give a command its site's settings, with a patience of its own; what libraries log is not printed."""
+
+    @click.option(
+        "--wait",
+        type=click.FloatRange(min=0, min_open=True),
+        default=WAIT_SECONDS,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to try while Kafka or the registry is away.",
+    )
+    @functools.wraps(command)
+    def called(wait: float, *args: P.args, **options: P.kwargs) -> None:
+        from streams.settings import load_settings
+
+        logging.getLogger().addHandler(NOTHING)
+        logging.getLogger("streams.catalog").addHandler(FAULTS)
+        command(load_settings().model_copy(update={"start_seconds": wait}), *args, **options)
+
+    return called
+
+
+def filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which letters are meant, as `Filter` has them, and how many."""
+    options = (
+        click.option("--reason", default="", help="Only letters of that reason."),
+        click.option("--agent", default="", help="Only letters of that agent."),
+        click.option("--learner", type=int, help="Only of that LMS user id, of those that can be read."),
+        click.option("--since", type=Time(), help="Only letters of that time and later (ISO 8601)."),
+        click.option("--until", type=Time(), help="Only letters before that time."),
+        click.option("--limit", type=click.IntRange(min=1), help="At most so many, the oldest."),
+    )
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print lines on standard error."""
+    for line in lines:
+        click.echo(blanked(line), err=True)
