@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from typing import Any, Literal
 
 import orjson
@@ -29,8 +30,8 @@ from streams.relay.pace import Limits
 from streams.relay.terms import TemplateTerms, terms
 from streams.settings import Settings
 
-TRIES = 5
-"""How often a page is asked for: the pauses add up to a few seconds, and then a person can try again."""
+TRYING_SECONDS = 4.0
+"""How long a page is asked for: as long as Kafka is, and then a person can try again."""
 PATIENCE = Patience(0.5, 5.0)
 
 Kind = Literal[
@@ -213,12 +214,15 @@ def _believed(
 
 async def _ask(organization: Organization, clock: Clock, call: Call[Any]) -> Outcome:
     """What a call came to, after a few tries while there is trouble that passes."""
-    for attempt in range(1, TRIES):
+    end = clock.monotonic() + TRYING_SECONDS
+    for failures in count(1):
         outcome = await organization.ask(call)
-        if not isinstance(outcome, outcomes.Deferred | outcomes.Throttled):
+        pause = PATIENCE.seconds(failures, clock.random())
+        is_over = clock.monotonic() + pause > end
+        if is_over or not isinstance(outcome, outcomes.Deferred | outcomes.Throttled):
             return outcome
-        await clock.sleep(PATIENCE.seconds(attempt, clock.random()))
-    return await organization.ask(call)
+        await clock.sleep(pause)
+    raise AssertionError("tries without end")
 
 
 async def _table(here: Site, templates: Collection[str]) -> dict[str, Issuance]:
