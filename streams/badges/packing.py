@@ -6,6 +6,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
+from streams.badges.rules import Scalar
+
 LONG = 256
 """Longer lists are packed. A thousand ids, times and values take 43 kB in place of 100; to unpack and pack
 them costs a millisecond at each change, which the counts of an ordinary catalog need not pay."""
@@ -46,7 +48,7 @@ def unpack_times(text: str) -> tuple[int, ...]:
     return struct.unpack(f">{len(raw) // 8}q", raw)
 
 
-def pack_values(values: Iterable[str | bool | int | float]) -> str:
+def pack_values(values: Iterable[Scalar]) -> str:
     """Values as text that only tells them apart: 64 bits of a hash of each."""
     return b64encode(b"".join(bytes.fromhex(short(value)[1:]) for value in values)).decode()
 
@@ -57,7 +59,7 @@ def unpack_values(text: str) -> tuple[str, ...]:
     return tuple(f"\1{digits[i : i + 16]}" for i in range(0, len(digits), 16))
 
 
-def short(value: str | bool | int | float) -> str:
+def short(value: Scalar) -> str:
     """The form of a value that only tells it apart. Numbers that are equal have the same."""
     if isinstance(value, str):
         if value[:1] == "\1" and _SHORT.fullmatch(value):
@@ -68,12 +70,12 @@ def short(value: str | bool | int | float) -> str:
     return "\1" + blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
-def place_of(values: Sequence[str | bool | int | float], value: str | bool | int | float) -> int | None:
+def place_of(values: Sequence[Scalar], value: Scalar) -> int | None:
     """Where `values` have the value, whole or in its short form; those that are short come first."""
     if value in values:
         return values.index(value)
     first = values[0] if values else None
-    if isinstance(first, str) and _SHORT.fullmatch(first) and (form := short(value)) in values:
+    if isinstance(first, str) and first[:1] == "\1" and (form := short(value)) in values:
         return values.index(form)
     return None
 
