@@ -5,12 +5,16 @@ import struct
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import Any
 
 from streams.badges.rules import Scalar
 
 LONG = 256
 """Longer lists are packed. A thousand ids, times and values take 43 kB in place of 100; to unpack and pack
 them costs a millisecond at each change, which the counts of an ordinary catalog need not pay."""
+SHARED = 16
+"""Longer lists are written once, however many requirements have them: those of one event type often count the
+same activities."""
 ENDS = 8
 """Ids kept from each end of a list of reasons: enough to say what it began and ended with."""
 
@@ -18,6 +22,39 @@ _UUIDS = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:,[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})*"
 )
 _SHORT = re.compile("\1[0-9a-f]{16}")
+
+
+Matches = tuple[tuple[str, ...], tuple[int, ...], tuple[Scalar, ...]]
+"""Ids, times and values of what counts; times and values may be missing."""
+
+
+class Lists:
+    """The longer lists of a progress that is being written, each once: JSON gets `written`."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[Any, Any, Any]] = []
+        self._places: dict[Matches, int] = {}
+
+    def place(self, matches: Matches) -> int:
+        """Where they are written."""
+        place = self._places.get(matches)
+        if place is None:
+            place = self._places[matches] = len(self.written)
+            ids, times, values = matches
+            packed = pack_ids(ids)
+            self.written.append(
+                matches if packed is None else (packed, pack_times(times), pack_values(values))
+            )
+        return place
+
+
+def unpacked(ids: list[str] | str, times: list[int] | str, values: list[Scalar] | str) -> Matches:
+    """What was written at a place."""
+    return (
+        unpack_ids(ids) if isinstance(ids, str) else tuple(ids),
+        unpack_times(times) if isinstance(times, str) else tuple(times),
+        unpack_values(values) if isinstance(values, str) else tuple(values),
+    )
 
 
 def pack_ids(ids: Sequence[str]) -> str | None:

@@ -1,21 +1,17 @@
 """One learner's progress: what is counted, fulfilled and held, and how each fact changes it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, TypeVar, assert_never
 
 from streams.badges.model import Decision, Source, User, value
 from streams.badges.packing import (
-    ENDS,
-    LONG,
+    SHARED,
+    Lists,
+    Matches,
     ends,
-    pack_ids,
-    pack_times,
-    pack_values,
-    unpack_ids,
-    unpack_times,
-    unpack_values,
+    unpacked,
 )
 from streams.badges.rules import Scalar
 from streams.badges.times import stamp
@@ -250,22 +246,22 @@ def dump(progress: Progress) -> dict[str, Any]:
     Its lists are tuples here, which are cheaper to make.
     """
     p, user = progress, progress.user
-    long: list[object] = []
+    lists = Lists()
     value: dict[str, Any] = {
         "v": 1,
         "c": p.catalog,
         "p": p.places,
         "i": p.recent,
         "r": {
-            id: {r: _dump_state(s, long) for r, s in states.items()} for id, states in p.requirements.items()
+            id: {r: _dump_state(s, lists) for r, s in states.items()} for id, states in p.requirements.items()
         },
     }
     if p.badges:
-        value["b"] = {id: _dump_badge(badge, long) for id, badge in p.badges.items()}
+        value["b"] = {id: _dump_badge(badge) for id, badge in p.badges.items()}
     if user is not None:
         value["u"] = (user.id, user.is_active, user.username, user.email, user.name)
-    if long:
-        value["v"] = VERSION
+    if lists.written:
+        value["v"], value["l"] = VERSION, lists.written
     return value
 
 
@@ -275,8 +271,9 @@ def load(value: Mapping[str, Any]) -> Progress:
         raise ValueError(f"progress of version {value['v']}, this program knows {VERSION}")
     user = value.get("u")
     badges = value.get("b")
+    lists = [unpacked(*written) for written in value.get("l", ())]
     return Progress(
-        {id: {r: _load_state(*s) for r, s in states.items()} for id, states in value["r"].items()},
+        {id: {r: _load_state(lists, *s) for r, s in states.items()} for id, states in value["r"].items()},
         {id: _load_badge(*badge) for id, badge in badges.items()} if badges else {},
         {partition: (epoch, offset) for partition, (epoch, offset) in value["p"].items()},
         tuple(value["i"]),
@@ -285,13 +282,13 @@ def load(value: Mapping[str, Any]) -> Progress:
     )
 
 
-def _dump_state(state: Count | Fulfilment, long: list[object]) -> tuple[Any, ...]:
-    if len(state.ids) > LONG and (packed := pack_ids(state.ids)) is not None:
-        long.append(state)
-        return _dump_long(state, packed)
+def _dump_state(state: Count | Fulfilment, lists: Lists) -> tuple[Any, ...]:
+    long = len(state.ids) > SHARED
     match state:
         case Fulfilment(moment, ids):
-            return (ids, moment)
+            return (lists.place((ids, (), ())) if long else ids, moment)
+        case Count(distinct, ids, times, values) if long:
+            return (lists.place((ids, times, values)), None, distinct)
         case Count(None, ids, times, _):
             return (ids, times, None)
         case Count(distinct, ids, times, values):
@@ -300,37 +297,24 @@ def _dump_state(state: Count | Fulfilment, long: list[object]) -> tuple[Any, ...
             assert_never(state)
 
 
-def _dump_long(state: Count | Fulfilment, ids: str) -> tuple[Any, ...]:
-    if isinstance(state, Fulfilment):
-        return (ids, state.moment)
-    times = pack_times(state.times)
-    return (
-        (ids, times, None)
-        if state.distinct is None
-        else (ids, times, state.distinct, pack_values(state.values))
-    )
-
-
 def _load_state(
-    ids: list[str] | str,
-    times: int | list[int] | str,
+    lists: Sequence[Matches],
+    ids: list[str] | int,
+    times: int | list[int] | None,
     distinct: str | None = None,
-    values: list[Scalar] | tuple[()] | str = (),
+    values: list[Scalar] | tuple[()] = (),
 ) -> Count | Fulfilment:
-    known = unpack_ids(ids) if isinstance(ids, str) else tuple(ids)
+    matches = lists[ids] if isinstance(ids, int) else (tuple(ids), (), ())
     if isinstance(times, int):
-        return Fulfilment(times, known)
-    return Count(
-        distinct,
-        known,
-        unpack_times(times) if isinstance(times, str) else tuple(times),
-        unpack_values(values) if isinstance(values, str) else tuple(values),
+        return Fulfilment(times, matches[0])
+    return (
+        Count(distinct, *matches)
+        if times is None
+        else Count(distinct, matches[0], tuple(times), tuple(values))
     )
 
 
-def _dump_badge(badge: Badge, long: list[object]) -> tuple[Any, ...]:
-    if len(badge.because) > 2 * ENDS:
-        long.append(badge)
+def _dump_badge(badge: Badge) -> tuple[Any, ...]:
     award = (badge.generation, badge.awarded, badge.activity, badge.because)
     decided = (*award, badge.revoked, badge.revoked_by, badge.catalog)
     return decided if badge.held else (*decided, badge.revoked_catalog)

@@ -15,7 +15,7 @@ def pruned(
 
     First goes what is kept for requirements that the catalog does not have (`known`: by template, their ids);
     then which activities fulfilled the requirements of badges that are held, but for the first and the last;
-    then of the longest count its older half, again and again.
+    then of the longest counts their older half, again and again.
     """
     progress = _folded(progress, _unknown(progress, known))
     if fits(progress):
@@ -23,8 +23,8 @@ def pruned(
     progress = _folded(progress, _reasons(progress))
     if fits(progress):
         return progress
-    while (shorter := _older_half(progress)) is not None:
-        progress = evolve(progress, shorter)
+    while shorter := list(_older_halves(progress)):
+        progress = _folded(progress, shorter)
         if fits(progress):
             break
     return progress
@@ -53,24 +53,25 @@ def _reasons(progress: Progress) -> Iterator[Fact]:
                 )
 
 
-def _older_half(progress: Progress) -> Fact | None:
-    counts = (
-        (len(state.ids), template, requirement, state)
+def _older_halves(progress: Progress) -> Iterator[Fact]:
+    counts = [
+        (template, requirement, state)
         for template, states in progress.requirements.items()
         for requirement, state in states.items()
-        if isinstance(state, Count)
-    )
-    length, template, requirement, count = max(counts, default=(0, "", "", Count()), key=lambda c: c[:3])
-    if length <= FEW:
-        return None
-    newer = sorted(sorted(range(length), key=count.times.__getitem__)[length // 2 :])
-    return Counted(
-        template,
-        requirement,
-        Count(
-            count.distinct,
-            tuple(count.ids[i] for i in newer),
-            tuple(count.times[i] for i in newer),
-            tuple(count.values[i] for i in newer) if count.values else (),
-        ),
+        if isinstance(state, Count) and len(state.ids) > FEW
+    ]
+    longest = max((len(count.ids) for *_, count in counts), default=0)
+    for template, requirement, count in counts:
+        if len(count.ids) == longest:
+            yield Counted(template, requirement, _newer_half(count))
+
+
+def _newer_half(count: Count) -> Count:
+    by_time = sorted(range(len(count.ids)), key=count.times.__getitem__)
+    newer = sorted(by_time[len(by_time) // 2 :])
+    return Count(
+        count.distinct,
+        tuple(count.ids[i] for i in newer),
+        tuple(count.times[i] for i in newer),
+        tuple(count.values[i] for i in newer) if count.values else (),
     )

@@ -55,6 +55,25 @@ def test_ten_counts_of_a_thousand_fit_while_they_count_and_afterwards() -> None:
     assert size(learner.progress) < BOUND // 2
 
 
+def test_templates_that_count_the_same_share_what_they_count() -> None:
+    many = [template(passing(count=1_000), id=str(UUID(int=n))) for n in range(50)]
+    learner = Learner(*many)
+
+    counting(learner, 600)
+
+    assert size(learner.progress) < 30_000
+    assert reread(learner.progress) == learner.progress
+
+
+def test_a_short_progress_is_written_as_version_1() -> None:
+    learner = Learner(template(passing(count=20)))
+    counting(learner, 16)
+    assert dump(learner.progress)["v"] == 1
+
+    learner.passes(id=uuid(16))
+    assert dump(learner.progress)["v"] == 2
+
+
 def test_a_packed_count_goes_on_as_the_unpacked_one() -> None:
     learner = Learner(template(passing(count=2 * LONG, distinct=COURSE)))
     counting(learner, LONG + 10)
@@ -90,7 +109,6 @@ def test_ids_that_are_no_uuids_are_kept_as_they_are() -> None:
     for number in range(LONG + 1):
         learner.passes(id=f"{number}")
 
-    assert dump(learner.progress)["v"] == 1
     assert reread(learner.progress) == learner.progress
 
 
