@@ -35,7 +35,6 @@ OURS = frozenset({REASON, DETAIL, AGENT, ORIGIN})
 REASONS = {
     "no_type": "no event type, or more than one",
     "no_id": "no event id, more than one, or no UUID",
-    "bad_batch": "a batch of records that cannot be unpacked, or only to too much",
     "no_frame": "the value does not begin as those of the bus do",
     "bad_body": "not what its schema says",
     "unknown_schema": "the registry has no schema of that id",
