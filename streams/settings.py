@@ -100,6 +100,18 @@ class Settings(BaseSettings):
     )
     register_schemas: bool = Field(True, description="Register the badge events' schemas at the start.")
     issuer_in_flight: int = Field(2, ge=1, description="Calls in flight at its issuer for each organization.")
+    earner_prefix: str = Field(
+        "",
+        max_length=64,
+        pattern=r"^(|[A-Za-z0-9][A-Za-z0-9._:-]*[._:-])$",
+        description="Begins the earner ids of this site at the issuers, such as `campus:`; ends with one of "
+        "`.`, `_`, `:`, `-`. Empty: the bare LMS user id, which other sites there may use, too.",
+    )
+    adopted: Literal["keep", "manage"] = Field(
+        "keep",
+        description="Badges that the relay found at an issuer and did not issue: `keep` them always, or "
+        "`manage` (revoke and delete) them as its own.",
+    )
     issuer_rate: float = Field(5, gt=0, description="Calls a second at its issuer for each organization.")
     issuer_key_dir: Path = Field(
         Path("/etc/badge-streams/issuer-keys"),

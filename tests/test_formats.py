@@ -217,6 +217,8 @@ def full_issuance() -> Issuance:
         held="id",
         state="x",
         sure=True,
+        adopted=True,
+        past=("id",),
         loose=doubt,
         refused="x",
         attempts=1,

@@ -30,6 +30,10 @@ from streams.settings import load_settings
         ("RELAY_ID", "badge-streams"),
         ("ISSUER_HOSTS", "https://proxy.example.org"),
         ("ISSUER_HOSTS", "proxy.example.org/v1"),
+        # Else learner 42 of `campus1` would be learner 142 of `campus`.
+        ("EARNER_PREFIX", "campus1"),
+        ("EARNER_PREFIX", "a|b:"),
+        ("ADOPTED", "delete"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -85,6 +89,7 @@ def test_what_kubernetes_sets_for_a_service_is_no_setting(monkeypatch: pytest.Mo
         ("KAFKA", "[::1]:9092"),
         ("HTTP", "[::1]:0"),
         ("APP_ID", "site_1.badges"),
+        ("EARNER_PREFIX", "campus:"),
     ],
 )
 def test_a_value_that_works_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -63,13 +63,12 @@ Steps = Generator[Call[Any], Any, T]
 
 @dataclass(frozen=True, slots=True)
 class Award:
-    """A badge to issue. `template` is the issuer's id, `time` when it was earned.
+    """A badge to issue, and by what to know it if it is there already. `time` is when it was earned.
 
     `expires_at`: None for as the template says at the issuer, False for never.
     """
 
-    template: str
-    learner: int
+    wanted: "Wanted"
     recipient: Recipient
     time: datetime
     expires_at: datetime | Literal[False] | None
@@ -78,11 +77,23 @@ class Award:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The badge to look for: of a template, by the issuer's id, and a learner; `email` may be empty."""
+    """The badge to look for: of a template, by the issuer's id, and a learner.
+
+    `earners` are the ids under which the site may have issued to the learner, the present one first. If that
+    is `unique` to the site, it alone shows whose a badge is; else one of the `addresses`, the newest first,
+    must be in the answer. `badge` is the issuer's id of it, empty if it is not known.
+    """
 
     template: str
-    learner: int
-    email: str = field(default="", repr=False)
+    earners: tuple[str, ...]
+    unique: bool = False
+    addresses: tuple[str, ...] = field(default=(), repr=False)
+    badge: str = ""
+
+    @property
+    def earner(self) -> str:
+        """The id by which the site knows the learner at the issuer."""
+        return self.earners[0]
 
 
 class Issuer(Protocol):
@@ -118,14 +129,14 @@ class Issuer(Protocol):
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         """Issue a badge; the recipient must lack nothing."""
 
-    def revoke(self, organization: str, badge: str, *, notify: bool) -> Steps[RevokeOutcome]:
-        """Revoke a badge; one that the issuer does not know, or nobody holds, is revoked."""
+    def revoke(self, organization: str, template: str, badge: str, *, notify: bool) -> Steps[RevokeOutcome]:
+        """Revoke a badge; one that the issuer surely does not know, or nobody holds, is revoked."""
 
-    def erase(self, organization: str, badge: str) -> Steps[EraseOutcome]:
+    def erase(self, organization: str, template: str, badge: str) -> Steps[EraseOutcome]:
         """Have a badge deleted for good. It may be asked for again: it needs no intent."""
 
     def look_up(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
-        """The badge that the learner holds; never one of another template or learner."""
+        """The badge that the learner holds; never one that the answer does not show to be theirs."""
 
     def trace(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
         """The badge of the learner in whatever state: whether the issuer knows anything of it."""

@@ -5,7 +5,9 @@ The `word` of an outcome is its label in the metric of calls: whoever renames a 
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+Proof = Literal["site", "earner", "address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +21,13 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class IssuedBadge:
-    """A badge as the issuer lists it; `template` and `earner` may be empty."""
+    """A badge as the issuer lists it; `template` and `earner` may be empty, `addresses` are in lower case."""
 
     id: str
     state: str
     template: str
     earner: str
-    email: str = field(repr=False)
+    addresses: frozenset[str] = field(repr=False)
     issued_at: str = ""
 
 
@@ -48,19 +50,38 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A look-up's answer: this badge is there."""
+    """A look-up's answer: this badge is there. `by` says what shows that it is the learner's.
+
+    ========== ===========================================================================
+    `site`      an earner id that is this site's alone, or the id of a badge that was asked for
+    `earner`    the learner's earner id, which another site may use, and their address
+    `address`   their address alone
+    ========== ===========================================================================
+    """
 
     word: ClassVar[str] = "found"
 
     badge: str
     state: str
+    by: Proof = "site"
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A look-up's answer: there is none."""
+    """A look-up's answer: there is none. `unproven` counts those of which nothing shows whose they are."""
 
     word: ClassVar[str] = "absent"
+
+    unproven: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The issuer itself says that it does not know what was asked for. It may be the wrong place to ask."""
+
+    word: ClassVar[str] = "missing"
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +187,18 @@ class Refused:
 
 Trouble = KeyRefused | Throttled | Deferred | Refused
 IssueOutcome = Issued | AlreadyIssued | TemplateUnavailable | Trouble
-RevokeOutcome = Revoked | Trouble
-EraseOutcome = Erased | Trouble
+RevokeOutcome = Revoked | TemplateUnavailable | Trouble
+EraseOutcome = Erased | TemplateUnavailable | Trouble
 LookUpOutcome = Found | Absent | TemplateUnavailable | Trouble
 TemplateOutcome = TemplateActive | TemplateUnavailable | Trouble
 KeyExpiryOutcome = KeyExpiry | Unsupported | Trouble
 Outcome = (
-    IssueOutcome | RevokeOutcome | EraseOutcome | LookUpOutcome | TemplateOutcome | KeyExpiryOutcome | Page
+    IssueOutcome
+    | RevokeOutcome
+    | EraseOutcome
+    | LookUpOutcome
+    | TemplateOutcome
+    | KeyExpiryOutcome
+    | Page
+    | Missing
 )

@@ -74,7 +74,12 @@ async def _by_the_relay(here: Site, learner: int, within: float, say: Say) -> Ma
     ordered = await order(here, decisions, b"%d" % learner, [tp.partition for tp in partitions], FORGOTTEN)
     await worked_off(here, group, ordered, within)
     left = await _deleted(here, learner, within)
-    say(f"{len(known.keys() - left.keys())} badges are deleted at their issuers and from the relay's table")
+    keeps = here.settings.adopted == "keep"
+    kept = {badge: i.held for badge, i in known.items() if keeps and i.adopted and badge not in left}
+    for badge, held in kept.items():
+        say(f"badge {badge.decode()} was adopted, not issued: its issuer keeps it as {held}")
+    deleted = len(known.keys() - left.keys() - kept.keys())
+    say(f"{deleted} badges are deleted at their issuers and from the relay's table")
     for badge, issuance in left.items():
         why = issuance.refused or issuance.answer or "not yet"
         say(f"badge {badge.decode()} of template {issuance.template} is still there: {why}")

@@ -23,9 +23,10 @@ from streams.issuers.outcomes import IssuedBadge, Outcome
 from streams.logs import blanked
 from streams.operate.site import Site, site
 from streams.operate.whereabouts import lacking
-from streams.relay.issuance import Issuance, done, load
+from streams.relay.issuance import KEPT, Issuance, done, load
 from streams.relay.keys import reach
 from streams.relay.organizations import Organization, Organizations
+from streams.relay.ownership import BARE, Ownership
 from streams.relay.pace import Limits
 from streams.relay.terms import TemplateTerms, terms
 from streams.settings import Settings
@@ -35,7 +36,15 @@ TRYING_SECONDS = 4.0
 PATIENCE = Patience(0.5, 5.0)
 
 Kind = Literal[
-    "missing", "revoked_by_hand", "rejected", "issued_by_hand", "still_held", "refused", "lacking", "late"
+    "missing",
+    "revoked_by_hand",
+    "rejected",
+    "issued_by_hand",
+    "still_held",
+    "kept",
+    "refused",
+    "lacking",
+    "late",
 ]
 
 LATE = timedelta(hours=1)
@@ -52,6 +61,7 @@ class Difference:
     `rejected`         it should be held, and the earner has rejected it
     `issued_by_hand`   the issuer holds it, and the bus has never asked for it
     `still_held`       it is revoked by the bus, and the issuer holds one all the same
+    `kept`             it is revoked by the bus, and kept because the relay adopted it
     `refused`          the issuer has refused to issue, to revoke or to delete it
     `lacking`          it waits for the learner's e-mail address or name
     `late`             it waits for something else, and was decided more than an hour ago
@@ -73,43 +83,58 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was compared: badges of the table, badges at the issuer, and what the relay still works on."""
+    """What was compared: badges of the table, badges at the issuer, and what the relay still works on.
+
+    `foreign` counts badges that are held at the issuer under earner ids of other sites.
+    """
 
     organization: str
     differences: Sequence[Difference]
     believed: int
     listed: int
     pending: int
+    foreign: int = 0
 
     def __str__(self) -> str:
         return (
             f"organization {self.organization}: {len(self.differences)} differences, "
             f"{self.believed} badges held by the table, {self.listed} by the issuer, {self.pending} pending"
+            + (f", {self.foreign} of other sites" if self.foreign else "")
         )
 
 
 def compare(
-    table: Mapping[str, Issuance], listed: Iterable[IssuedBadge], held: Collection[str]
+    table: Mapping[str, Issuance],
+    listed: Iterable[IssuedBadge],
+    held: Collection[str],
+    ownership: Ownership = BARE,
 ) -> Iterator[Difference]:
-    """The differences; badges on which the relay is still working are left out.
+    """The differences; badges on which the relay is still working, and other sites', are left out.
 
     `held` are the states of a badge that its earner has.
     """
     by_id = {badge.id: badge for badge in listed}
     settled = {badge: issuance for badge, issuance in table.items() if done(issuance)}
-    working = {(i.template, str(i.learner)) for badge, i in table.items() if badge not in settled}
+    working = {p for badge, i in table.items() if badge not in settled for p in _places(i, ownership)}
     claimed = {i.held for i in table.values() if i.held and i.kind == "awarded"}
+    kept = {i.held: badge for badge, i in settled.items() if i.state == KEPT}
     revoked: dict[tuple[str, str], str] = {}
     for badge, issuance in settled.items():
         if issuance.kind != "awarded":
-            revoked[(issuance.template, str(issuance.learner))] = badge
+            revoked |= dict.fromkeys(_places(issuance, ownership), badge)
         elif issuance.held:
             yield from _believed(badge, issuance, by_id.get(issuance.held), held)
     for item in by_id.values():
         place = (item.template, item.earner)
-        if item.state in held and item.id not in claimed and place not in working:
+        if item.state not in held or item.id in claimed or place in working:
+            continue
+        learner = ownership.learner(item.earner)
+        if item.id in kept:
+            own = kept[item.id]
+            yield Difference("kept", item.template, str(table[own].learner), own, item.id)
+        elif learner is not None:
             kind: Kind = "still_held" if place in revoked else "issued_by_hand"
-            yield Difference(kind, item.template, item.earner, revoked.get(place, ""), item.id)
+            yield Difference(kind, item.template, learner, revoked.get(place, ""), item.id)
 
 
 def open_ends(
@@ -150,12 +175,13 @@ async def reports(settings: Settings, wanted: Sequence[str]) -> AsyncIterator[Re
         organization_terms, templates = terms(document)
         http, clock = Http(), Clock()
         limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
-        organizations = Organizations(limits, http, clock, reach(settings))
+        ownership = Ownership(settings.earner_prefix, settings.adopted)
+        organizations = Organizations(limits, http, clock, reach(settings), ownership)
         organizations.take(organization_terms, templates)
         try:
             for organization in _wanted(organizations, wanted):
                 own = [of for of in templates.values() if of.organization == organization.id]
-                yield await _report(here, organization, own, clock, document)
+                yield await _report(here, organization, own, ownership, clock, document)
         finally:
             await http.close()
 
@@ -176,6 +202,7 @@ async def _report(
     here: Site,
     organization: Organization,
     templates: Sequence[TemplateTerms],
+    ownership: Ownership,
     clock: Clock,
     document: CatalogDocument,
 ) -> Report:
@@ -185,7 +212,8 @@ async def _report(
     after = await _table(here, own)
     held = organization.issuer.held
     # What the relay did meanwhile is no difference.
-    differences = set(compare(before, issued, held)) & set(compare(after, issued, held))
+    first, second = (set(compare(table, issued, held, ownership)) for table in (before, after))
+    differences = first & second
     named = {difference.badge for difference in differences}
     now = clock.wall()
     waiting = set(open_ends(before, document, now)) & set(open_ends(after, document, now))
@@ -196,7 +224,13 @@ async def _report(
         believed=sum(issuance.held is not None for issuance in after.values()),
         listed=sum(badge.state in held for badge in issued),
         pending=sum(not done(issuance) for issuance in after.values()),
+        foreign=sum(badge.state in held and ownership.learner(badge.earner) is None for badge in issued),
     )
+
+
+def _places(issuance: Issuance, ownership: Ownership) -> Iterator[tuple[str, str]]:
+    """The template and each earner id under which the issuer may list the badge."""
+    return ((issuance.template, earner) for earner in ownership.earners(issuance.learner))
 
 
 def _believed(

@@ -9,7 +9,7 @@ from typing import Any, Literal, assert_never
 
 from streams.clock import Clock
 from streams.issuers import outcomes
-from streams.issuers.issuer import Award, Call, Steps, Wanted, drive
+from streams.issuers.issuer import Award, Call, Steps, drive
 from streams.issuers.outcomes import Outcome, TemplateOutcome
 from streams.relay.issuance import (
     FRESH_SECONDS,
@@ -25,6 +25,7 @@ from streams.relay.issuance import (
     next_step,
 )
 from streams.relay.organizations import Organization, Organizations
+from streams.relay.ownership import Ownership
 from streams.relay.saving import Saving, Store
 from streams.relay.terms import TemplateTerms
 
@@ -47,7 +48,9 @@ class Calling:
     def next(self, issuance: Issuance, organization: Organization) -> Step:
         """What to do next for a badge, by what is known of its template."""
         seen, issuer = organization.templates[issuance.template], organization.issuer
-        return next_step(issuance, self._clock.wall(), issuer, allows_duplicates=seen.allows_duplicates)
+        keeps = self._organizations.ownership.keeps
+        now, duplicates = self._clock.wall(), seen.allows_duplicates
+        return next_step(issuance, now, issuer, allows_duplicates=duplicates, keeps=keeps)
 
     async def make(
         self,
@@ -58,7 +61,8 @@ class Calling:
         terms: TemplateTerms,
     ) -> Outcome | None:
         """Make the calls of a step; None if it was no longer the step when its turn came."""
-        steps, personal = _steps(step, issuance, organization, terms), _personal(issuance)
+        steps = _steps(step, issuance, organization, terms, self._organizations.ownership)
+        personal = _personal(issuance)
         try:
             return await drive(steps, partial(self._ask, badge, step, organization, terms, personal))
         except _OvertakenError:
@@ -120,28 +124,28 @@ class Calling:
 
 
 def _steps(
-    step: Called, issuance: Issuance, organization: Organization, terms: TemplateTerms
+    step: Called, issuance: Issuance, organization: Organization, terms: TemplateTerms, ownership: Ownership
 ) -> Steps[Outcome]:
     issuer, id = organization.issuer, organization.id
+    external, learner = terms.external_id, issuance.learner
     match step:
         case Issue(recipient, time):
             award = Award(
-                template=terms.external_id,
-                learner=issuance.learner,
                 recipient=recipient,
+                wanted=ownership.wanted(external, learner, (recipient.email,)),
                 time=time,
                 expires_at=_expiry(terms, time),
                 notify=terms.notify_award,
             )
             return issuer.issue(id, award)
         case Revoke(badge):
-            return issuer.revoke(id, badge, notify=terms.notify_revoke)
-        case LookUp(email):
-            return issuer.look_up(id, Wanted(terms.external_id, issuance.learner, email))
-        case Trace():
-            return issuer.trace(id, Wanted(terms.external_id, issuance.learner))
+            return issuer.revoke(id, external, badge, notify=terms.notify_revoke)
+        case LookUp(addresses, badge):
+            return issuer.look_up(id, ownership.wanted(external, learner, addresses, badge))
+        case Trace(addresses):
+            return issuer.trace(id, ownership.wanted(external, learner, addresses))
         case Erase(badge):
-            return issuer.erase(id, badge)
+            return issuer.erase(id, external, badge)
         case _:
             assert_never(step)
 

@@ -24,6 +24,8 @@ that allows duplicates; a call that undoes what is desired now), a look-up is be
 (decision 0004)."""
 
 ERASED = "erased"
+KEPT = "kept"
+"""The state of a badge that is to be revoked, and kept because it is adopted."""
 
 Kind = Literal["awarded", "revoked"]
 Desired = Kind | Literal["forgotten"]
@@ -56,10 +58,14 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Since `at` it is not known what the issuer holds: no result of an intent, or an answer against it."""
+    """Since `at` it is not known what the issuer holds: no result of an intent, or an answer against it.
+
+    `address` is the one to which the badge was to be issued: the bus's next word may name another.
+    """
 
     about: Reason
     at: datetime
+    address: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Issuance:
     it holds; `sure` is false until an answer said so. `recipient` and `original` are personal data: they
     are dropped as soon as nothing is left to do. A `forgotten` badge is deleted at the issuer, then here.
     `loose`: the look-up answered, but so early that the doubtful call may still arrive and change the answer.
+    `adopted`: the relay has not issued what is held, but found it. `past` are the issuer's ids of the badges
+    that the relay issued before and nobody holds any more: to forget the learner is to delete them, too.
     """
 
     kind: Desired
@@ -83,6 +91,8 @@ class Issuance:
     held: str | None = None
     state: str = ""
     sure: bool = False
+    adopted: bool = False
+    past: tuple[str, ...] = ()
     doubt: Doubt | None = None
     loose: Doubt | None = None
     refused: str = ""
@@ -108,14 +118,20 @@ class Revoke:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Ask the issuer what it holds; by e-mail too if one is known."""
+    """Ask the issuer what it holds: of the badge itself if its id is known, else of the learner's badges.
 
-    email: str = field(repr=False)
+    `addresses` are those that may show that a badge is the learner's.
+    """
+
+    addresses: tuple[str, ...] = field(default=(), repr=False)
+    badge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
     """Ask the issuer whether it still knows of the badge, in whatever state."""
+
+    addresses: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +139,11 @@ class Erase:
     """Have the badge deleted."""
 
     badge: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Leave an adopted badge as it is: it is not for the relay to revoke or to delete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +165,8 @@ class Nothing:
     """The issuer holds what is desired, or has refused it."""
 
 
-Step = Issue | Revoke | LookUp | Trace | Erase | Wait | Lack | Nothing
 Called = Issue | Revoke | LookUp | Trace | Erase
+Step = Called | Keep | Wait | Lack | Nothing
 
 
 def desire(issuance: Issuance | None, word: Word) -> Issuance:
@@ -172,8 +193,10 @@ def desire(issuance: Issuance | None, word: Word) -> Issuance:
         replace(
             _desired(word, rank=issuance.rank, doubt=doubt),
             held=issuance.held,
-            state=issuance.state,
+            state="" if issuance.state == KEPT else issuance.state,
             sure=issuance.sure,
+            adopted=issuance.adopted,
+            past=issuance.past,
             loose=issuance.loose,
             answered_at=issuance.answered_at,
         )
@@ -181,12 +204,14 @@ def desire(issuance: Issuance | None, word: Word) -> Issuance:
 
 
 def forget(issuance: Issuance, at: datetime) -> Issuance:
-    """Desire that the badge is deleted, at the issuer and here."""
+    """Desire that the badge is deleted, at the issuer and here.
+
+    Who it may have been issued to stays until that is done: it shows which badge is the learner's.
+    """
     return replace(
         issuance,
         kind="forgotten",
         time=at,
-        recipient=None,
         original=None,
         state="",
         refused="",
@@ -195,17 +220,23 @@ def forget(issuance: Issuance, at: datetime) -> Issuance:
     )
 
 
-def next_step(issuance: Issuance, now: datetime, issuer: Issuer, *, allows_duplicates: bool = False) -> Step:
-    """What brings the issuer nearer to what is desired. `allows_duplicates` is the template's own word."""
+def next_step(
+    issuance: Issuance, now: datetime, issuer: Issuer, *, allows_duplicates: bool = False, keeps: bool = True
+) -> Step:
+    """What brings the issuer nearer to what is desired.
+
+    `allows_duplicates` is the template's own word; `keeps` is the site's about adopted badges.
+    """
     if issuance.refused:
         return Nothing()
     if issuance.kind == "forgotten":
-        wait = _after(issuance.doubt or issuance.loose, now, SETTLES_SURELY)
-        return wait or (Erase(issuance.held) if issuance.held else Trace())
+        return _after(issuance.doubt or issuance.loose, now, SETTLES_SURELY) or _forgetting(issuance, keeps)
     if issuance.doubt is not None:
         unprotected = allows_duplicates or _contrary(issuance.doubt, issuance.kind)
         wait = _after(issuance.doubt, now, SETTLES_SURELY if unprotected else issuer.settles)
-        return wait or LookUp(_email(issuance))
+        return wait or LookUp(_addresses(issuance), issuance.held or "")
+    if issuance.kind == "revoked" and issuance.held and issuance.adopted and keeps:
+        return Nothing() if issuance.state == KEPT else Keep()
     if issuance.kind == "revoked" and issuance.held:
         # While it is held, the issuer refuses the second badge that may be on its way.
         return _after(issuance.loose, now, SETTLES_SURELY) or Revoke(issuance.held)
@@ -217,16 +248,37 @@ def next_step(issuance: Issuance, now: datetime, issuer: Issuer, *, allows_dupli
     if lacking:
         return Lack(lacking)
     if allows_duplicates and not issuance.sure:
-        return LookUp(_email(issuance))
+        return LookUp(_addresses(issuance))
     assert issuance.recipient is not None
     return Issue(issuance.recipient, issuance.time)
 
 
 def intend(issuance: Issuance, step: Issue | Revoke, now: datetime, issuer: Issuer) -> Issuance:
     """Say before a call that it may have been made; unchanged if that is no longer the step."""
-    if next_step(issuance, now, issuer) != step:
+    # Whether adopted badges are kept was settled before: a revocation of one means that they are not.
+    if next_step(issuance, now, issuer, keeps=False) != step:
         return issuance
-    return replace(issuance, doubt=Doubt("issue" if isinstance(step, Issue) else "revoke", now))
+    if isinstance(step, Issue):
+        return replace(issuance, doubt=Doubt("issue", now, step.recipient.email))
+    return replace(issuance, doubt=Doubt("revoke", now))
+
+
+def kept(issuance: Issuance) -> Issuance:
+    """Settle that an adopted badge stays as it is; unchanged if something else is desired by now."""
+    if issuance.kind == "awarded" or not issuance.adopted:
+        return issuance
+    state = KEPT if issuance.kind == "revoked" else ERASED
+    return _settled(replace(issuance, state=state, attempts=0, answer=""))
+
+
+def adopts(issuance: Issuance, outcome: outcomes.Outcome) -> bool:
+    """True if what a look-up found was not issued by the relay, as far as it can know."""
+    if not isinstance(outcome, outcomes.Found) or outcome.by == "site":
+        return False
+    if outcome.badge == issuance.held:
+        return issuance.adopted
+    issuing = any(doubt and doubt.about == "issue" for doubt in (issuance.doubt, issuance.loose))
+    return not (issuing and outcome.by == "earner")
 
 
 def learned(issuance: Issuance, step: Called, outcome: outcomes.Outcome, now: datetime) -> Issuance:
@@ -248,7 +300,9 @@ def done(issuance: Issuance) -> bool:
         return True
     if issuance.kind == "forgotten":
         return gone(issuance)
-    return issuance.doubt is None and (issuance.held is not None) == (issuance.kind == "awarded")
+    if issuance.doubt is not None:
+        return False
+    return (issuance.held is not None and issuance.state != KEPT) == (issuance.kind == "awarded")
 
 
 def gone(issuance: Issuance) -> bool:
@@ -274,10 +328,10 @@ def dump(issuance: Issuance) -> dict[str, Any]:
         value["original"] = [_encode(kept.value), headers]
     for name in ("doubt", "loose"):
         if (doubt := getattr(issuance, name)) is not None:
-            value[name] = [doubt.about, doubt.at.isoformat()]
+            value[name] = [doubt.about, doubt.at.isoformat(), *([doubt.address] if doubt.address else [])]
     if issuance.answered_at is not None:
         value["answered_at"] = issuance.answered_at.isoformat()
-    rest = {name: getattr(issuance, name) for name in _PLAIN}
+    rest = {name: getattr(issuance, name) for name in (*_PLAIN, "past")}
     return value | {name: held for name, held in rest.items() if held}
 
 
@@ -299,11 +353,12 @@ def load(value: Mapping[str, Any]) -> Issuance:
         doubt=_load_doubt(value.get("doubt")),
         loose=_load_doubt(value.get("loose")),
         answered_at=datetime.fromisoformat(at) if at else None,
+        past=tuple(value.get("past", ())),
         **{name: value[name] for name in _PLAIN if name in value},
     )
 
 
-_PLAIN = ("held", "state", "sure", "refused", "attempts", "answer")
+_PLAIN = ("held", "state", "sure", "adopted", "refused", "attempts", "answer")
 
 
 def _desired(word: Word, *, rank: int, doubt: Doubt | None) -> Issuance:
@@ -335,8 +390,26 @@ def _contrary(doubt: Doubt, kind: Desired) -> bool:
     return doubt.about == ("revoke" if kind == "awarded" else "issue")
 
 
-def _email(issuance: Issuance) -> str:
-    return issuance.recipient.email if issuance.recipient else ""
+def _forgetting(issuance: Issuance, keeps: bool) -> Step:
+    spared = issuance.adopted and keeps
+    if issuance.held and not spared:
+        return Erase(issuance.held)
+    if issuance.past:
+        return Erase(issuance.past[-1])
+    return Keep() if issuance.held else Trace(_addresses(issuance))
+
+
+def _addresses(issuance: Issuance) -> tuple[str, ...]:
+    """Under which the learner's badge may have been issued, the newest first."""
+    known = [issuance.recipient.email] if issuance.recipient else []
+    known += [doubt.address for doubt in (issuance.doubt, issuance.loose) if doubt]
+    return tuple(dict.fromkeys(filter(None, known)))
+
+
+def _past(issuance: Issuance) -> tuple[str, ...]:
+    """What was issued once what is held is held no more."""
+    held = issuance.held
+    return issuance.past if held is None or held in issuance.past else (*issuance.past, held)
 
 
 def _observed(issuance: Issuance, step: Called, outcome: outcomes.Outcome) -> Issuance:
@@ -344,16 +417,17 @@ def _observed(issuance: Issuance, step: Called, outcome: outcomes.Outcome) -> Is
         case outcomes.Issued(badge, state) | outcomes.Found(badge, state):
             # A badge that is found again and again after its revocation waits longer each time.
             attempts = issuance.attempts if issuance.kind == "revoked" else 0
+            known = replace(issuance, adopted=adopts(issuance, outcome), past=_without(issuance.past, badge))
             return replace(
-                issuance, held=badge, state=state, sure=True, doubt=None, attempts=attempts, answer=""
+                known, held=badge, state=state, sure=True, doubt=None, attempts=attempts, answer=""
             )
         case outcomes.Revoked():
-            known = replace(issuance, doubt=None, loose=None, attempts=0, answer="")
-            return replace(known, held=None, state="revoked", sure=True)
+            known = replace(issuance, doubt=None, loose=None, attempts=0, answer="", past=_past(issuance))
+            return replace(known, held=None, adopted=False, state="revoked", sure=True)
         case outcomes.Erased():
-            return replace(issuance, held=None, state="", sure=True, doubt=None, attempts=0, answer="")
-        case outcomes.Absent():
-            return replace(issuance, state=ERASED) if isinstance(step, Trace) else _absent(issuance)
+            return _erased(issuance, step.badge if isinstance(step, Erase) else issuance.held)
+        case outcomes.Absent(unproven):
+            return replace(issuance, state=ERASED) if isinstance(step, Trace) else _absent(issuance, unproven)
         case outcomes.AlreadyIssued(why):
             return replace(issuance, doubt=Doubt("duplicate", issuance.time), answer=why)
         case outcomes.Refused() if issuance.kind == "forgotten" and not isinstance(step, Trace | Erase):
@@ -368,16 +442,32 @@ def _observed(issuance: Issuance, step: Called, outcome: outcomes.Outcome) -> Is
             # Nothing was done, and it is not this badge's fault.
             kept = issuance.doubt if isinstance(step, LookUp) else None
             return replace(issuance, doubt=kept, answer=why)
-        case outcomes.TemplateActive() | outcomes.Page() | outcomes.KeyExpiry() | outcomes.Unsupported():
+        case outcomes.TemplateActive() | outcomes.KeyExpiry() | outcomes.Unsupported():
             raise TypeError(f"{type(outcome).__name__} is no answer about a badge")
+        case outcomes.Page() | outcomes.Missing():
+            raise TypeError(f"{type(outcome).__name__} is half an answer")
         case _:
             assert_never(outcome)
 
 
-def _absent(issuance: Issuance) -> Issuance:
+def _erased(issuance: Issuance, badge: str | None) -> Issuance:
+    held = None if badge == issuance.held else issuance.held
+    known = replace(issuance, held=held, adopted=issuance.adopted and held is not None)
+    known = replace(known, past=_without(issuance.past, badge))
+    return replace(known, state="", sure=True, doubt=None, attempts=0, answer="")
+
+
+def _absent(issuance: Issuance, unproven: int) -> Issuance:
     if issuance.doubt is not None and issuance.doubt.about == "duplicate" and issuance.kind == "awarded":
-        return replace(issuance, doubt=None, refused=f"{issuance.answer} (and a look-up finds no such badge)")
-    return replace(issuance, held=None, state="", sure=True, doubt=None, answer="")
+        finds = f"{unproven} that nothing shows to be the learner's" if unproven else "no such badge"
+        return replace(issuance, doubt=None, refused=f"{issuance.answer} (and a look-up finds {finds})")
+    past = issuance.past if issuance.adopted else _past(issuance)
+    known = replace(issuance, held=None, adopted=False, past=past, state="")
+    return replace(known, sure=True, doubt=None, answer="")
+
+
+def _without(past: tuple[str, ...], badge: str | None) -> tuple[str, ...]:
+    return tuple(other for other in past if other != badge)
 
 
 def _settled(issuance: Issuance) -> Issuance:
@@ -385,7 +475,10 @@ def _settled(issuance: Issuance) -> Issuance:
     if loose and issuance.kind != "forgotten" and done(issuance) and _contrary(loose, issuance.kind):
         # It seems done, but a call that would undo it may still arrive.
         issuance = replace(issuance, doubt=loose, loose=None)
-    return replace(issuance, recipient=None, original=None) if done(issuance) else issuance
+    if not done(issuance):
+        return issuance
+    loose = issuance.loose and replace(issuance.loose, address="")
+    return replace(issuance, recipient=None, original=None, loose=loose)
 
 
 def _encode(raw: bytes | None) -> str | None:
@@ -398,7 +491,7 @@ def _decode(text: str | None) -> Any:
 
 
 def _load_doubt(value: list[Any] | None) -> Doubt | None:
-    return Doubt(value[0], datetime.fromisoformat(value[1])) if value else None
+    return Doubt(value[0], datetime.fromisoformat(value[1]), *value[2:]) if value else None
 
 
 def _load_kept(value: list[Any]) -> KeptRecord:

@@ -17,6 +17,7 @@ from streams.issuers.http import Answer, NoAnswer, Request
 from streams.issuers.issuer import Call, Issuer
 from streams.issuers.outcomes import Outcome, Trouble
 from streams.relay.keys import Key, Reach
+from streams.relay.ownership import BARE, Claims, Ownership
 from streams.relay.pace import Limits, Pace, begin, delay, end, learn, renew
 from streams.relay.templates import Templates
 from streams.relay.terms import OrganizationTerms, TemplateTerms
@@ -182,7 +183,7 @@ class Organization:
 
 
 class Organizations:
-    """All organizations of the catalog in force, and whose templates are whose."""
+    """All organizations of the catalog in force, and whose templates and badges are whose."""
 
     def __init__(
         self,
@@ -190,7 +191,10 @@ class Organizations:
         transport: Transport,
         clock: Clock,
         reach: Reach,
+        ownership: Ownership = BARE,
     ) -> None:
+        self.ownership = ownership
+        self.claims = Claims()
         self._limits = limits
         self._transport = transport
         self._clock = clock

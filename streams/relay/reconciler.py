@@ -18,17 +18,22 @@ from streams.issuers import outcomes
 from streams.issuers.outcomes import Outcome
 from streams.relay.calling import Calling
 from streams.relay.issuance import (
+    ERASED,
+    KEPT,
     Called,
     Erase,
     Issuance,
     Issue,
+    Keep,
     Lack,
     LookUp,
     Nothing,
     Revoke,
     Trace,
     Wait,
+    adopts,
     done,
+    kept,
     learned,
 )
 from streams.relay.organizations import Organization, Organizations
@@ -79,6 +84,7 @@ class Reconciler:
                     self._tasks = None
         finally:
             self._organizations.listeners.discard(self._waiting.release)
+            self._organizations.claims.release(self)
             self._waiting.clear()
 
     @property
@@ -103,6 +109,8 @@ class Reconciler:
 
     async def _resume(self) -> None:
         for number, (badge, issuance) in enumerate(self._store.scan()):
+            if issuance.adopted and issuance.held:
+                self._claim(badge, issuance.template, issuance.held)
             self._waiting.file(badge, issuance)
             if number % SCANNED_AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -155,7 +163,7 @@ class Reconciler:
                 return
             outcome = await self._calling.ask_template(organization, terms)
         if isinstance(outcome, outcomes.Deferred):
-            await self._learn(badge, pending, LookUp(""), outcome, organization)
+            await self._learn(badge, pending, LookUp(), outcome, organization)
 
     async def _step(
         self,
@@ -173,9 +181,12 @@ class Reconciler:
                 self._put_off(badge, pending, seconds)
             case Lack():
                 self._waiting.hold(pending)
+            case Keep():
+                await self._keep(badge)
             case Issue() | Revoke() | LookUp() | Trace() | Erase():
                 outcome = await self._calling.make(badge, step, issuance, organization, terms)
                 if outcome is not None:
+                    outcome = self._claimed(badge, outcome)
                     await self._learn(badge, pending, step, outcome, organization)
             case _:
                 assert_never(step)
@@ -215,6 +226,34 @@ class Reconciler:
                     pending.template,
                     extra={"about": [pending.template]},
                 )
+            case outcomes.Absent(unproven) if unproven and isinstance(step, Trace):
+                log.warning(
+                    "badge %s: its issuer has %d that may be the forgotten learner's; nothing shows it",
+                    badge.decode(),
+                    unproven,
+                    extra={"about": [pending.template]},
+                )
+
+    async def _keep(self, badge: bytes) -> None:
+        saved = await self._saving.save(badge, kept)
+        if saved.state in (KEPT, ERASED):
+            log.warning(
+                "badge %s of template %s is kept at its issuer: it was adopted, not issued",
+                badge.decode(),
+                saved.template,
+                extra={"about": [saved.template]},
+            )
+
+    def _claimed(self, badge: bytes, outcome: Outcome) -> Outcome:
+        """The outcome; what another learner's badge has adopted already is not this one's."""
+        issuance = self._store.get(badge)
+        if issuance is None or not isinstance(outcome, outcomes.Found) or not adopts(issuance, outcome):
+            return outcome
+        taken = self._claim(badge, issuance.template, outcome.badge)
+        return outcome if taken else outcomes.Absent(unproven=1)
+
+    def _claim(self, badge: bytes, template: str, held: str) -> bool:
+        return self._organizations.claims.take(template, held, badge, self)
 
     def _put_off(self, badge: bytes, pending: Pending, seconds: float) -> None:
         self._waiting.put_off(badge, pending, self._clock.monotonic() + seconds)

@@ -25,6 +25,7 @@ from streams.relay.badge_events import KINDS, word_of
 from streams.relay.issuance import Word
 from streams.relay.keys import reach
 from streams.relay.organizations import Organizations
+from streams.relay.ownership import Ownership
 from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
 from streams.relay.table import PartitionStore, is_over
@@ -59,7 +60,8 @@ class Relay:
         self.http = Http()
         limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
         self.clock = Clock()
-        self.organizations = Organizations(limits, self.http, self.clock, reach(settings))
+        ownership = Ownership(settings.earner_prefix, settings.adopted)
+        self.organizations = Organizations(limits, self.http, self.clock, reach(settings), ownership)
         self.reconcilers: dict[int, Reconciler] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._backlog = Backlog(self.organizations, self.reconcilers)

@@ -24,7 +24,13 @@ from tests.relay.badge_bus import until
 from tests.relay.virtual import EPOCH
 from tests.relay.world import KEY, ORGANIZATION, TEMPLATE, recipient
 
-AWARD = Award(TEMPLATE, 1, recipient(1), EPOCH, expires_at=None, notify=True)
+AWARD = Award(
+    Wanted(TEMPLATE, ("1",), addresses=("user1@example.org",)),
+    recipient(1),
+    EPOCH,
+    expires_at=None,
+    notify=True,
+)
 ISSUE = next(CREDLY.issue(ORGANIZATION, AWARD))
 
 
@@ -74,7 +80,7 @@ async def test_an_e_mail_with_signs_arrives_in_a_look_up_as_it_is() -> None:
                 return outcomes.Absent()
             return call.outcome(await ask(http, url, call=call), EPOCH)
 
-        steps = CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, 1, email))
+        steps = CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, ("1",), addresses=(email,)))
         found = await drive(steps, asked_by_email)
     assert isinstance(found, outcomes.Found)
 
@@ -267,7 +273,9 @@ async def test_the_simulator_is_started_as_unkind_as_its_options_say(tmp_path: P
         log=log,
     )
     http = Http()
-    hostile = Award(TEMPLATE, 2, recipient(2, name="<script>"), EPOCH, expires_at=None, notify=True)
+    hostile = Award(
+        Wanted(TEMPLATE, ("2",)), recipient(2, name="<script>"), EPOCH, expires_at=None, notify=True
+    )
     try:
         await until(lambda: log.exists() and log.read_text().startswith("http"), 20)
         url = log.read_text().strip()
@@ -276,9 +284,9 @@ async def test_the_simulator_is_started_as_unkind_as_its_options_say(tmp_path: P
         assert isinstance(issued, Answer)
         badge = orjson.loads(issued.body)["data"]
         calls = [
-            next(CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, 1))),
-            next(CREDLY.erase(ORGANIZATION, badge["id"])),
-            *[next(CREDLY.revoke(ORGANIZATION, badge["id"], notify=False))] * 2,
+            next(CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, ("1",)))),
+            next(CREDLY.erase(ORGANIZATION, TEMPLATE, badge["id"])),
+            *[next(CREDLY.revoke(ORGANIZATION, TEMPLATE, badge["id"], notify=False))] * 2,
             *[next(CREDLY.template(ORGANIZATION, TEMPLATE))] * 2,
         ]
         answers = [await ask(http, url, call=call) for call in calls]

@@ -20,11 +20,11 @@ TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
 
 def calls(issuer: Issuer) -> dict[str, Call[Any]]:
     """The first call of each question that the relay asks."""
-    wanted = Wanted(TEMPLATE, 42, EMAIL)
+    wanted = Wanted(TEMPLATE, ("42",), addresses=(EMAIL,))
     return {
-        "issue": next(issuer.issue(ORGANIZATION, Award(TEMPLATE, 42, ADA, NOW, None, notify=True))),
-        "revoke": next(issuer.revoke(ORGANIZATION, "b-1", notify=True)),
-        "erase": next(issuer.erase(ORGANIZATION, "b-1")),
+        "issue": next(issuer.issue(ORGANIZATION, Award(wanted, ADA, NOW, None, notify=True))),
+        "revoke": next(issuer.revoke(ORGANIZATION, TEMPLATE, "b-1", notify=True)),
+        "erase": next(issuer.erase(ORGANIZATION, TEMPLATE, "b-1")),
         "look_up": next(issuer.look_up(ORGANIZATION, wanted)),
         "trace": next(issuer.trace(ORGANIZATION, wanted)),
         "template": next(issuer.template(ORGANIZATION, TEMPLATE)),

@@ -46,10 +46,17 @@ NOW = datetime(2026, 3, 14, 15, 10, 0, tzinfo=UTC)
 HTML = b"<!DOCTYPE html><html><head><title>502 Bad&#160;Gateway</title></head><body>nginx</body></html>"
 
 
+def wanted(*addresses: str) -> Wanted:
+    return Wanted(TEMPLATE, ("42",), addresses=addresses or (EMAIL,))
+
+
+UNIQUE = Wanted(TEMPLATE, ("42",), unique=True)
+
+
 def issue(
     who: Recipient = ADA, expires_at: datetime | Literal[False] | None = None, notify: bool = True
 ) -> Call[Any]:
-    return next(CREDLY.issue(ORGANIZATION, Award(TEMPLATE, 42, who, TIME, expires_at, notify)))
+    return next(CREDLY.issue(ORGANIZATION, Award(wanted(), who, TIME, expires_at, notify)))
 
 
 def body_of(call: Call[Any]) -> dict[str, object]:
@@ -111,8 +118,8 @@ def through(steps: Steps[T], *answers: Answer | NoAnswer) -> T:
 
 def looked_up(*answers: Answer | NoAnswer, by_email: bool = False) -> outcomes.LookUpOutcome:
     """By e-mail: after the earner has not been found."""
-    wanted = Wanted(TEMPLATE, 42, EMAIL if by_email else "")
-    return through(CREDLY.look_up(ORGANIZATION, wanted), *([answer(200, listed())] * by_email), *answers)
+    steps = CREDLY.look_up(ORGANIZATION, wanted() if by_email else UNIQUE)
+    return through(steps, *([answer(200, listed())] * by_email), *answers)
 
 
 # Requests.
@@ -145,7 +152,7 @@ def test_the_template_decides_about_e_mails_and_expiry() -> None:
 def test_a_revocation_gives_a_reason_and_says_whether_to_tell_the_earner(
     notify: bool, suppressed: bool
 ) -> None:
-    call = next(CREDLY.revoke(ORGANIZATION, BADGE, notify=notify))
+    call = next(CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=notify))
     assert (call.request.method, call.request.path) == (
         "PUT",
         f"/v1/organizations/{ORGANIZATION}/badges/{BADGE}/revoke",
@@ -156,7 +163,7 @@ def test_a_revocation_gives_a_reason_and_says_whether_to_tell_the_earner(
 
 
 def test_a_look_up_asks_for_held_badges_of_the_template_and_earner() -> None:
-    request = next(CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, 42, EMAIL))).request
+    request = next(CREDLY.look_up(ORGANIZATION, wanted(EMAIL))).request
     query = parse_qs(urlsplit(request.path).query)
     assert query == {
         "filter": [f"issuer_earner_id::42|badge_template_id::{TEMPLATE}|state::pending,accepted"]
@@ -166,22 +173,20 @@ def test_a_look_up_asks_for_held_badges_of_the_template_and_earner() -> None:
 
 def test_a_look_up_by_e_mail_survives_a_plus_and_gives_up_on_filter_signs() -> None:
     nothing = answer(200, listed())
-    steps = CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, 42, "ada+a&b@example.org"))
+    steps = CREDLY.look_up(ORGANIZATION, wanted("ada+a&b@example.org"))
     by_email = steps.send(outcome_of(next(steps), nothing))
-    [wanted] = parse_qs(urlsplit(by_email.request.path).query)["filter"]
-    assert wanted.startswith("recipient_email_all::ada+a&b@example.org|")
+    [asked] = parse_qs(urlsplit(by_email.request.path).query)["filter"]
+    assert asked.startswith("recipient_email_all::ada+a&b@example.org|")
     for email in ("a|b@example.org", "a,b@example.org", " "):
-        assert through(CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, 42, email)), nothing) == Absent()
+        assert through(CREDLY.look_up(ORGANIZATION, wanted(email)), nothing) == Absent()
 
 
 def test_a_trace_asks_in_every_state_and_by_the_earner_alone() -> None:
-    steps = CREDLY.trace(ORGANIZATION, Wanted(TEMPLATE, 42))
-    [wanted] = parse_qs(urlsplit(next(steps).request.path).query)["filter"]
-    assert wanted == f"issuer_earner_id::42|badge_template_id::{TEMPLATE}"
+    steps = CREDLY.trace(ORGANIZATION, UNIQUE)
+    [asked] = parse_qs(urlsplit(next(steps).request.path).query)["filter"]
+    assert asked == f"issuer_earner_id::42|badge_template_id::{TEMPLATE}"
     for state in ("accepted", "revoked", "rejected"):
-        found = through(
-            CREDLY.trace(ORGANIZATION, Wanted(TEMPLATE, 42)), answer(200, listed(badge(state=state)))
-        )
+        found = through(CREDLY.trace(ORGANIZATION, UNIQUE), answer(200, listed(badge(state=state))))
         assert found == Found(BADGE, state)
 
 
@@ -395,7 +400,7 @@ ACTIVE = answer(200, {"data": {"id": TEMPLATE, "state": "active"}})
 def test_a_refusal_in_words_that_nobody_documented_is_looked_at_before_it_is_believed(
     after: list[Answer], outcome: outcomes.Outcome
 ) -> None:
-    steps = CREDLY.issue(ORGANIZATION, Award(TEMPLATE, 42, ADA, TIME, None, notify=True))
+    steps = CREDLY.issue(ORGANIZATION, Award(wanted(), ADA, TIME, None, notify=True))
     assert through(steps, answer(422, said(UNDOCUMENTED)), *after) == outcome
 
 
@@ -408,19 +413,24 @@ def test_whatever_stands_in_retry_after_it_is_no_trouble(text: str) -> None:
 
 # Outcomes of the other calls.
 
+NOT_FOUND = answer(404, {"message": "resource not found"})
+THERE = answer(200, {"data": {"id": TEMPLATE, "state": "archived"}})
+
 
 @pytest.mark.parametrize(
     ("answered", "outcome"),
     [
         (answer(200, {"data": badge(state="revoked")}), Revoked()),
-        (answer(200, {"data": {}}), Revoked()),
-        (answer(200, b""), Revoked()),
-        (answer(204, b""), Revoked()),
+        (answer(200, {"data": {}}), Deferred("200 without a revoked badge", ambiguous=True)),
+        (answer(200, b""), Deferred("200 without a revoked badge", ambiguous=True)),
+        (answer(204, b""), Deferred("204: no body", ambiguous=True)),
         # A page in between, or a badge that is still held.
         (answer(200, HTML), Deferred("200 without a revoked badge", ambiguous=True)),
         (answer(200, {"data": badge()}), Deferred("200 without a revoked badge", ambiguous=True)),
         (answer(202, b""), Deferred("202: no body", ambiguous=True)),
-        (answer(404, {"message": "resource not found"}), Revoked()),
+        (answer(404, HTML), Deferred("404: an HTML page: 502 Bad Gateway", ambiguous=True)),
+        (answer(404, b""), Deferred("404: no body", ambiguous=True)),
+        (answer(404, {"message": "no such route"}), Deferred("404: no such route", ambiguous=True)),
         (answer(401, b""), KeyRefused("401: no body")),
         (answer(429, b"", Retry_After="2"), Throttled("429: no body", 2.0)),
         (answer(500, b""), Deferred("500: no body", ambiguous=True)),
@@ -428,7 +438,7 @@ def test_whatever_stands_in_retry_after_it_is_no_trouble(text: str) -> None:
     ],
 )
 def test_a_revocation_ends_by_its_answer(answered: Answer | NoAnswer, outcome: outcomes.Outcome) -> None:
-    assert through(CREDLY.revoke(ORGANIZATION, BADGE, notify=False), answered) == outcome
+    assert through(CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=False), answered) == outcome
 
 
 @pytest.mark.parametrize(
@@ -437,9 +447,11 @@ def test_a_revocation_ends_by_its_answer(answered: Answer | NoAnswer, outcome: o
         (answer(200, {"data": badge(state="revoked")}), Revoked()),
         (answer(200, {"data": badge(state="rejected")}), Revoked()),
         (answer(200, {"data": badge()}), None),
-        (answer(404, HTML), None),
+        (NOT_FOUND, None),
+        (answer(404, HTML), Deferred("404: an HTML page: 502 Bad Gateway", ambiguous=True)),
         (answer(400, b""), None),
-        (answer(200, HTML), Deferred("200 without a badge", ambiguous=False)),
+        (answer(200, HTML), Deferred("200 without what was asked for", ambiguous=False)),
+        (answer(200, {"data": badge(id="c-9")}), Deferred("200 without what was asked for", ambiguous=False)),
         (answer(429, b"", Retry_After="2"), Throttled("429: no body", 2.0)),
         (answer(401, b""), KeyRefused("401: no body")),
     ],
@@ -449,14 +461,37 @@ def test_a_revocation_ends_by_its_answer(answered: Answer | NoAnswer, outcome: o
 def test_a_revocation_that_is_refused_is_done_if_nobody_holds_the_badge_whatever_the_words(
     shown: Answer, outcome: outcomes.Outcome | None, status: int, words: str
 ) -> None:
-    steps = CREDLY.revoke(ORGANIZATION, BADGE, notify=False)
+    steps = CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=False)
     refused = Refused(f"{status}: {words}")
     assert through(steps, answer(status, said(words)), shown) == (outcome or refused)
 
 
+@pytest.mark.parametrize(
+    ("template", "outcome"),
+    [
+        (THERE, None),
+        (NOT_FOUND, TemplateUnavailable("404: resource not found")),
+        (answer(404, HTML), Deferred("404: an HTML page: 502 Bad Gateway", ambiguous=True)),
+        (answer(401, b""), KeyRefused("401: no body")),
+        (answer(200, {"data": {}}), Deferred("200 without what was asked for", ambiguous=False)),
+    ],
+)
+def test_a_badge_that_credly_does_not_know_is_gone_only_where_its_template_is(
+    template: Answer, outcome: outcomes.Outcome | None
+) -> None:
+    held = Wanted(TEMPLATE, ("42",), badge=BADGE)
+    revoking = CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=False)
+    assert through(revoking, NOT_FOUND, template) == (outcome or Revoked())
+    erasing = CREDLY.erase(ORGANIZATION, TEMPLATE, BADGE)
+    assert through(erasing, NOT_FOUND, template) == (outcome or Erased())
+    assert through(CREDLY.look_up(ORGANIZATION, held), NOT_FOUND, template) == (outcome or Absent())
+    tracing = CREDLY.trace(ORGANIZATION, UNIQUE)
+    assert through(tracing, answer(200, listed()), template) == (outcome or Absent())
+
+
 def test_a_replaced_badge_is_not_revoked_and_its_replacement_is_named() -> None:
     replaced = {"data": {"message": "Validation failed"}, "metadata": {"current_badge_id": "b-2"}}
-    steps = CREDLY.revoke(ORGANIZATION, BADGE, notify=False)
+    steps = CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=False)
     outcome = through(steps, answer(422, replaced), answer(200, {"data": badge()}))
     assert outcome == Refused("422: Validation failed (the badge was replaced by b-2)")
 
@@ -469,7 +504,7 @@ def test_a_replaced_badge_is_not_revoked_and_its_replacement_is_named() -> None:
         (answer(200, listed(badge(state="revoked"))), Absent()),
         (answer(200, listed(badge(state="rejected"))), Absent()),
         (answer(200, listed(badge(issuer_earner_id="43"))), Absent()),
-        (answer(200, listed(badge(issuer_earner_id=None))), Absent()),
+        (answer(200, listed(badge(issuer_earner_id=None))), Absent(unproven=1)),
         (answer(200, listed(badge(issuer_earner_id=42))), Found(BADGE, "accepted")),
         (answer(200, listed(badge(badge_template={"id": "another"}))), Absent()),
         (answer(200, listed(badge(badge_template=None))), Found(BADGE, "accepted")),
@@ -491,16 +526,29 @@ def test_a_look_up_takes_only_the_badge_of_its_earner(
 @pytest.mark.parametrize(
     ("badges", "outcome"),
     [
-        ([badge(issuer_earner_id=None)], Found(BADGE, "accepted")),
-        ([badge(issuer_earner_id=None, recipient_email="ADA@example.org")], Found(BADGE, "accepted")),
+        ([badge(issuer_earner_id=None)], Found(BADGE, "accepted", "address")),
+        (
+            [badge(issuer_earner_id=None, recipient_email="ADA@example.org")],
+            Found(BADGE, "accepted", "address"),
+        ),
+        ([badge()], Found(BADGE, "accepted", "earner")),
         ([badge(issuer_earner_id="43")], Absent()),
-        # The account's other address.
-        ([badge(issuer_earner_id=None, recipient_email="ada@home.example")], Found(BADGE, "accepted")),
+        # The account's other address: believed where Credly says whose it is.
+        ([badge(issuer_earner_id=None, recipient_email="ada@home.example")], Absent(unproven=1)),
+        ([badge(recipient_email="ada@home.example")], Absent(unproven=1)),
+        (
+            [badge(issuer_earner_id=None, recipient_email="ada@home.example", user={"email": EMAIL})],
+            Found(BADGE, "accepted", "address"),
+        ),
+        ([badge(issuer_earner_id=None, recipient_email=None)], Absent(unproven=1)),
         # A filter that Credly ignored: badges of everybody.
-        ([badge(issuer_earner_id=None, recipient_email=f"{n}@example.org") for n in "abc"], Absent()),
+        (
+            [badge(issuer_earner_id=None, recipient_email=f"{n}@example.org") for n in "abc"],
+            Absent(unproven=3),
+        ),
     ],
 )
-def test_a_look_up_by_e_mail_takes_badges_without_an_earner(
+def test_a_look_up_by_e_mail_takes_only_what_shows_the_learners_address(
     badges: list[dict[str, object]], outcome: outcomes.Outcome
 ) -> None:
     assert looked_up(answer(200, listed(*badges)), by_email=True) == outcome
@@ -521,14 +569,13 @@ OTHER_ADDRESS = badge(issuer_earner_id=None, recipient_email="ada@home.example")
         (False, [page_of(1, 3, OTHERS), page_of(2, 3, badge())], Found(BADGE, "accepted")),
         (False, [page_of(1, 2, OTHERS), page_of(2, 2, badge(state="revoked"))], Absent()),
         (False, [page_of(1, 2, OTHERS), answer(503, b"")], Deferred("503: no body", ambiguous=True)),
-        (True, [page_of(1, 2, OTHERS), page_of(2, 2, OTHER_ADDRESS)], Found(BADGE, "accepted")),
-        (True, [page_of(1, 2, OTHER_ADDRESS), page_of(2, 2, OTHERS)], Found(BADGE, "accepted")),
-        # Of two other addresses neither is known to be the earner's.
-        (True, [page_of(1, 2, OTHER_ADDRESS), page_of(2, 2, OTHER_ADDRESS)], Absent()),
+        # Of other addresses none is known to be the earner's.
+        (True, [page_of(1, 2, OTHERS), page_of(2, 2, OTHER_ADDRESS)], Absent(unproven=1)),
+        (True, [page_of(1, 2, OTHER_ADDRESS), page_of(2, 2, OTHER_ADDRESS)], Absent(unproven=2)),
         (
             True,
             [page_of(1, 2, OTHER_ADDRESS), page_of(2, 2, badge(id="exact", issuer_earner_id=None))],
-            Found("exact", "accepted"),
+            Found("exact", "accepted", "address"),
         ),
         (
             False,
@@ -549,7 +596,7 @@ def test_a_look_up_goes_through_all_pages(
 
 
 def test_a_further_page_of_a_look_up_is_asked_for_with_the_same_filter() -> None:
-    steps = CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, 42))
+    steps = CREDLY.look_up(ORGANIZATION, UNIQUE)
     first = next(steps)
     second = steps.send(outcome_of(first, page_of(1, 2, OTHERS)))
     assert second.request.path == f"{first.request.path}&page=2"
@@ -557,10 +604,28 @@ def test_a_further_page_of_a_look_up_is_asked_for_with_the_same_filter() -> None
 
 @pytest.mark.parametrize(
     ("status", "means"),
-    [(200, Erased), (204, Erased), (404, Erased), (401, KeyRefused), (403, Refused), (405, Refused)],
+    [(404, Deferred), (401, KeyRefused), (403, Refused), (405, Refused)],
 )
-def test_a_deletion_ends_by_its_answer(status: int, means: type) -> None:
-    assert isinstance(through(CREDLY.erase(ORGANIZATION, BADGE), Answer(status)), means)
+def test_a_deletion_that_fails_ends_by_its_answer(status: int, means: type) -> None:
+    assert isinstance(through(CREDLY.erase(ORGANIZATION, TEMPLATE, BADGE), Answer(status)), means)
+
+
+@pytest.mark.parametrize(
+    ("shown", "outcome"),
+    [
+        ([NOT_FOUND, THERE], Erased()),
+        ([answer(405, b"")], Erased()),
+        ([answer(200, {"data": badge()})], Deferred("the badge is still there", ambiguous=False)),
+        ([answer(404, HTML)], Deferred("404: an HTML page: 502 Bad Gateway", ambiguous=True)),
+        ([NOT_FOUND, NOT_FOUND], TemplateUnavailable("404: resource not found")),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_deletion_is_believed_once_credly_does_not_know_the_badge(
+    status: int, shown: list[Answer], outcome: outcomes.Outcome
+) -> None:
+    erasing = CREDLY.erase(ORGANIZATION, TEMPLATE, BADGE)
+    assert through(erasing, Answer(status), *shown) == outcome
 
 
 @pytest.mark.parametrize(
@@ -671,17 +736,16 @@ def test_no_key_and_no_e_mail_is_ever_quoted(message: str, status: int, plain: b
 
 def every_call(answered: Answer) -> None:
     """Each of Credly's calls, answered so, has an outcome."""
-    wanted = Wanted(TEMPLATE, 42, EMAIL)
-    look_up = CREDLY.look_up(ORGANIZATION, wanted)
+    look_up = CREDLY.look_up(ORGANIZATION, wanted())
     look_up_email = look_up.send(outcome_of(next(look_up), answer(200, listed())))
     for call in (
         issue(),
-        next(CREDLY.revoke(ORGANIZATION, BADGE, notify=True)),
-        next(CREDLY.erase(ORGANIZATION, BADGE)),
+        next(CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=True)),
+        next(CREDLY.erase(ORGANIZATION, TEMPLATE, BADGE)),
         next(CREDLY.template(ORGANIZATION, TEMPLATE)),
-        next(CREDLY.look_up(ORGANIZATION, wanted)),
+        next(CREDLY.look_up(ORGANIZATION, wanted())),
         look_up_email,
-        next(CREDLY.trace(ORGANIZATION, wanted)),
+        next(CREDLY.trace(ORGANIZATION, wanted())),
         next(CREDLY.listing(ORGANIZATION, TEMPLATE)),
         next(CREDLY.key_expiry(ORGANIZATION, KEY)),
     ):
@@ -719,8 +783,7 @@ def test_a_huge_body_is_cut_quickly() -> None:
 
 
 def test_values_do_not_print_personal_data() -> None:
-    wanted = Wanted(TEMPLATE, 42, EMAIL)
-    steps = CREDLY.look_up(ORGANIZATION, wanted)
+    steps = CREDLY.look_up(ORGANIZATION, wanted())
     by_email = steps.send(outcome_of(next(steps), answer(200, listed())))
     for value in (issue(), by_email, wanted, ADA, Answer(200, {}, EMAIL.encode(), (EMAIL,))):
         assert EMAIL not in repr(value)

@@ -18,6 +18,7 @@ def test_the_words_of_outcomes_are_distinct_and_stay_what_they_are() -> None:
         "issued",
         "key_expiry",
         "key_refused",
+        "missing",
         "page",
         "refused",
         "revoked",

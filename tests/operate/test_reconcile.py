@@ -10,7 +10,8 @@ from streams.errors import FatalError
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.outcomes import Absent, Found, Issued, IssuedBadge, Refused, Revoked
 from streams.operate.reconcile import Difference, compare, listed, reports
-from streams.relay.issuance import Issuance, Issue, LookUp, Revoke, desire, learned
+from streams.relay.issuance import Issuance, Issue, LookUp, Revoke, desire, kept, learned
+from streams.relay.ownership import Ownership
 from streams.relay.terms import TemplateTerms
 from streams.sandbox.bus import Bus
 from streams.sandbox.credly import Fault
@@ -19,7 +20,7 @@ from tests.relay.test_relay_on_bus import ORGANIZATION, OTHER_TEMPLATE, TEMPLATE
 from tests.relay.virtual import EPOCH, virtual_clock
 from tests.relay.world import World, badge_id, event, in_world, recipient
 
-HELD = IssuedBadge("c-1", "accepted", TEMPLATE, "1", "user1@example.org")
+HELD = IssuedBadge("c-1", "accepted", TEMPLATE, "1", frozenset(("user1@example.org",)))
 
 
 def held(learner: int = 1, badge: str = "c-1") -> Issuance:
@@ -71,12 +72,35 @@ def test_a_badge_whose_revocation_credly_refused_is_still_held() -> None:
     assert kinds(table(refused)) == []
 
 
+def test_an_adopted_badge_that_a_revocation_left_is_named_as_kept() -> None:
+    wanted = desire(replace(held(), adopted=True), event("revoked"))
+    left = kept(wanted)
+    by_hand = replace(HELD, earner="")
+    assert list(compare(table(left), [by_hand], CREDLY.held)) == [
+        Difference("kept", TEMPLATE, "1", badge_id(1), "c-1")
+    ]
+    assert kinds(table(left), replace(by_hand, state="revoked")) == []
+
+
+def test_badges_of_other_sites_are_no_difference_and_those_of_this_site_are_its_learners() -> None:
+    ours = Ownership("b:")
+    listed = [replace(HELD, id=earner, earner=earner) for earner in ("b:1", "1", "a:1", "")]
+    found = list(compare({}, listed, CREDLY.held, ours))
+    assert [(difference.issued, difference.learner) for difference in found] == [
+        ("b:1", "1"),
+        ("1", "1"),
+        ("", ""),
+    ]
+    assert list(compare(table(held()), [replace(HELD, earner="b:1")], CREDLY.held, ours)) == []
+    assert kinds(table(revoked()), replace(HELD, id="c-2", earner="1")) == ["still_held"]
+
+
 def test_badges_on_which_the_relay_is_working_are_left_out() -> None:
     working = desire(None, event("awarded"))
     assert kinds(table(working), HELD) == []
-    looked_up = learned(working, LookUp(""), Absent(), EPOCH)
+    looked_up = learned(working, LookUp(), Absent(), EPOCH)
     assert kinds(table(looked_up)) == []
-    assert kinds(table(learned(working, LookUp(""), Found("c-1", "accepted"), EPOCH)), HELD) == []
+    assert kinds(table(learned(working, LookUp(), Found("c-1", "accepted"), EPOCH)), HELD) == []
 
 
 @in_world()

@@ -127,7 +127,7 @@ async def test_a_badge_that_credly_lists_although_it_was_deleted_is_asked_for_in
     here.credly.handle = slow_to_delete  # type: ignore[method-assign, assignment]
     here.forget(1)
     await asyncio.sleep(600)
-    assert 100 < len(here.credly.journal) - before < 1_500
+    assert 10 < len(here.credly.journal) - before < 1_500
     here.credly.handle = handle  # type: ignore[method-assign]
     await here.settled()
 

@@ -64,7 +64,7 @@ def holding(*events: Word) -> Issuance:
         (after(event("awarded")), ISSUE),
         (after(event("awarded"), event("revoked")), Nothing()),
         (after(event("awarded"), event("revoked"), event("awarded", generation=2)), ISSUE),
-        (after(event("revoked")), LookUp(WHO.email)),
+        (after(event("revoked")), LookUp((WHO.email,))),
         (
             after(event("awarded", who=recipient(1, email=""))),
             Lack("the learner's e-mail address is not known"),
@@ -72,8 +72,8 @@ def holding(*events: Word) -> Issuance:
         (holding(), Nothing()),
         (holding(event("revoked")), Revoke("c-1")),
         (holding(event("revoked"), event("awarded", generation=2)), Nothing()),
-        (intend(after(event("awarded")), ISSUE, EPOCH), LookUp(WHO.email)),
-        (intend(holding(event("revoked")), Revoke("c-1"), EPOCH), LookUp(WHO.email)),
+        (intend(after(event("awarded")), ISSUE, EPOCH), LookUp((WHO.email,))),
+        (intend(holding(event("revoked")), Revoke("c-1"), EPOCH), LookUp((WHO.email,), "c-1")),
     ],
 )
 def test_the_next_step_is_what_differs(issuance: Issuance, step: object) -> None:
@@ -152,7 +152,7 @@ def test_only_what_was_refused_is_tried_again_by_a_repetition() -> None:
 
 def test_a_refused_look_up_leaves_its_doubt_for_the_next_word() -> None:
     doubtful = intend(after(event("awarded")), ISSUE, EPOCH)
-    refused = learned(doubtful, LookUp(WHO.email), outcomes.Refused("400: no"), EPOCH)
+    refused = learned(doubtful, LookUp((WHO.email,)), outcomes.Refused("400: no"), EPOCH)
     assert next_step(refused, LATER) == Nothing()
     assert isinstance(next_step(desire(refused, event("revoked")), LATER), LookUp)
 
@@ -209,7 +209,7 @@ def test_each_outcome_of_a_look_up_has_its_next_step(
     about: str, outcome: outcomes.Outcome, step: type
 ) -> None:
     doubtful = replace(after(event("awarded")), doubt=Doubt(about, EPOCH))  # type: ignore[arg-type]
-    observed = learned(doubtful, LookUp(WHO.email), outcome, EPOCH)
+    observed = learned(doubtful, LookUp((WHO.email,)), outcome, EPOCH)
     assert isinstance(next_step(observed, LATER), step)
     assert bool(observed.refused) == (about == "duplicate" and outcome == outcomes.Absent())
 
@@ -228,7 +228,7 @@ def test_a_call_that_would_undo_what_is_desired_is_waited_for() -> None:
 
 
 def test_a_badge_is_held_until_a_second_one_on_its_way_has_been_refused() -> None:
-    absent = learned(CROSSED, LookUp(WHO.email), outcomes.Absent(), SOON)
+    absent = learned(CROSSED, LookUp((WHO.email,)), outcomes.Absent(), SOON)
     assert next_step(absent, SOON) == ISSUE
     issued = learned(intend(absent, ISSUE, SOON), ISSUE, outcomes.Issued("c-2", "pending"), SOON)
     assert done(issued)
@@ -240,17 +240,17 @@ def test_a_badge_is_held_until_a_second_one_on_its_way_has_been_refused() -> Non
 
 def test_a_revocation_on_its_way_is_looked_up_behind_a_new_award() -> None:
     intended = intend(holding(event("revoked")), Revoke("c-1"), EPOCH)
-    found = learned(intended, LookUp(WHO.email), outcomes.Found("c-1", "pending"), SOON)
+    found = learned(intended, LookUp((WHO.email,)), outcomes.Found("c-1", "pending"), SOON)
     awarded = desire(found, event("awarded", generation=2))
     assert next_step(awarded, SOON) == Wait(30.0)
-    gone = learned(awarded, LookUp(WHO.email), outcomes.Absent(), LATER)
+    gone = learned(awarded, LookUp((WHO.email,)), outcomes.Absent(), LATER)
     assert isinstance(next_step(gone, LATER), Issue)
 
 
 def test_a_badge_is_not_forgotten_before_a_call_on_its_way_has_arrived() -> None:
-    absent = learned(CROSSED, LookUp(WHO.email), outcomes.Absent(), SOON)
+    absent = learned(CROSSED, LookUp((WHO.email,)), outcomes.Absent(), SOON)
     assert next_step(forget(absent, SOON), SOON) == Wait(30.0)
-    assert next_step(forget(absent, SOON), LATER) == Trace()
+    assert next_step(forget(absent, SOON), LATER) == Trace((WHO.email,))
 
 
 def test_what_changed_during_a_call_is_what_counts_after_it() -> None:
@@ -262,8 +262,8 @@ def test_what_changed_during_a_call_is_what_counts_after_it() -> None:
 
 def test_a_template_that_allows_duplicates_is_looked_up_before_its_first_issue_only() -> None:
     awarded = after(event("awarded"))
-    assert next_step(awarded, LATER, allows_duplicates=True) == LookUp(WHO.email)
-    sure = learned(awarded, LookUp(WHO.email), outcomes.Absent(), EPOCH)
+    assert next_step(awarded, LATER, allows_duplicates=True) == LookUp((WHO.email,))
+    sure = learned(awarded, LookUp((WHO.email,)), outcomes.Absent(), EPOCH)
     assert next_step(sure, LATER, allows_duplicates=True) == ISSUE
 
 

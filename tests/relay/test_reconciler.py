@@ -17,6 +17,7 @@ from streams.clock import Patience
 from streams.issuers.http import Answer, NoAnswer, Request
 from streams.relay.issuance import Kind, Word, done
 from streams.relay.keys import KeyRef
+from streams.relay.ownership import Ownership
 from streams.relay.pace import Limits
 from streams.relay.terms import OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import Endpoint, Entry, Fault, Manners
@@ -38,6 +39,7 @@ from tests.relay.world import (
 )
 
 EXTERNAL = "2b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
+MANAGED = Ownership(adopted="manage")
 BRISK = Limits(in_flight=8, rate=1e6, key=Patience(30, 60), template=Patience(30, 300))
 
 
@@ -109,7 +111,7 @@ async def test_an_expiry_follows_the_calendar(
     assert here.badge().expires_at == expires
 
 
-@in_world()
+@in_world(ownership=MANAGED)
 async def test_a_template_is_called_by_its_external_id_at_its_issuer_and_by_its_own_everywhere_else(
     here: World,
 ) -> None:
@@ -236,7 +238,7 @@ async def test_late_and_repeated_events_change_nothing(here: World) -> None:
     assert len(here.credly.journal) == calls
 
 
-@in_world()
+@in_world(ownership=MANAGED)
 async def test_a_revocation_of_what_was_never_seen_is_looked_up(here: World) -> None:
     here.say(event("awarded"))
     await here.settled()
@@ -250,7 +252,7 @@ async def test_a_revocation_of_what_was_never_seen_is_looked_up(here: World) -> 
 # The table of outcomes.
 
 
-@in_world()
+@in_world(ownership=MANAGED)
 async def test_a_badge_that_credly_has_already_is_adopted(here: World) -> None:
     here.say(event("awarded"))
     await here.settled()
@@ -363,6 +365,45 @@ async def test_a_revocation_of_what_credly_does_not_know_is_done(here: World) ->
     here.say(event("revoked"))
     await here.settled()
     assert not here.store.letters
+
+
+@pytest.mark.parametrize("call", ["revoke", "erase"])
+@in_world()
+async def test_a_page_in_between_that_says_404_neither_revokes_nor_deletes(
+    here: World, call: Endpoint
+) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    here.credly.schedule(
+        [Fault("error", call=wrong, status=404, body="html", last=20) for wrong in (call, "look_up")]
+    )
+    if call == "revoke":
+        here.say(event("revoked"))
+    else:
+        here.forget(1)
+    await here.settled()
+    assert here.held() == []
+    assert call == "revoke" or not here.credly.badges
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+@in_world()
+async def test_a_badge_asked_for_at_an_organization_that_does_not_have_it_is_not_taken_for_gone(
+    here: World, forgotten: bool
+) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    right, wrong = here.templates, TemplateTerms(TEMPLATE, TEMPLATE, OTHER_ORGANIZATION)
+    here.catalog(here.terms, {TEMPLATE: wrong})
+    if forgotten:
+        here.forget(1)
+    else:
+        here.say(event("revoked"))
+    await asyncio.sleep(1_000)
+    assert here.held() == [(TEMPLATE, "1")]
+    here.catalog(here.terms, right)
+    await here.settled()
+    assert here.held() == []
 
 
 @in_world()

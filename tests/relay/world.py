@@ -32,6 +32,7 @@ from streams.relay.issuance import (
 )
 from streams.relay.keys import KeyRef, Reach
 from streams.relay.organizations import Organizations
+from streams.relay.ownership import BARE, Ownership
 from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
 from streams.relay.saving import Change
@@ -243,6 +244,7 @@ async def world(
     *,
     key: KeyRef | None = None,
     retry: Patience = Patience(1.0, 60.0),
+    ownership: Ownership = BARE,
     **terms: Any,
 ) -> AsyncIterator[World]:
     """Two organizations with a template each; `terms` are of both templates."""
@@ -250,7 +252,7 @@ async def world(
     credly = CredlySimulator(now=clock.monotonic)
     wire = Wire(credly)
     store = MemoryStore()
-    organizations = Organizations(limits, wire, clock, ANYWHERE)
+    organizations = Organizations(limits, wire, clock, ANYWHERE, ownership)
     for organization, template in ((ORGANIZATION, TEMPLATE), (OTHER_ORGANIZATION, OTHER_TEMPLATE)):
         credly.add_organization(organization, KEY)
         credly.add_template(organization, template)

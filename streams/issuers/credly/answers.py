@@ -25,7 +25,9 @@ from streams.issuers.outcomes import (
     KeyExpiry,
     KeyExpiryOutcome,
     LookUpOutcome,
+    Missing,
     Page,
+    Proof,
     Refused,
     Revoked,
     RevokeOutcome,
@@ -42,6 +44,7 @@ LOOK_UP_PAGES = 20
 """A look-up is about one learner; if it has more pages than this, of 50 badges, Credly ignored the filter."""
 
 _ALREADY_ISSUED = re.compile(r"\balready has this badge\b", re.I)
+_NOT_FOUND = re.compile(r"\bresource not found\b", re.I)
 _ARCHIVED = re.compile(r"\barchived badge template\b", re.I)
 
 
@@ -62,36 +65,40 @@ def issued(answer: Answer) -> IssueOutcome | None:
     return TemplateUnavailable(f"422: {said}") if _ARCHIVED.search(said) else None
 
 
-def revoked(answer: Answer) -> RevokeOutcome | None:
-    """What became of a revocation; what Credly does not know need not be revoked."""
-    if answer.status in (204, 404):
-        return Revoked()
+def revoked(answer: Answer) -> RevokeOutcome | Missing | None:
+    """What became of a revocation."""
     if answer.status in (200, 201):
         return _revoked_badge(answer)
+    if answer.status == 404:
+        return _missing(answer)
     replacement = text(mapping(document(answer.body).get("metadata")).get("current_badge_id"))
     if answer.status == 422 and replacement:
         return Refused(f"{answer.why} (the badge was replaced by {redacted(replacement, answer.hidden)})")
     return None
 
 
-def shown(answer: Answer) -> Found | Deferred | None:
-    """The state of a badge that was asked for."""
+def shown(answer: Answer, what: str) -> Found | Missing | Deferred | None:
+    """The state of a badge or template that was asked for by its id, `what`."""
+    if answer.status == 404:
+        return _missing(answer)
     if answer.status != 200:
         return None
     data = mapping(document(answer.body).get("data"))
-    if badge := _identifier(data.get("id")):
-        return Found(badge, _word(data.get("state")))
-    return Deferred("200 without a badge", ambiguous=False)
+    if _identifier(data.get("id")).casefold() == what.casefold():
+        return Found(what, _word(data.get("state")))
+    return Deferred("200 without what was asked for", ambiguous=False)
 
 
-def erased(answer: Answer) -> EraseOutcome | None:
+def erased(answer: Answer) -> EraseOutcome | Missing | None:
     """What became of a deletion. A key that may not delete is still good for its other uses."""
-    if answer.status in (200, 201, 202, 204, 404):
+    if answer.status in (200, 201, 202, 204):
         return Erased()
+    if answer.status == 404:
+        return _missing(answer)
     return Refused(answer.why) if answer.status == 403 else None
 
 
-def found_by_earner(
+def found(
     answer: Answer,
     wanted: Wanted,
     page: int,
@@ -99,29 +106,23 @@ def found_by_earner(
     states: Sequence[str] = HELD,
     before: Sequence[IssuedBadge] = (),
 ) -> LookUpOutcome | Page | None:
-    """What a look-up by earner found; a `Page` if the next must be asked for, with its badges as `before`.
+    """What a look-up found; a `Page` if the next must be asked for, with its badges as `before`.
 
-    A badge that belongs to another earner or template is never taken for it.
+    A badge that does not show that it is the learner's is never taken for theirs.
     """
-    seen = _candidates(answer, wanted, page, states, before)
+    if answer.status == 404:
+        return TemplateUnavailable(answer.why)
+    seen = listed(answer, page)
     if not isinstance(seen, Page):
         return seen
-    return _found(seen, [badge for badge in seen.badges if badge.earner == str(wanted.learner)], page)
-
-
-def found_by_email(
-    answer: Answer, wanted: Wanted, page: int, *, before: Sequence[IssuedBadge] = ()
-) -> LookUpOutcome | Page | None:
-    """What a look-up by e-mail found, as `found_by_earner`."""
-    seen = _candidates(answer, wanted, page, HELD, before)
-    if not isinstance(seen, Page):
-        return seen
-    email = wanted.email.strip().casefold()
-    chosen = [badge for badge in seen.badges if badge.email.casefold() == email]
-    if not chosen and len(seen.badges) == 1 and seen.next is None:
-        # Credly looks through all addresses of an account: one badge of another address is the learner's.
-        chosen = list(seen.badges)
-    return _found(seen, chosen, page)
+    for badge in (maybe := [badge for badge in seen.badges if _may_be(badge, wanted, states)]):
+        if proof := _proof(badge, wanted):
+            return Found(badge.id, badge.state, proof)
+    if seen.next is None:
+        return Absent(unproven=len(before) + len(maybe))
+    if page >= LOOK_UP_PAGES:
+        return Refused(f"a look-up lists more than {LOOK_UP_PAGES} pages")
+    return Page((*before, *maybe), seen.next)
 
 
 def template(answer: Answer) -> TemplateOutcome | None:
@@ -165,54 +166,45 @@ def key_expiry(answer: Answer, key: str) -> KeyExpiryOutcome:
     return KeyExpiry(_time(text(chosen[0].get("expires_at"))) if chosen else None)
 
 
+def _missing(answer: Answer) -> Missing | Deferred:
+    """Whether Credly itself says so: a proxy in front, or a page of another site, knows nothing of badges."""
+    if _NOT_FOUND.search(text(document(answer.body).get("message"))):
+        return Missing(answer.why)
+    return Deferred(answer.why, ambiguous=True)
+
+
 def _revoked_badge(answer: Answer) -> Revoked | Deferred:
-    if not answer.body.strip():
-        return Revoked()
-    data = document(answer.body).get("data")
-    if not isinstance(data, dict) or _word(data.get("state")) in HELD:
+    if _word(mapping(document(answer.body).get("data")).get("state")) in ("", *HELD):
         # Either a proxy answered and not Credly, or Credly still holds the badge.
         return Deferred(f"{answer.status} without a revoked badge", ambiguous=True)
     return Revoked()
 
 
-def _candidates(
-    answer: Answer, wanted: Wanted, page: int, states: Sequence[str], before: Sequence[IssuedBadge]
-) -> Page | TemplateUnavailable | Deferred | None:
-    """The badges that may be the wanted one, of this page and those `before`."""
-    if answer.status == 404:
-        return TemplateUnavailable(answer.why)
-    seen = listed(answer, page)
-    if not isinstance(seen, Page):
-        return seen
-    return Page((*before, *(badge for badge in seen.badges if _may_be(badge, wanted, states))), seen.next)
-
-
 def _may_be(badge: IssuedBadge, wanted: Wanted, states: Sequence[str]) -> bool:
     held = not states or badge.state in states
-    earner = badge.earner in ("", str(wanted.learner))
-    return held and earner and badge.template in ("", wanted.template)
+    return held and badge.earner in ("", *wanted.earners) and badge.template in ("", wanted.template)
 
 
-def _found(seen: Page, chosen: Sequence[IssuedBadge], page: int) -> Found | Absent | Page | Refused:
-    if chosen:
-        return Found(chosen[0].id, chosen[0].state)
-    if seen.next is None:
-        return Absent()
-    if page >= LOOK_UP_PAGES:
-        return Refused(f"a look-up lists more than {LOOK_UP_PAGES} pages")
-    return seen
+def _proof(badge: IssuedBadge, wanted: Wanted) -> Proof | None:
+    """What shows that a badge is the learner's; None if nothing does."""
+    if wanted.unique and badge.earner == wanted.earner:
+        return "site"
+    if badge.addresses.isdisjoint(email.strip().casefold() for email in wanted.addresses):
+        return None
+    return "earner" if badge.earner == wanted.earner else "address"
 
 
 def _badges(items: Sequence[Any]) -> Iterator[IssuedBadge]:
     for item in items:
         badge = mapping(item)
+        emails = text(badge.get("recipient_email")), text(mapping(badge.get("user")).get("email"))
         if identifier := _identifier(badge.get("id")):
             yield IssuedBadge(
                 identifier,
                 _word(badge.get("state")),
                 text(mapping(badge.get("badge_template")).get("id")),
                 text(badge.get("issuer_earner_id")),
-                text(badge.get("recipient_email")),
+                frozenset(email.strip().casefold() for email in emails if email.strip()),
                 text(badge.get("issued_at")),
             )
 

@@ -1,9 +1,10 @@
 """Credly as an issuer. An organization's id is Credly's own, templates and badges are UUIDs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 from streams.issuers.credly import answers, requests
 from streams.issuers.http import Request
@@ -11,12 +12,15 @@ from streams.issuers.issuer import Award, Call, Steps, Wanted
 from streams.issuers.outcomes import (
     Absent,
     AlreadyIssued,
+    Deferred,
+    Erased,
     EraseOutcome,
     Found,
     IssuedBadge,
     IssueOutcome,
     KeyExpiryOutcome,
     LookUpOutcome,
+    Missing,
     Page,
     Recipient,
     Refused,
@@ -24,11 +28,13 @@ from streams.issuers.outcomes import (
     RevokeOutcome,
     TemplateActive,
     TemplateOutcome,
+    TemplateUnavailable,
     Trouble,
 )
 
+T = TypeVar("T")
+
 _Ask = Callable[[str, Wanted, int], Request]
-_Read = Callable[..., LookUpOutcome | Page | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,40 +65,65 @@ class Credly:
         outcome = yield from Call[IssueOutcome]("issue", asked, answers.issued, changes=True).once()
         if not isinstance(outcome, Refused):
             return outcome
-        template = yield from self.template(organization, award.template)
+        template = yield from self.template(organization, award.wanted.template)
         if not isinstance(template, TemplateActive | Refused):
             return template
-        wanted = Wanted(award.template, award.learner, award.recipient.email)
-        found = yield from self.look_up(organization, wanted)
+        found = yield from self.look_up(organization, award.wanted)
         if isinstance(found, Found):
             return AlreadyIssued(outcome.why)
         return outcome if isinstance(found, Absent | Refused) else found
 
-    def revoke(self, organization: str, badge: str, *, notify: bool) -> Steps[RevokeOutcome]:
+    def revoke(self, organization: str, template: str, badge: str, *, notify: bool) -> Steps[RevokeOutcome]:
         """How Credly refuses to revoke what nobody holds is not documented: its state is asked for."""
         asked = requests.revoke(organization, badge, notify=notify)
-        outcome = yield from Call[RevokeOutcome]("revoke", asked, answers.revoked, changes=True).once()
+        outcome = yield from Call[RevokeOutcome | Missing](
+            "revoke", asked, answers.revoked, changes=True
+        ).once()
+        if isinstance(outcome, Missing):
+            return (yield from _surely(organization, template, Revoked()))
         if not isinstance(outcome, Refused):
             return outcome
-        asked = requests.badge(organization, badge)
-        shown = yield from Call[Found | Trouble]("look_up", asked, answers.shown).once()
+        shown = yield from _shown(organization, badge)
         if isinstance(shown, Found):
             return outcome if shown.state in self.held else Revoked()
-        return outcome if isinstance(shown, Refused) else shown
+        return outcome if isinstance(shown, Refused | Missing) else shown
 
-    def erase(self, organization: str, badge: str) -> Steps[EraseOutcome]:
-        return Call[EraseOutcome]("erase", requests.erase(organization, badge), answers.erased).once()
-
-    def look_up(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
-        """By earner; then by e-mail, for what another service of the same site has issued."""
-        outcome = yield from _find(organization, wanted, requests.look_up_earner, answers.found_by_earner)
-        if isinstance(outcome, Absent) and requests.can_be_asked_for(wanted.email):
-            outcome = yield from _find(organization, wanted, requests.look_up_email, answers.found_by_email)
+    def erase(self, organization: str, template: str, badge: str) -> Steps[EraseOutcome]:
+        """A deletion is believed once Credly does not know the badge any more."""
+        asked = requests.erase(organization, badge)
+        outcome = yield from Call[EraseOutcome | Missing]("erase", asked, answers.erased).once()
+        if isinstance(outcome, Erased):
+            shown = yield from _shown(organization, badge)
+            if isinstance(shown, Found):
+                return Deferred("the badge is still there", ambiguous=False)
+            outcome = outcome if isinstance(shown, Refused) else shown
+        if isinstance(outcome, Missing):
+            return (yield from _surely(organization, template, Erased()))
         return outcome
 
+    def look_up(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
+        """By its id; else by earner, then by e-mail, for what another service of the same site has issued."""
+        if wanted.badge:
+            shown = yield from _shown(organization, wanted.badge)
+            if isinstance(shown, Missing):
+                return (yield from _surely(organization, wanted.template, Absent()))
+            if isinstance(shown, Found):
+                return shown if shown.state in self.held else Absent()
+            if not isinstance(shown, Refused):
+                return shown
+        outcome = yield from _find(organization, wanted, requests.look_up_earner)
+        if not isinstance(outcome, Absent) or not requests.address(wanted):
+            return outcome
+        by_email = yield from _find(organization, wanted, requests.look_up_email)
+        if isinstance(by_email, Absent):
+            return Absent(max(outcome.unproven, by_email.unproven))
+        return by_email
+
     def trace(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
-        in_any_state = partial(answers.found_by_earner, states=())
-        return _find(organization, wanted, requests.trace, in_any_state)
+        outcome = yield from _find(organization, wanted, requests.trace, states=())
+        if isinstance(outcome, Absent):
+            return (yield from _surely(organization, wanted.template, outcome))
+        return outcome
 
     def listing(self, organization: str, template: str) -> Steps[tuple[IssuedBadge, ...] | Trouble]:
         badges: list[IssuedBadge] = []
@@ -116,12 +147,32 @@ class Credly:
 CREDLY = Credly()
 
 
-def _find(organization: str, wanted: Wanted, ask: _Ask, read: _Read) -> Steps[LookUpOutcome]:
+def _shown(organization: str, badge: str) -> Steps[Found | Missing | Trouble]:
+    read = partial(answers.shown, what=badge)
+    return Call[Found | Missing | Trouble]("look_up", requests.badge(organization, badge), read).once()
+
+
+def _surely(organization: str, template: str, none: T) -> Steps[T | TemplateUnavailable | Trouble]:
+    """`none`, that there is no such badge, if Credly was asked where its template is, by a working key."""
+    asked = requests.template(organization, template)
+    read = partial(answers.shown, what=template)
+    there = yield from Call[Found | Missing | Trouble]("template", asked, read).once()
+    match there:
+        case Found():
+            return none
+        case Missing(why):
+            return TemplateUnavailable(why)
+    return there
+
+
+def _find(
+    organization: str, wanted: Wanted, ask: _Ask, *, states: Sequence[str] = requests.HELD
+) -> Steps[LookUpOutcome]:
     """Look through page after page until the badge is found."""
     page = 1
     before: tuple[IssuedBadge, ...] = ()
     while True:
-        accept = partial(read, wanted=wanted, page=page, before=before)
+        accept = partial(answers.found, wanted=wanted, page=page, states=states, before=before)
         asked = ask(organization, wanted, page)
         outcome = yield from Call[LookUpOutcome | Page]("look_up", asked, accept).once()
         if not isinstance(outcome, Page):

@@ -43,9 +43,9 @@ def issue(organization: str, award: Award) -> Request:
         "recipient_email": email,
         "issued_to_first_name": first,
         "issued_to_last_name": last,
-        "badge_template_id": award.template,
+        "badge_template_id": award.wanted.template,
         "issued_at": timestamp(award.time),
-        "issuer_earner_id": str(award.learner),
+        "issuer_earner_id": award.wanted.earner,
         "suppress_badge_notification_email": not award.notify,
     }
     if award.expires_at is not None:
@@ -76,13 +76,14 @@ def look_up_earner(organization: str, wanted: Wanted, page: int = 1) -> Request:
 
 def look_up_email(organization: str, wanted: Wanted, page: int = 1) -> Request:
     """Ask for those held by the account that has this e-mail address, among others perhaps."""
-    email = wanted.email.strip()
+    email = address(wanted)
     return _look_up(organization, wanted, f"recipient_email_all::{email}", _HELD, page, (email,))
 
 
-def can_be_asked_for(email: str) -> bool:
-    """Whether a filter can hold the address: Credly's grammar has no escape for its own signs."""
-    return bool(email.strip()) and not any(sign in email for sign in "|,")
+def address(wanted: Wanted) -> str:
+    """The newest address that a filter can hold: Credly's grammar has no escape for its own signs."""
+    known = (email.strip() for email in wanted.addresses)
+    return next((email for email in known if email and not any(sign in email for sign in "|,")), "")
 
 
 def trace(organization: str, wanted: Wanted, page: int = 1) -> Request:
@@ -136,7 +137,7 @@ _HELD = f"|state::{','.join(HELD)}"
 
 
 def _by_earner(wanted: Wanted) -> str:
-    return f"issuer_earner_id::{wanted.learner}"
+    return f"issuer_earner_id::{wanted.earner}"
 
 
 def _look_up(

@@ -1,0 +1,272 @@
+"""Whose badge it is: several sites at an organization, badges issued by hand, accounts of one person."""
+
+from dataclasses import replace
+
+import pytest
+
+from streams.issuers.outcomes import Found, Proof
+from streams.relay.issuance import KEPT, Doubt, LookUp, desire, learned
+from streams.relay.ownership import Adopted, Ownership
+from streams.sandbox.credly import CredlyBadge, Fault, Manners
+from tests.relay.virtual import EPOCH
+from tests.relay.world import ORGANIZATION, TEMPLATE, World, event, in_world, play, recipient
+
+BY_HAND = "00000000-0000-4000-8000-00000000000a"
+ADA = "ada@example.org"
+
+
+def at_credly(
+    here: World, *, earner: str, email: str = "user1@example.org", state: str = "accepted", id: str = BY_HAND
+) -> CredlyBadge:
+    """A badge that is not of this site's making."""
+    badge = CredlyBadge(id, ORGANIZATION, TEMPLATE, email, "Ada", "L", earner, "2025-01-01", None, state)
+    here.credly._books.add(badge, here.credly._now())
+    return badge
+
+
+async def lives_through_it_all(here: World, learner: int) -> None:
+    """A learner's badge is awarded, revoked, awarded again, and forgotten."""
+    for kind, generation in (("awarded", 1), ("revoked", 1), ("awarded", 2)):
+        here.say(event(kind, learner, generation))  # type: ignore[arg-type]
+        await here.settled()
+    here.forget(learner)
+    await here.settled()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "adopted", "earner", "email"),
+    [
+        ("", "keep", "42", "someone@else.example"),
+        ("", "manage", "42", "someone@else.example"),
+        # A clone has the same people under the same ids.
+        ("", "keep", "42", "user42@example.org"),
+        ("", "manage", "a:42", "user42@example.org"),
+        ("b:", "keep", "a:42", "someone@else.example"),
+        ("b:", "keep", "a:42", "user42@example.org"),
+        ("b:", "manage", "a:42", "user42@example.org"),
+        ("b:", "manage", "42", "someone@else.example"),
+    ],
+)
+def test_another_sites_badge_is_never_touched(prefix: str, adopted: Adopted, earner: str, email: str) -> None:
+    async def scenario(here: World) -> None:
+        badge = at_credly(here, earner=earner, email=email)
+
+        await lives_through_it_all(here, 42)
+
+        assert here.credly.badges[badge.id].state == "accepted"
+        assert not list(here.store.scan())
+
+    play(scenario, ownership=Ownership(prefix, adopted))
+
+
+@in_world(ownership=Ownership("b:"))
+async def test_each_of_two_sites_has_its_own_badge_of_learner_42(here: World) -> None:
+    at_credly(here, earner="a:42", email="someone@else.example")
+
+    here.say(event("awarded", 42))
+    await here.settled()
+
+    assert here.held() == [(TEMPLATE, "a:42"), (TEMPLATE, "b:42")]
+    here.say(event("revoked", 42))
+    await here.settled()
+    assert here.held() == [(TEMPLATE, "a:42")]
+    here.forget(42)
+    await here.settled()
+    assert [badge.earner for badge in here.credly.badges.values()] == ["a:42"]
+
+
+@in_world()
+async def test_a_duplicate_under_another_address_goes_to_the_dead_letters_with_what_was_found(
+    here: World,
+) -> None:
+    at_credly(here, earner="42", email="someone@else.example")
+
+    here.say(event("awarded", 42))
+    await here.settled()
+
+    [letter] = here.store.letters
+    assert letter.why.endswith("(and a look-up finds 1 that nothing shows to be the learner's)")
+    assert here.issuance(42).held is None
+
+
+@in_world(ownership=Ownership("b:"))
+async def test_what_was_issued_before_the_site_had_a_prefix_is_found_by_its_address(here: World) -> None:
+    at_credly(here, earner="1")
+
+    here.say(event("awarded"))
+    await here.settled()
+
+    assert here.issuance().held == BY_HAND
+    assert here.issuance().adopted
+
+
+@in_world(ownership=Ownership("b:"))
+async def test_an_earner_id_of_this_site_is_its_own_whatever_the_address(here: World) -> None:
+    at_credly(here, earner="b:1", email="old@address.example")
+
+    here.say(event("awarded"))
+    await here.settled()
+
+    assert not here.issuance().adopted
+    here.say(event("revoked"))
+    await here.settled()
+    assert here.held() == []
+
+
+@in_world()
+async def test_the_only_badge_of_another_address_is_not_the_learners(here: World) -> None:
+    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=True)
+    here.credly.manners = Manners(ignored_filters=frozenset(("recipient_email_all",)))
+    at_credly(here, earner="", email="bob@example.org")
+
+    here.say(event("awarded", who=recipient(1, email=ADA)))
+    await here.settled()
+    here.say(event("revoked", who=recipient(1, email=ADA)))
+    await here.settled()
+
+    assert [(badge.email, badge.state) for badge in here.credly.badges.values()] == [
+        ("bob@example.org", "accepted"),
+        (ADA, "revoked"),
+    ]
+
+
+@in_world()
+async def test_a_badge_that_a_person_issued_is_adopted_and_kept(here: World) -> None:
+    badge = at_credly(here, earner="")
+
+    here.say(event("awarded"))
+    await here.settled()
+    assert (here.issuance().held, here.issuance().adopted) == (badge.id, True)
+    here.say(event("revoked"))
+    await here.settled()
+    assert here.issuance().state == KEPT
+    here.say(event("awarded", generation=2))
+    await here.settled()
+    here.restart()
+    here.forget(1)
+    await here.settled()
+
+    assert here.credly.badges[badge.id].state == "accepted"
+    assert here.calls("revoke", "erase") == []
+    assert not here.store.letters
+
+
+@in_world(ownership=Ownership(adopted="manage"))
+async def test_a_site_may_manage_what_was_adopted(here: World) -> None:
+    badge = at_credly(here, earner="")
+    here.say(event("awarded"), event("awarded", 2))
+    await here.settled()
+
+    here.say(event("revoked"))
+    await here.settled()
+    assert here.credly.badges[badge.id].state == "revoked"
+    here.forget(1)
+    await here.settled()
+
+    assert badge.id not in here.credly.badges
+    assert here.held() == [(TEMPLATE, "2")]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@in_world(ownership=Ownership(adopted="manage"))
+async def test_of_two_accounts_of_one_address_the_first_has_the_badge_that_is_there(
+    here: World, restarted: bool
+) -> None:
+    at_credly(here, earner="", email=ADA)
+    here.say(event("awarded", 1, who=recipient(1, email=ADA)))
+    await here.settled()
+    if restarted:
+        here.restart()
+
+    here.say(event("awarded", 2, who=recipient(2, email=ADA)))
+    await here.settled()
+    assert here.issuance(1).held == BY_HAND
+    assert here.issuance(2).held is None
+    here.say(event("revoked", 2, who=recipient(2, email=ADA)))
+    await here.settled()
+
+    assert len(here.held()) == 1
+    assert len(here.store.letters) == 1
+
+
+@pytest.mark.parametrize("kind", ["lost", "reset_after"])
+@in_world()
+async def test_an_issue_whose_answer_was_lost_is_the_relays_own(here: World, kind: str) -> None:
+    here.credly.schedule([Fault(kind, call="issue", last=1)])  # type: ignore[arg-type]
+    here.say(event("awarded"))
+    await here.settled()
+
+    assert not here.issuance().adopted
+    here.say(event("revoked"))
+    await here.settled()
+    assert here.held() == []
+
+
+@in_world()
+async def test_an_issue_whose_answer_was_lost_is_found_under_the_address_it_was_made_to(here: World) -> None:
+    here.credly.schedule([Fault("lost", call="issue", last=1)])
+    here.say(event("awarded", who=recipient(1, email="old@example.org")))
+    await here.until(lambda: here.issuance().doubt is not None)
+
+    here.say(event("revoked", who=recipient(1, email="new@example.org")))
+    await here.settled()
+
+    assert here.held() == []
+    assert len(here.credly.badges) == 1
+
+
+@in_world()
+async def test_a_revocation_whose_answer_was_lost_needs_no_address(here: World) -> None:
+    here.say(event("awarded"))
+    await here.settled()
+    here.credly.schedule([Fault("reset_before", call="revoke", last=1)])
+
+    here.say(event("revoked", who=recipient(1, email="new@example.org")))
+    await here.settled()
+
+    assert here.held() == []
+
+
+@in_world()
+async def test_to_forget_a_learner_deletes_what_was_issued_and_revoked_before(here: World) -> None:
+    for generation in (1, 2, 3):
+        here.say(event("awarded", generation=generation))
+        await here.settled()
+        here.say(event("revoked", generation=generation))
+        await here.settled()
+    other = at_credly(here, earner="1", email="someone@else.example")
+
+    here.forget(1)
+    await here.settled()
+
+    assert list(here.credly.badges) == [other.id]
+
+
+@pytest.mark.parametrize(
+    ("by", "about", "adopted"),
+    [
+        ("site", "duplicate", False),
+        ("earner", "duplicate", True),
+        ("address", "duplicate", True),
+        ("earner", "issue", False),
+        ("address", "issue", True),
+    ],
+)
+def test_what_is_found_is_adopted_unless_the_relay_may_have_issued_it(
+    by: Proof, about: str, adopted: bool
+) -> None:
+
+    doubtful = replace(desire(None, event("awarded")), doubt=Doubt(about, EPOCH))  # type: ignore[arg-type]
+
+    assert learned(doubtful, LookUp(), Found("c-1", "accepted", by), EPOCH).adopted == adopted
+
+
+def test_a_sites_earner_ids_tell_its_learners_from_other_sites() -> None:
+    assert Ownership("b:").earner(42) == "b:42"
+    assert [Ownership("b:").learner(earner) for earner in ("b:42", "42", "", "a:42", "bb:42")] == [
+        "42",
+        "42",
+        "",
+        None,
+        None,
+    ]
