@@ -222,6 +222,7 @@ def full_issuance() -> Issuance:
         loose=doubt,
         refused="x",
         attempts=1,
+        forbidden=1,
         answer="x",
         answered_at=AT,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from streams.issuers.outcomes import Deferred, KeyRefused, Refused, Throttled, Trouble
+from streams.issuers.outcomes import Deferred, Forbidden, KeyRefused, Refused, Throttled, Trouble
 from streams.issuers.words import quoted
 
 CALL_SECONDS = 30.0
@@ -69,8 +69,10 @@ def trouble(answer: Answer, now: datetime) -> Trouble:
     `now` is what dates in `Retry-After` are compared with.
     """
     status = answer.status
-    if status in (401, 403):
+    if status == 401:
         return KeyRefused(answer.why)
+    if status == 403:
+        return Forbidden(answer.why)
     if status == 429:
         return Throttled(answer.why, _retry_after(answer, now))
     if 200 <= status < 300 or status >= 500 or status == 408:

@@ -17,6 +17,7 @@ from streams.issuers.outcomes import (
     IssuedBadge,
     IssueOutcome,
     KeyExpiryOutcome,
+    KeyOutcome,
     LookUpOutcome,
     Outcome,
     Recipient,
@@ -143,6 +144,9 @@ class Issuer(Protocol):
 
     def listing(self, organization: str, template: str) -> Steps[tuple[IssuedBadge, ...] | Trouble]:
         """All badges of a template in whatever state."""
+
+    def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
+        """Whether the key is good for issuing, by calls that no proxy has a reason to forbid."""
 
     def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
         """When the key expires."""

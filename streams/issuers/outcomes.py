@@ -156,6 +156,22 @@ class KeyRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyWorks:
+    """The issuer accepts the organization's key."""
+
+    word: ClassVar[str] = "key_works"
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """The call is not let through: by the issuer, for its key, or by a proxy, for what is in it."""
+
+    word: ClassVar[str] = "forbidden"
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Throttled:
     """Too many calls; `wait` is how many seconds the issuer asks for."""
 
@@ -185,12 +201,13 @@ class Refused:
     why: str
 
 
-Trouble = KeyRefused | Throttled | Deferred | Refused
+Trouble = KeyRefused | Forbidden | Throttled | Deferred | Refused
 IssueOutcome = Issued | AlreadyIssued | TemplateUnavailable | Trouble
 RevokeOutcome = Revoked | TemplateUnavailable | Trouble
 EraseOutcome = Erased | TemplateUnavailable | Trouble
 LookUpOutcome = Found | Absent | TemplateUnavailable | Trouble
 TemplateOutcome = TemplateActive | TemplateUnavailable | Trouble
+KeyOutcome = KeyWorks | Unsupported | Trouble
 KeyExpiryOutcome = KeyExpiry | Unsupported | Trouble
 Outcome = (
     IssueOutcome
@@ -199,6 +216,7 @@ Outcome = (
     | LookUpOutcome
     | TemplateOutcome
     | KeyExpiryOutcome
+    | KeyOutcome
     | Page
     | Missing
 )

@@ -10,7 +10,7 @@ from typing import Any, Literal, assert_never
 from streams.clock import Clock
 from streams.issuers import outcomes
 from streams.issuers.issuer import Award, Call, Steps, drive
-from streams.issuers.outcomes import Outcome, TemplateOutcome
+from streams.issuers.outcomes import Outcome
 from streams.relay.issuance import (
     FRESH_SECONDS,
     Called,
@@ -64,14 +64,15 @@ class Calling:
         steps = _steps(step, issuance, organization, terms, self._organizations.ownership)
         personal = _personal(issuance)
         try:
-            return await drive(steps, partial(self._ask, badge, step, organization, terms, personal))
+            outcome = await drive(steps, partial(self._ask, badge, step, organization, terms, personal))
         except _OvertakenError:
             return None
+        return await _blamed(organization, outcome)
 
-    async def ask_template(self, organization: Organization, terms: TemplateTerms) -> TemplateOutcome:
+    async def ask_template(self, organization: Organization, terms: TemplateTerms) -> Outcome:
         """Ask whether badges of a template can be issued, and let the organization know."""
         steps = organization.issuer.template(organization.id, terms.external_id)
-        outcome = await drive(steps, organization.ask)
+        outcome = await _blamed(organization, await drive(steps, organization.ask))
         match outcome:
             case outcomes.TemplateActive(allows_duplicates):
                 organization.templates.release(terms.id, allows_duplicates=allows_duplicates)
@@ -121,6 +122,15 @@ class Calling:
         if issuance.kind == "awarded" and not organization.templates.knows(terms.id):
             return False
         return self.next(issuance, organization) == step
+
+
+async def _blamed(organization: Organization, outcome: Outcome) -> Outcome:
+    """The outcome; a call that was forbidden is the key's fault only if the key does not work otherwise."""
+    if not isinstance(outcome, outcomes.Forbidden):
+        return outcome
+    steps = organization.issuer.key_works(organization.id, organization.key)
+    checked = await drive(steps, organization.ask)
+    return outcome if isinstance(checked, outcomes.KeyWorks | outcomes.Unsupported) else checked
 
 
 def _steps(

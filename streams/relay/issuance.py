@@ -23,6 +23,10 @@ SETTLES_SURELY = timedelta(seconds=FRESH_SECONDS + CALL_SECONDS)
 that allows duplicates; a call that undoes what is desired now), a look-up is believed only after that
 (decision 0004)."""
 
+FORBIDDEN_TRIES = 12
+"""So often in a row a badge is forbidden while the key works, until a person must look: half an hour
+(decision 0037)."""
+
 ERASED = "erased"
 KEPT = "kept"
 """The state of a badge that is to be revoked, and kept because it is adopted."""
@@ -97,6 +101,7 @@ class Issuance:
     loose: Doubt | None = None
     refused: str = ""
     attempts: int = 0
+    forbidden: int = 0
     answer: str = ""
     answered_at: datetime | None = None
 
@@ -283,7 +288,8 @@ def adopts(issuance: Issuance, outcome: outcomes.Outcome) -> bool:
 
 def learned(issuance: Issuance, step: Called, outcome: outcomes.Outcome, now: datetime) -> Issuance:
     """Follow what the issuer answered to `step`; what is desired may have changed meanwhile."""
-    after = replace(_observed(issuance, step, outcome), answered_at=now)
+    forbidden = issuance.forbidden + 1 if isinstance(outcome, outcomes.Forbidden) else 0
+    after = replace(_observed(issuance, step, outcome), answered_at=now, forbidden=forbidden)
     if isinstance(outcome, outcomes.Found | outcomes.Absent) and _after(issuance.doubt, now, SETTLES_SURELY):
         after = replace(after, loose=issuance.doubt)
     return _settled(after)
@@ -358,7 +364,7 @@ def load(value: Mapping[str, Any]) -> Issuance:
     )
 
 
-_PLAIN = ("held", "state", "sure", "adopted", "refused", "attempts", "answer")
+_PLAIN = ("held", "state", "sure", "adopted", "refused", "attempts", "forbidden", "answer")
 
 
 def _desired(word: Word, *, rank: int, doubt: Doubt | None) -> Issuance:
@@ -430,9 +436,14 @@ def _observed(issuance: Issuance, step: Called, outcome: outcomes.Outcome) -> Is
             return replace(issuance, state=ERASED) if isinstance(step, Trace) else _absent(issuance, unproven)
         case outcomes.AlreadyIssued(why):
             return replace(issuance, doubt=Doubt("duplicate", issuance.time), answer=why)
-        case outcomes.Refused() if issuance.kind == "forgotten" and not isinstance(step, Trace | Erase):
+        case outcomes.Forbidden(why) if issuance.forbidden + 1 < FORBIDDEN_TRIES:
+            kept = issuance.doubt if isinstance(step, LookUp) else None
+            return replace(issuance, doubt=kept, answer=why, attempts=issuance.attempts + 1)
+        case outcomes.Refused() | outcomes.Forbidden() if issuance.kind == "forgotten" and not isinstance(
+            step, Trace | Erase
+        ):
             return replace(issuance, doubt=None)
-        case outcomes.Refused(why):
+        case outcomes.Refused(why) | outcomes.Forbidden(why):
             kept = issuance.doubt if isinstance(step, LookUp) else None
             return replace(issuance, doubt=kept, refused=why, answer="", attempts=issuance.attempts + 1)
         case outcomes.Deferred(why, ambiguous):
@@ -442,7 +453,7 @@ def _observed(issuance: Issuance, step: Called, outcome: outcomes.Outcome) -> Is
             # Nothing was done, and it is not this badge's fault.
             kept = issuance.doubt if isinstance(step, LookUp) else None
             return replace(issuance, doubt=kept, answer=why)
-        case outcomes.TemplateActive() | outcomes.KeyExpiry() | outcomes.Unsupported():
+        case outcomes.TemplateActive() | outcomes.KeyExpiry() | outcomes.KeyWorks() | outcomes.Unsupported():
             raise TypeError(f"{type(outcome).__name__} is no answer about a badge")
         case outcomes.Page() | outcomes.Missing():
             raise TypeError(f"{type(outcome).__name__} is half an answer")

@@ -136,6 +136,11 @@ def learn(
     match outcome:
         case outcomes.KeyRefused(why):
             return _refused(pace, limits, why, key, now, draw)
+        case outcomes.Forbidden(why) if trial and pace.hold and pace.hold.for_key:
+            return _refused(pace, limits, why, key, now, draw)
+        case outcomes.Forbidden():
+            # An answer, which says nothing of whether the key works.
+            return _answered(pace, trial=False)
         case outcomes.Throttled(_, wait):
             return _throttled(_answered(pace, trial=trial), limits, wait, now, draw)
         case outcomes.Deferred(why, _, wait):

@@ -162,7 +162,7 @@ class Reconciler:
             if seen.parked or organization.templates.knows(terms.id):
                 return
             outcome = await self._calling.ask_template(organization, terms)
-        if isinstance(outcome, outcomes.Deferred):
+        if isinstance(outcome, outcomes.Deferred | outcomes.Forbidden):
             await self._learn(badge, pending, LookUp(), outcome, organization)
 
     async def _step(
@@ -206,7 +206,10 @@ class Reconciler:
             case outcomes.Issued() if isinstance(step, Issue):
                 seconds = max(0.0, (now - step.time).total_seconds())
                 metrics.ISSUE_LATENCY.labels(*organization.labels).observe(seconds)
-            case outcomes.Deferred(_, _, wait):
+            case outcomes.Forbidden() if saved.refused:
+                _tell_refused(badge, pending.template)
+            case outcomes.Deferred() | outcomes.Forbidden():
+                wait = outcome.wait if isinstance(outcome, outcomes.Deferred) else None
                 pause = self._retry.seconds(max(1, saved.attempts), self._clock.random())
                 self._put_off(badge, pending, max(wait or 0.0, pause))
             case outcomes.Erased():
@@ -219,13 +222,7 @@ class Reconciler:
                 if saved.kind != "awarded":
                     self._put_off(badge, pending, self._retry.longest)
             case outcomes.Refused():
-                # Without the issuer's words, which may quote the learner's name; the dead letter has them.
-                log.warning(
-                    "badge %s of template %s is refused",
-                    badge.decode(),
-                    pending.template,
-                    extra={"about": [pending.template]},
-                )
+                _tell_refused(badge, pending.template)
             case outcomes.Absent(unproven) if unproven and isinstance(step, Trace):
                 log.warning(
                     "badge %s: its issuer has %d that may be the forgotten learner's; nothing shows it",
@@ -284,3 +281,9 @@ class Reconciler:
         """One call for all the badges of a parked template; `release` queues them again."""
         await self._calling.ask_template(organization, terms)
         self._waiting.look_again(terms.id, organization.templates[terms.id].probe_at)
+
+
+def _tell_refused(badge: bytes, template: str) -> None:
+    # Without the issuer's words, which may quote the learner's name; the dead letter has them.
+    about = {"about": [template]}
+    log.warning("badge %s of template %s is refused", badge.decode(), template, extra=about)

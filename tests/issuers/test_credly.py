@@ -19,10 +19,12 @@ from streams.issuers.outcomes import (
     AlreadyIssued,
     Deferred,
     Erased,
+    Forbidden,
     Found,
     Issued,
     KeyExpiry,
     KeyRefused,
+    KeyWorks,
     Recipient,
     Refused,
     Revoked,
@@ -315,7 +317,7 @@ def test_times_are_told_in_utc(time: datetime, text: str) -> None:
             Refused("422: locale is unknown; and more"),
         ),
         (answer(401, said("expired token")), KeyRefused("401: expired token")),
-        (answer(403, HTML), KeyRefused("403: an HTML page: 502 Bad Gateway")),
+        (answer(403, HTML), Forbidden("403: an HTML page: 502 Bad Gateway")),
         (answer(429, b"", Retry_After="17"), Throttled("429: no body", 17.0)),
         (answer(429, b"slow down"), Throttled("429: slow down", None)),
         (
@@ -393,7 +395,7 @@ ACTIVE = answer(200, {"data": {"id": TEMPLATE, "state": "active"}})
             TemplateUnavailable("the template is draft"),
         ),
         ([answer(429, b"", Retry_After="2")], Throttled("429: no body", 2.0)),
-        ([answer(403, b""), ACTIVE], KeyRefused("403: no body")),
+        ([answer(403, b""), ACTIVE], Forbidden("403: no body")),
         ([ACTIVE, answer(503, b"")], Deferred("503: no body", ambiguous=True)),
     ],
 )
@@ -464,6 +466,27 @@ def test_a_revocation_that_is_refused_is_done_if_nobody_holds_the_badge_whatever
     steps = CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=False)
     refused = Refused(f"{status}: {words}")
     assert through(steps, answer(status, said(words)), shown) == (outcome or refused)
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome"),
+    [
+        ([answer(200, {"data": [{"token": KEY, "write_enabled": True}]})], KeyWorks()),
+        ([answer(200, {"data": []})], KeyWorks()),
+        (
+            [answer(200, {"data": [{"token": KEY, "write_enabled": False}]})],
+            KeyRefused("the key has no right to write"),
+        ),
+        ([answer(403, b""), answer(200, {"data": {"id": ORGANIZATION}})], KeyWorks()),
+        ([answer(403, b""), answer(403, HTML)], KeyRefused("403: an HTML page: 502 Bad Gateway")),
+        ([answer(401, b""), answer(401, b"")], KeyRefused("401: no body")),
+        ([answer(503, b""), answer(503, b"")], Deferred("503: no body", ambiguous=True)),
+    ],
+)
+def test_a_key_works_if_it_may_write_or_at_least_see_its_organization(
+    answers: list[Answer], outcome: outcomes.Outcome
+) -> None:
+    assert through(CREDLY.key_works(ORGANIZATION, KEY), *answers) == outcome
 
 
 @pytest.mark.parametrize(
@@ -644,7 +667,7 @@ def test_a_deletion_is_believed_once_credly_does_not_know_the_badge(
         (answer(200, {"data": {"state": "archived"}}), TemplateUnavailable("the template is archived")),
         (answer(404, b""), TemplateUnavailable("404: no body")),
         (answer(200, HTML), Deferred("200 without a template", ambiguous=False)),
-        (answer(403, b""), KeyRefused("403: no body")),
+        (answer(403, b""), Forbidden("403: no body")),
     ],
 )
 def test_a_template_is_active_or_not(answered: Answer, outcome: outcomes.Outcome) -> None:
@@ -748,6 +771,7 @@ def every_call(answered: Answer) -> None:
         next(CREDLY.trace(ORGANIZATION, wanted())),
         next(CREDLY.listing(ORGANIZATION, TEMPLATE)),
         next(CREDLY.key_expiry(ORGANIZATION, KEY)),
+        next(CREDLY.key_works(ORGANIZATION, KEY)),
     ):
         assert isinstance(outcome_of(call, answered), get_args(outcomes.Outcome))
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from streams.catalog.durations import Duration, parse_duration
@@ -20,7 +21,7 @@ from streams.relay.keys import KeyRef
 from streams.relay.ownership import Ownership
 from streams.relay.pace import Limits
 from streams.relay.terms import OrganizationTerms, TemplateTerms
-from streams.sandbox.credly import Endpoint, Entry, Fault, Manners
+from streams.sandbox.credly import Endpoint, Entry, Fault, Manners, Reply
 from tests.relay.virtual import EPOCH
 from tests.relay.world import (
     BASE,
@@ -45,6 +46,17 @@ BRISK = Limits(in_flight=8, rate=1e6, key=Patience(30, 60), template=Patience(30
 
 def issued(here: World) -> list[Entry]:
     return [entry for entry in here.credly.journal if entry.call == "issue" and entry.done]
+
+
+def behind_a_firewall(here: World, refuses: str) -> None:
+    """Have a proxy refuse each call whose body holds these characters."""
+    handle = here.credly.handle
+    page = b"<html><head><title>Forbidden</title></head></html>"
+
+    def guarded(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        return Reply(403, page) if refuses.encode() in body else handle(method, path, headers, body)
+
+    here.credly.handle = guarded  # type: ignore[method-assign, assignment]
 
 
 def now() -> float:
@@ -570,6 +582,47 @@ async def test_a_refused_key_pauses_its_organization_until_it_works_again(
     here.credly.schedule([])
     await here.settled(within=120)
     assert len(here.held()) == 100
+
+
+@in_world(retry=Patience(1.0, 300.0))
+async def test_a_firewall_that_forbids_single_badges_costs_only_these(here: World) -> None:
+    behind_a_firewall(here, "<script>")
+    here.say(*(event("awarded", n, who=recipient(n, name="Ada <script>")) for n in range(6)))
+    here.say(*(event("awarded", n) for n in range(6, 200)))
+    await here.until(lambda: len(here.held()) == 194, within=60)
+    assert not any(organization.held for organization in here.organizations)
+    await here.settled()
+    assert len(here.store.letters) == 6
+    assert here.store.letters[0].why == "403: an HTML page: Forbidden"
+    assert len(here.held()) == 194
+
+
+@in_world()
+async def test_a_badge_that_was_forbidden_for_a_while_is_issued(here: World) -> None:
+    here.credly.schedule([Fault("error", call="issue", status=403, last=5)])
+    here.say(event("awarded"))
+    await here.settled()
+    assert here.held() == [(TEMPLATE, "1")]
+    assert here.issuance().forbidden == 0
+
+
+@in_world()
+async def test_a_key_that_may_not_write_pauses_its_organization_and_costs_no_badge(here: World) -> None:
+    handle, tokens = here.credly.handle, orjson.dumps({"data": [{"token": KEY, "write_enabled": False}]})
+
+    def read_only(method: str, path: str, *more: Any) -> Reply:
+        if path.endswith("/authorization_tokens"):
+            return Reply(200, tokens)
+        return Reply(403, b"") if method == "POST" else handle(method, path, *more)
+
+    here.credly.handle = read_only  # type: ignore[method-assign, assignment]
+    here.say(*(event("awarded", n) for n in range(5)))
+    await asyncio.sleep(7_200)
+    assert [organization.held for organization in here.organizations] == ["the key has no right to write", ""]
+    assert not here.store.letters
+    here.credly.handle = handle  # type: ignore[method-assign]
+    await here.settled()
+    assert len(here.held()) == 5
 
 
 @in_world()

@@ -24,6 +24,9 @@ from streams.issuers.outcomes import (
     IssueOutcome,
     KeyExpiry,
     KeyExpiryOutcome,
+    KeyOutcome,
+    KeyRefused,
+    KeyWorks,
     LookUpOutcome,
     Missing,
     Page,
@@ -155,15 +158,37 @@ def listed(answer: Answer, page: int) -> Page | Deferred | None:
     return Page(tuple(_badges(badges)), following)
 
 
-def key_expiry(answer: Answer, key: str) -> KeyExpiryOutcome:
-    """When `key` expires. A key that may not ask for this says nothing about its other uses."""
+def key_expiry(answer: Answer, key: str) -> KeyExpiryOutcome | None:
+    """When the key expires. Not every key may ask, which says nothing about its other uses."""
     if answer.status != 200:
         return Unsupported(answer.why)
+    shown = _token(answer, key)
+    return KeyExpiry(_time(text(shown.get("expires_at"))) if shown else None)
+
+
+def rights(answer: Answer, key: str) -> KeyOutcome:
+    """Whether the key may write, by the list of keys; it may where the list does not deny it."""
+    if answer.status != 200:
+        return Unsupported(answer.why)
+    if (_token(answer, key) or {}).get("write_enabled") is False:
+        return KeyRefused("the key has no right to write")
+    return KeyWorks()
+
+
+def key_works(answer: Answer) -> KeyOutcome | None:
+    """Whether the key may see its organization."""
+    if answer.status == 403:
+        return KeyRefused(answer.why)
+    return KeyWorks() if answer.status == 200 else None
+
+
+def _token(answer: Answer, key: str) -> Mapping[str, Any] | None:
+    """What a list of keys says of this one."""
     tokens = document(answer.body).get("data")
     described = [item for item in tokens if isinstance(item, dict)] if isinstance(tokens, list) else []
     own = [item for item in described if key and key in (item.get("token"), item.get("id"))]
     chosen = own or (described if len(described) == 1 else [])
-    return KeyExpiry(_time(text(chosen[0].get("expires_at"))) if chosen else None)
+    return chosen[0] if chosen else None
 
 
 def _missing(answer: Answer) -> Missing | Deferred:

@@ -19,6 +19,7 @@ from streams.issuers.outcomes import (
     IssuedBadge,
     IssueOutcome,
     KeyExpiryOutcome,
+    KeyOutcome,
     LookUpOutcome,
     Missing,
     Page,
@@ -30,6 +31,7 @@ from streams.issuers.outcomes import (
     TemplateOutcome,
     TemplateUnavailable,
     Trouble,
+    Unsupported,
 )
 
 T = TypeVar("T")
@@ -138,6 +140,15 @@ class Credly:
             badges += outcome.badges
             page = outcome.next
         return tuple(badges)
+
+    def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
+        """By the list of keys, which says their rights; where it is not shown, by the organization."""
+        read = partial(answers.rights, key=key)
+        outcome = yield from Call[KeyOutcome]("key", requests.tokens(organization), read).once()
+        if not isinstance(outcome, Unsupported):
+            return outcome
+        asked = requests.organization(organization)
+        return (yield from Call[KeyOutcome]("key", asked, answers.key_works).once())
 
     def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
         read = partial(answers.key_expiry, key=key)

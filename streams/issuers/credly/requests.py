@@ -102,6 +102,11 @@ def listing(organization: str, template: str, page: int) -> Request:
     return Request("GET", f"{_path(organization, 'badges')}?{query}")
 
 
+def organization(organization: str) -> Request:
+    """Ask for the organization: nothing in it is a learner's."""
+    return Request("GET", _path(organization))
+
+
 def tokens(organization: str) -> Request:
     """Ask when the organization's keys expire."""
     return Request("GET", _path(organization, "authorization_tokens"))
