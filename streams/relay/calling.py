@@ -24,16 +24,12 @@ from streams.relay.issuance import (
     intend,
     next_step,
 )
-from streams.relay.organizations import Organization, Organizations
+from streams.relay.organizations import Organization, Organizations, OvertakenError
 from streams.relay.ownership import Ownership
 from streams.relay.saving import Saving, Store
 from streams.relay.terms import TemplateTerms
 
 log = logging.getLogger(__name__)
-
-
-class _OvertakenError(Exception):
-    """The step was no longer the one to take when its turn came."""
 
 
 class Calling:
@@ -65,14 +61,22 @@ class Calling:
         personal = _personal(issuance)
         try:
             outcome = await drive(steps, partial(self._ask, badge, step, organization, terms, personal))
-        except _OvertakenError:
+            return await self._blamed(organization, terms, outcome)
+        except OvertakenError:
             return None
-        return await _blamed(organization, outcome)
 
-    async def ask_template(self, organization: Organization, terms: TemplateTerms) -> Outcome:
-        """Ask whether badges of a template can be issued, and let the organization know."""
+    async def ask_template(self, organization: Organization, terms: TemplateTerms) -> Outcome | None:
+        """Ask whether badges of a template can be issued, and let the organization know.
+
+        None if the template was no longer the organization's when the turn came.
+        """
         steps = organization.issuer.template(organization.id, terms.external_id)
-        outcome = await _blamed(organization, await drive(steps, organization.ask))
+        wanted = partial(self._belongs, organization, terms)
+        try:
+            answered = await drive(steps, partial(organization.ask, wanted=wanted))
+            outcome = await self._blamed(organization, terms, answered)
+        except OvertakenError:
+            return None
         match outcome:
             case outcomes.TemplateActive(allows_duplicates):
                 organization.templates.release(terms.id, allows_duplicates=allows_duplicates)
@@ -82,6 +86,15 @@ class Calling:
                 log.warning("template %s cannot be asked for: %s", terms.id, why)
                 organization.templates.release(terms.id, allows_duplicates=True)
         return outcome
+
+    async def _blamed(self, organization: Organization, terms: TemplateTerms, outcome: Outcome) -> Outcome:
+        """The outcome; a forbidden call is the key's fault only if the key does not work otherwise."""
+        if not isinstance(outcome, outcomes.Forbidden):
+            return outcome
+        steps = organization.issuer.key_works(organization.id, organization.key)
+        wanted = partial(self._belongs, organization, terms)
+        checked = await drive(steps, partial(organization.ask, wanted=wanted))
+        return outcome if isinstance(checked, outcomes.KeyWorks | outcomes.Unsupported) else checked
 
     async def _ask(
         self,
@@ -97,40 +110,35 @@ class Calling:
         What is `personal` will not be quoted from its answer.
         """
         call = replace(call, request=replace(call.request, hidden=(*call.request.hidden, *personal)))
+        wanted = partial(self._belongs, organization, terms)
         if not call.changes:
-            return await organization.ask(call)
+            return await organization.ask(call, wanted)
         assert isinstance(step, Issue | Revoke)
-        async with organization.turn() as turn:
+        async with organization.turn(wanted) as turn:
             if not self._is_still(badge, step, organization, terms):
-                raise _OvertakenError
+                raise OvertakenError
             began, now = self._clock.monotonic(), self._clock.wall()
             intent = partial(intend, step=step, now=now, issuer=organization.issuer)
             intended = await self._saving.save(badge, intent)
             if intended.doubt is None or intended.doubt.at != now:
-                raise _OvertakenError
+                raise OvertakenError
             if self._clock.monotonic() - began > FRESH_SECONDS:
-                raise _OvertakenError
+                raise OvertakenError
             return await turn.ask(call)
+
+    def _belongs(self, organization: Organization, terms: TemplateTerms) -> bool:
+        return self._organizations.of(terms.id) == (organization, terms)
 
     def _is_still(
         self, badge: bytes, step: Issue | Revoke, organization: Organization, terms: TemplateTerms
     ) -> bool:
         """False if the bus has spoken, the template was parked or the catalog has changed before its turn."""
         issuance = self._store.get(badge)
-        if issuance is None or self._organizations.of(terms.id) != (organization, terms):
+        if issuance is None or not self._belongs(organization, terms):
             return False
         if issuance.kind == "awarded" and not organization.templates.knows(terms.id):
             return False
         return self.next(issuance, organization) == step
-
-
-async def _blamed(organization: Organization, outcome: Outcome) -> Outcome:
-    """The outcome; a call that was forbidden is the key's fault only if the key does not work otherwise."""
-    if not isinstance(outcome, outcomes.Forbidden):
-        return outcome
-    steps = organization.issuer.key_works(organization.id, organization.key)
-    checked = await drive(steps, organization.ask)
-    return outcome if isinstance(checked, outcomes.KeyWorks | outcomes.Unsupported) else checked
 
 
 def _steps(

@@ -26,12 +26,23 @@ log = logging.getLogger(__name__)
 
 Out = TypeVar("Out", bound=Outcome)
 
+Wanted = Callable[[], bool]
+
+
+def always() -> bool:
+    """Of a call that is wanted whatever the catalog says by then."""
+    return True
+
 
 class Transport(Protocol):
     """Carries requests."""
 
     async def call(self, base: str, request: Request, headers: Mapping[str, str]) -> Answer | NoAnswer:
         """Make one call to the organization's base URL with these headers."""
+
+
+class OvertakenError(Exception):
+    """A call was no longer the one to make when its turn came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +129,28 @@ class Organization:
         self._key = Key(terms.issuer, terms.base, terms.key, self._reach)
         self._pace = renew(self._pace, self._limits)
         self.show()
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Have who waits for a turn look whether it is still wanted."""
         self._changed.set()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[Turn]:
-        """Wait, first come first served, until a call may be made; nobody has to make it."""
-        turn = await self._enter()
+    async def turn(self, wanted: Wanted = always) -> AsyncIterator[Turn]:
+        """Wait, first come first served, until a call may be made; nobody has to make it.
+
+        Raises `OvertakenError` once the call is no longer `wanted`.
+        """
+        turn = await self._enter(wanted)
         try:
             yield turn
         finally:
             self._pace = end(self._pace, trial=turn.trial)
             self._changed.set()
 
-    async def ask(self, call: Call[Out]) -> Out | Trouble:
-        """Make one call when it may be made; return what it came to."""
-        async with self.turn() as turn:
+    async def ask(self, call: Call[Out], wanted: Wanted = always) -> Out | Trouble:
+        """Make one call when it may be made; return what it came to. Raises `OvertakenError` as `turn`."""
+        async with self.turn(wanted) as turn:
             return await turn.ask(call)
 
     async def call(self, turn: Turn, call: Call[Out]) -> Out | Trouble:
@@ -150,10 +168,12 @@ class Organization:
             self._learn(outcome, turn.key, trial=turn.trial)
         return outcome
 
-    async def _enter(self) -> Turn:
+    async def _enter(self, wanted: Wanted) -> Turn:
         async with self._line:
-            while (seconds := self._delay()) > 0:
+            while wanted() and (seconds := self._delay()) > 0:
                 await change_within(self._changed, self._clock, seconds)
+            if not wanted():
+                raise OvertakenError
             self._pace = begin(self._pace, self._clock.monotonic())
             return Turn(self, self.terms, self._key.read(), self._pace.trial)
 
@@ -221,6 +241,9 @@ class Organizations:
             known.take(terms)
             self._organizations[terms.id] = known
         self._templates = templates
+        for organization in self._known.values():
+            # Also of one that has left the catalog, or lost a template to another.
+            organization.look_again()
 
     def of(self, template: str) -> tuple[Organization, TemplateTerms] | None:
         """The organization and the terms of a template; None if the catalog has no such template."""

@@ -665,6 +665,22 @@ async def test_a_corrected_reference_in_the_catalog_frees_a_paused_organization(
 
 
 @in_world(BRISK)
+async def test_badges_that_wait_for_a_missing_key_move_with_their_template(here: World) -> None:
+    moved = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d99"
+    here.credly.add_template(OTHER_ORGANIZATION, moved)
+    good = OrganizationTerms(OTHER_ORGANIZATION, "credly", BASE, KeyRef(env="KEY"))
+    without_key = OrganizationTerms(ORGANIZATION, "credly", BASE, KeyRef(env="NONE"))
+    here.catalog([without_key, good], {moved: TemplateTerms(moved, moved, ORGANIZATION)})
+    here.say(*(event("awarded", n, template=moved) for n in range(50)))
+    await asyncio.sleep(60)
+
+    here.catalog([without_key, good], {moved: TemplateTerms(moved, moved, OTHER_ORGANIZATION)})
+    await here.settled(within=60)
+
+    assert len(here.held()) == 50
+
+
+@in_world(BRISK)
 async def test_an_organization_that_leaves_the_catalog_and_returns_goes_on(here: World) -> None:
     here.wire.away.add(ORGANIZATION)
     here.say(*(event("awarded", n) for n in range(100)))
