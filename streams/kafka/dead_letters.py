@@ -47,7 +47,6 @@ REASONS = {
     "too_large": "larger than our topics take",
     "bad_badge": "a badge event whose id or generation is none",
     "origin": "it does not say where it was first",
-    "unknown_template": "a badge event for a template that the catalog lacks",
     "forgotten": "a badge event while the badge is being deleted",
     "refused": "the issuer refused the badge",
 }

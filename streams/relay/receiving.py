@@ -38,8 +38,6 @@ class Receiving:
             word = self._relay.read(record, original.source, record.timestamp)
             if word is None:
                 return
-            if self._relay.organizations.of(word.template) is None:
-                raise UnreadableError("unknown_template", f"the catalog has no template {word.template}")
             headers = origin.forwarding(record, self._epoch)
             key = word.badge.encode()
             self._unit.send(names.decisions.name, key=key, value=record.value, headers=headers)

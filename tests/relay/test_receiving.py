@@ -13,7 +13,7 @@ from streams.relay.receiving import Receiving
 from tests.bus.memory import record_of, take
 from tests.bus.messages import Message
 from tests.relay.scene import AWARDED, BADGE, REVOKED, SETTINGS, TOPICS, relay
-from tests.relay.world import OTHER_TEMPLATE, TEMPLATE
+from tests.relay.world import TEMPLATE
 from tests.runtime.recording import LARGEST, RecordingUnit
 
 SOURCE = Source("bus", 0, 7, SETTINGS.source_epoch)
@@ -58,12 +58,9 @@ async def test_what_cannot_be_read_is_set_aside_whole() -> None:
     assert left_at(letter.headers) == SOURCE
 
 
-async def test_a_badge_of_a_template_that_the_catalog_does_not_have_is_set_aside() -> None:
-    [letter] = (await received(record_of(AWARDED), templates=(TEMPLATE,))).sent
-    assert header(letter.headers, REASON) == b"unknown_template"
-    assert (await received(record_of(AWARDED), templates=(OTHER_TEMPLATE,))).sent[0].topic == (
-        TOPICS.decisions.name
-    )
+async def test_a_badge_of_a_template_that_the_catalog_does_not_have_goes_on_to_wait_for_it() -> None:
+    [sent] = (await received(record_of(AWARDED), templates=(TEMPLATE,))).sent
+    assert (sent.topic, sent.key) == (TOPICS.decisions.name, BADGE.encode())
 
 
 async def test_what_is_too_large_even_for_the_dead_letters_leaves_its_value_where_it_is() -> None:
