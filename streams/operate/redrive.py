@@ -17,11 +17,13 @@ from streams.kafka.client import connection, partition_of, start
 from streams.kafka.dead_letters import EPOCH, OURS, REDRIVEN, left_at
 from streams.kafka.origin import origin_headers
 from streams.operate.dead_letters import Filter, Letter, Letters, Marks, Worker, learners, places, workers
+from streams.operate.refused import Refused, refused
 from streams.operate.site import NO_METER, Meter, Site, site
 from streams.settings import Settings
 
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 """More than any topic takes: how large a record may be is for the broker to say."""
+REFUSED = "refused"
 BATCH_LETTERS = 1_000
 """In one transaction: its commit, of some ten milliseconds, is then a small part of it."""
 BATCH_BYTES = 8 * 1024 * 1024
@@ -131,6 +133,7 @@ class Sender:
     now: int
     due: list[tuple[Letter, ConsumerRecord]] = field(default_factory=list)
     bytes: int = 0
+    refused: Refused | None = None
 
     @property
     def sent(self) -> int:
@@ -142,6 +145,8 @@ class Sender:
         if letter.redriven and not again:
             self.told.sent_before.add(self.worker, letter)
             return
+        if letter.reason == REFUSED and self.refused is None:
+            self.refused = await refused(self.here)
         record = await _whole(self.here, letter)
         if record is None:
             self.told.gone.add(self.worker, letter)
@@ -185,7 +190,14 @@ class Sender:
         return max(self.now, self.marks.epoch(tp) + 1)
 
     def again(self, letter: Letter, record: ConsumerRecord) -> dict[str, Any]:
-        """The record as it is sent again: first where the letter is, from now on."""
+        """The record as it is sent again: first where the letter is, from now on.
+
+        For an award that the tracker can say again, with what it knows now, the order to do so.
+        """
+        if self.refused is not None and letter.reason == REFUSED:
+            order = self.refused.order(record.key)
+            if order is not None:
+                return order
         original = [(name, value) for name, value in record.headers if name not in OURS]
         return {
             "topic": self.worker.target,

@@ -92,7 +92,7 @@ def test_a_learner_is_explained_by_the_activities_that_counted(site: Site) -> No
     assert f"badge {event.badge}" in said
     assert "because of" in said
     assert "fulfilled" in said
-    assert "issuer: there is no relay here" in said
+    assert "issuer: the relay has not heard of it" in said
 
 
 def test_a_learner_never_heard_of_is_said_to_be_so(site: Site) -> None:

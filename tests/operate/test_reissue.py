@@ -1,0 +1,120 @@
+"""A badge that was refused for the learner's address is issued once the LMS has mended it."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from streams.badges import Progress, badge_id, dump, stamp
+from streams.badges.progress import Badge
+from streams.errors import FatalError
+from streams.issuers.outcomes import Refused as No
+from streams.kafka.orders import ORDER, REISSUE, TEMPLATE
+from streams.operate.dead_letters import Filter
+from streams.operate.refused import refused
+from streams.relay import issuance
+from streams.relay.issuance import Issue, desire, learned
+from streams.sandbox import lms
+from tests.relay.badge_bus import until
+from tests.relay.virtual import EPOCH
+from tests.relay.world import event, recipient
+from tests.sites import letters
+from tests.whole.full_site import TEMPLATES, FullSite
+
+NAMES = ("activities", "progress", "issuances")
+
+
+class Tables:
+    """A site's topics with the rows of each; one without rows is not there."""
+
+    def __init__(self, **rows: dict[bytes, bytes]) -> None:
+        self.topics = SimpleNamespace(**{name: SimpleNamespace(name=name) for name in NAMES})
+        self._rows = rows
+
+    async def partitions(self, topic: str) -> list[int]:
+        return [0, 1] if topic in self._rows else []
+
+    async def rows(self, topic: str) -> Any:
+        for row in self._rows[topic].items():
+            yield row
+
+
+def tables(*, kind: issuance.Kind = "awarded", generation: int = 1, knows: bool = True) -> Tables:
+    """A refused badge of learner 1, and what the tracker knows of it."""
+    wanted = desire(None, event(kind))
+    row = learned(wanted, Issue(recipient(1), EPOCH), No("422"), EPOCH)
+    badge = Badge(generation, stamp(EPOCH), "an activity", ())
+    progress = replace(Progress.initial(), badges={row.template: badge} if knows else {})
+    return Tables(
+        activities={},
+        progress={b"1": orjson.dumps(dump(progress)), b"2": orjson.dumps(dump(Progress.initial()))},
+        issuances={event(kind).badge.encode(): orjson.dumps(issuance.dump(row))},
+    )
+
+
+async def test_a_refused_award_that_the_tracker_knows_is_ordered_to_be_said_again() -> None:
+    found = await refused(cast(Any, tables()))
+    word = event("awarded")
+    order = found.order(b"\0\0\0\0\1H" + word.badge.encode())
+    assert order is not None
+    assert (order["topic"], order["key"], order["value"]) == ("activities", b"1", None)
+    assert dict(order["headers"]) == {ORDER: REISSUE, TEMPLATE: word.template.encode()}
+    assert found.order(badge_id(word.template, 2).bytes) is None
+    assert found.order(None) is None
+
+
+@pytest.mark.parametrize(
+    "there", [tables(kind="revoked"), tables(generation=2), tables(knows=False), Tables(issuances={})]
+)
+async def test_any_other_letter_is_sent_as_it_is(there: Tables) -> None:
+    assert not (await refused(cast(Any, there))).awards
+
+
+async def passed(full: FullSite, learner: int, email: str) -> None:
+    user = lms.user(learner)
+    data = {
+        "is_passing": True,
+        "course": lms.course("course-v1:DemoX+Kafka101+2026"),
+        "user": user | {"pii": user["pii"] | {"email": email}},
+    }
+    await full.emit(list(full.press.publish([lms.Happening(lms.PASSING, datetime.now(UTC), learner, data)])))
+
+
+def test_what_was_refused_for_an_address_is_issued_to_the_one_that_the_lms_says_now(
+    full: FullSite, loop: asyncio.Runner
+) -> None:
+    async def scenario() -> None:
+        # given
+        mine, other = TEMPLATES
+        await passed(full, 301, "learner301@nowhere")
+        async with asyncio.timeout(30):
+            while len(found := await letters(full.commands.parsed, Filter(reason="refused"))) < len(
+                TEMPLATES
+            ):
+                await asyncio.sleep(0.1)
+        with pytest.raises(FatalError, match="2 differences"):
+            await full.run("reconcile")
+        assert (await full.run("explain", "--learner", "301")).count("issuer: refused") == 2
+        # when
+        await passed(full, 301, "learner301@example.org")
+        [letter] = [one for one in found if str(badge_id(mine, 301)).encode() in (one.record.key or b"")]
+        await full.run("dead-letters", "redrive", letter.id)
+        said = await full.run("reissue", "--learner", "301", "--template", other)
+        # then
+        assert f"of template {other}: said again, awarded, generation 1" in said
+        await until(lambda: full.badges_of(301) == 2, 30)
+        emails = {badge.email for badge in full.credly.badges.values() if badge.earner == "301"}
+        assert emails == {"learner301@example.org"}
+        assert (await full.run("explain", "--learner", "301")).count("issuer: issued as") == 2
+        assert await full.run("reconcile") == ""
+
+    loop.run(scenario())
+
+
+def test_nothing_is_said_again_of_whom_nothing_was_decided(full: FullSite, loop: asyncio.Runner) -> None:
+    with pytest.raises(FatalError, match="nothing was decided"):
+        loop.run(full.run("reissue", "--learner", "987654321"))
