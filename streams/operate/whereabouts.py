@@ -29,7 +29,7 @@ class Issuances:
         issuance = self.rows.get(badge)
         if issuance is None:
             return "the relay has not heard of it: not yet, or its badge event is a dead letter"
-        said = _plain(_where(issuance, document))
+        said = _where(issuance, document)
         if decision and decision != issuance.decision and issuance.kind != "forgotten":
             return f"the relay has not heard of the last decision yet; of the one before: {said}"
         return said
@@ -76,8 +76,3 @@ def _where(issuance: Issuance, document: CatalogDocument) -> str:
 
 
 _DOING = {"awarded": "to be issued", "revoked": "to be revoked", "forgotten": "to be deleted"}
-
-
-def _plain(text: str) -> str:
-    """Text from outside, without what does something to a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
