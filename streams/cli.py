@@ -28,8 +28,12 @@ def main() -> None:
 @main.command()
 @click.argument("catalog", type=FileOrStdin)
 def check(catalog: IO[bytes]) -> None:
-    """Validate a catalog file, - for stdin; print every fault with its place. Exit 1 if there is one."""
+    """Validate a catalog file, - for stdin; print every fault with its place. Exit 1 if there is one.
+
+    What is probably not meant is no fault, and said on standard error.
+    """
     from streams.catalog import load_catalog
+    from streams.catalog.advice import advice
     from streams.errors import CatalogError
 
     try:
@@ -38,6 +42,7 @@ def check(catalog: IO[bytes]) -> None:
         for fault in error.faults:
             click.echo(fault)
         raise SystemExit(1) from None
+    say(advice(document))
     click.echo(f"{getattr(catalog, 'name', '-')}: {len(document.templates)} badge templates, no fault")
 
 
