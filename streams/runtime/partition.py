@@ -149,7 +149,6 @@ class Partition:
         self._drop_fetched()
         for task in self._tasks:
             task.cancel()
-        self._tasks.clear()
 
     async def drained(self) -> None:
         """Wait for the unit that is open or being committed."""
@@ -233,19 +232,15 @@ class Partition:
             self.lock.release()
 
     async def _begin_again(self, work: Work) -> None:
-        """Let go of everything, and be taken with a new producer; `work` is lost, its batch comes again.
-
-        Somebody else may have taken the partition, and let go of it: table and offset are read again
-        (decision 0034).
-        """
+        """Let go of all, and be taken with another producer; `work` is lost (decision 0034)."""
         log.warning("%s-%d: its producer has expired, another is taken", self.tp.topic, self.tp.partition)
-        # In a rebalance the next owner, who may be this one, takes it anyway.
-        ours = work.term == self.term
-        if ours:
-            self.suspend()
+        if work.term != self.term:
+            await self.release()  # in a rebalance the next owner, who may be this one, takes it
+            return
+        self.suspend()
         term = self.term
         await self.release()
-        if ours and term == self.term:
+        if term == self.term:
             self.host.retake(self.tp)
 
     async def _transaction(self, work: Work) -> None:
@@ -263,7 +258,7 @@ class Partition:
 
     def _offset(self, work: Work, read: recovery.Read) -> OffsetAndMetadata | None:
         """The offset to commit with `work`, with its metadata; None if there is none to commit."""
-        keys = self._keys_after(work.rows)
+        keys = _keys_after(self.rows, work.rows)
         position = work.position
         if position is None and keys < len(self.rows):
             # A successor refuses a table with fewer keys than the last commit says: say the new number.
@@ -273,12 +268,7 @@ class Partition:
         return OffsetAndMetadata(position, recovery.metadata(self.host, self.tp, keys, read))
 
     def _committed(self, work: Work) -> None:
-        rows = self.rows
-        for key, value in work.rows.items():
-            if value is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = value
+        _write(self.rows, work.rows)
         if work.position is not None:
             self.committed = work.position
             if work.term == self.term:
@@ -299,8 +289,17 @@ class Partition:
             self.fetched.drop()
             self.fetched = None
 
-    def _keys_after(self, written: Mapping[bytes, bytes | None]) -> int:
-        rows = self.rows
-        appeared = sum(value is not None and key not in rows for key, value in written.items())
-        gone = sum(value is None and key in rows for key, value in written.items())
-        return len(rows) + appeared - gone
+
+def _keys_after(rows: Mapping[bytes, bytes], written: Mapping[bytes, bytes | None]) -> int:
+    """How many keys the table holds once this is written."""
+    appeared = sum(value is not None and key not in rows for key, value in written.items())
+    gone = sum(value is None and key in rows for key, value in written.items())
+    return len(rows) + appeared - gone
+
+
+def _write(rows: dict[bytes, bytes], written: Mapping[bytes, bytes | None]) -> None:
+    for key, value in written.items():
+        if value is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = value
