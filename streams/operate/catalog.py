@@ -114,7 +114,7 @@ def _changed(old: TemplateDeclaration, new: TemplateDeclaration) -> Iterator[str
 def _published(revision: Revision) -> Published:
     at = datetime.fromtimestamp(revision.timestamp_ms / 1000, UTC)
     document = _document(revision)
-    return Published(at, revision.name, None if document is None else len(document.templates))
+    return Published(at, blanked(revision.name), None if document is None else len(document.templates))
 
 
 def _shown(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import orjson
 
+from streams.logs import blanked
 from streams.operate.site import Meter
 
 SOON_SECONDS = 1.0
@@ -25,7 +26,8 @@ def table(head: Row, rows: Sequence[Row]) -> Iterator[str]:
 
 def aligned(row: Row, widths: Iterable[int]) -> str:
     """A line of columns that are at least so wide. It is never cut: a terminal wraps it."""
-    return "│ " + " │ ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+    texts = (blanked(text).ljust(width) for text, width in zip(row, widths, strict=True))
+    return "│ " + " │ ".join(texts).rstrip()
 
 
 def as_json(value: Mapping[str, Any]) -> str:

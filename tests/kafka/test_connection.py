@@ -14,28 +14,13 @@ from streams.bus.registry import Registry
 from streams.errors import ConfigurationError
 from streams.kafka.client import connection
 from streams.settings import Settings
+from tests.certificates import certificate
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for localhost that is its own authority, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    make += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(make, check=True, capture_output=True)
-    return certificate, key
+    """A certificate that is its own authority, and its key."""
+    return certificate(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 @asynccontextmanager

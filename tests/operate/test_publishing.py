@@ -9,6 +9,7 @@ import pytest
 
 from streams.errors import CatalogError
 from streams.operate.catalog import publish
+from streams.operate.terminal import table
 from streams.settings import Settings
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
@@ -30,3 +31,10 @@ def test_a_catalog_that_the_relay_would_refuse_is_not_published(
 
     with pytest.raises(CatalogError, match=f"^organization {ORGANIZATION}: .*{named}"):
         asyncio.run(publish(Settings(), orjson.dumps(catalog), datetime.now(UTC)))
+
+
+def test_a_listing_steers_no_terminal_whatever_was_published_or_set_aside() -> None:
+    lines = list(table(("name",), [("A\x1b[2J\r\x9b1m",), ("B",)]))
+
+    assert all(line.isprintable() for line in lines)
+    assert {len(line) for line in lines} == {len("│ name"), len("│ A [2J  1m"), len("│ B")}

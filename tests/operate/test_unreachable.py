@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from streams.options import WAIT_SECONDS
+from tests.certificates import certificate
 
 SOON = WAIT_SECONDS + 8
 """Seconds: a process of ours takes one to start on an idle machine, and more on a busy one."""
@@ -128,23 +129,3 @@ def test_a_wrong_authority_is_named_at_once(tmp_path: Path) -> None:
     assert (code, len(lines)) == (1, 1)
     assert "its certificate is not trusted" in lines[0]
     assert "BADGES_KAFKA_CA_FILE" in lines[0]
-
-
-def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """A self-signed certificate for this machine, and its key."""
-    file, key = folder / f"{name}.pem", folder / f"{name}.key"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "1",
-        "-subj",
-        f"/CN={name}",
-    ]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(file)]
-    subprocess.run(command, check=True, capture_output=True)
-    return file, key
