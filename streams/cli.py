@@ -356,8 +356,6 @@ def redrive_letters(
     filter = Filter(**wanted)
     if not ids and filter == Filter() and not everything:
         raise click.UsageError("give ids, --all, or which: --reason, --agent, --learner, --since, --until")
-    if ids and filter != Filter():
-        raise click.UsageError("give ids, or which letters, but not both")
     told = Redriven()
     try:
         with meter("reading and sending") as bar:

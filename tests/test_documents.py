@@ -177,7 +177,6 @@ def test_every_command_that_finds_something_wrong_has_its_row_of_exit_codes() ->
         (2, ["catalog", "publish", "-"], {}),
         (2, ["record", "--type", "org.openedx.no.such.event.v1"], {}),
         (2, ["dead-letters", "redrive"], {}),
-        (2, ["dead-letters", "redrive", "1:2", "--reason", "no_id"], {}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -179,8 +179,16 @@ class Letters:
         async with aclosing(self._here.merged(stretches, meter)) as records:
             async for record in records:
                 letter = self._letter(record)
-                if letter is not None and wanted.takes(letter) and await self._is_about(wanted, record):
+                if letter is not None and await self.takes(wanted, letter):
                     yield letter
+
+    async def takes(self, wanted: Filter, letter: Letter) -> bool:
+        """Whether the letter is meant, also by whom it is about."""
+        if not wanted.takes(letter):
+            return False
+        if wanted.learner is None or self._learners is None:
+            return wanted.learner is None
+        return await self._learners.learner(letter.record) == wanted.learner
 
     async def at(self, tp: TopicPartition, offset: int) -> Letter | None:
         """The letter at a place; None if there is none."""
@@ -205,11 +213,6 @@ class Letters:
             _ours(record.headers, ORIGIN),
             self.marks.has(record),
         )
-
-    async def _is_about(self, wanted: Filter, record: ConsumerRecord) -> bool:
-        if wanted.learner is None:
-            return True
-        return self._learners is not None and await self._learners.learner(record) == wanted.learner
 
 
 def workers(here: Site) -> tuple[Worker, Worker]:

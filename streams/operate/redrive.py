@@ -63,8 +63,9 @@ class Redriven:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to send: letters with these `ids`, or those that `filter` takes; at most `limit`; with `again`
-    also what was sent before.
+    """What to send: letters that `filter` takes, of these `ids` if there are any, and at most `limit`.
+
+    With `again` also what was sent before.
     """
 
     ids: Collection[str] = ()
@@ -92,7 +93,9 @@ async def redrive(settings: Settings, wanted: Wanted, told: Redriven, meter: Met
             async with _producer(here, f"{worker.letters}-redrive") as producer:
                 letters = Letters(here, [worker], known)
                 await letters.open([tp for tp, _ in own.values()] if own else None, meter)
-                meant = _named(letters, own, told) if own else letters.each(wanted.filter, meter)
+                meant = (
+                    _named(letters, own, wanted.filter, told) if own else letters.each(wanted.filter, meter)
+                )
                 partitions, now = len(await here.existing(worker.target)), time.time_ns() // 1_000_000
                 sender = Sender(here, worker, producer, letters.marks, told, partitions, now)
                 await _send(sender, meant, wanted)
@@ -108,12 +111,16 @@ async def _send(sender: "Sender", meant: AsyncGenerator[Letter], wanted: Wanted)
 
 
 async def _named(
-    letters: Letters, own: Mapping[str, tuple[TopicPartition, int]], told: Redriven
+    letters: Letters, own: Mapping[str, tuple[TopicPartition, int]], wanted: Filter, told: Redriven
 ) -> AsyncGenerator[Letter]:
-    """The letters with these ids, oldest first."""
-    found = {id: await letters.at(tp, offset) for id, (tp, offset) in own.items()}
-    told.unknown.extend(id for id, letter in found.items() if letter is None)
-    known = [letter for letter in found.values() if letter is not None]
+    """The letters with these ids that `wanted` takes, oldest first."""
+    known = []
+    for id, (tp, offset) in own.items():
+        letter = await letters.at(tp, offset)
+        if letter is not None and await letters.takes(wanted, letter):
+            known.append(letter)
+        else:
+            told.unknown.append(id)
     for letter in sorted(
         known, key=lambda one: (one.record.timestamp, one.record.partition, one.record.offset)
     ):

@@ -126,7 +126,7 @@ async def status(settings: Settings, meter: Meter = NO_METER) -> Status:
     async for letter in listed(settings, Filter(), meter=meter):
         worker = "relay" if letter.id.startswith(RELAYS) else "tracker"
         letters.setdefault(worker, Counter())[letter.reason] += 1
-    return Status(revision, streams, pages, issuers, letters)
+    return Status(revision, streams, pages, issuers, {worker: dict(n) for worker, n in letters.items()})
 
 
 async def _stream(
@@ -210,7 +210,7 @@ async def _page(session: aiohttp.ClientSession, worker: str, address: str) -> Pa
     for sample in samples:
         if sample.name == "badges_issuer_parked" and sample.value:
             parked[sample.labels["template"]] += int(sample.value)
-    return Page(worker, address, ready, revision, parked)
+    return Page(worker, address, ready, revision, dict(parked))
 
 
 def _row(stream: Stream) -> tuple[str, ...]:
