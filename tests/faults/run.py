@@ -86,7 +86,8 @@ class Harm:
     `prepare` comes before the trackers start. `do` returns how often it struck. `refuses` says which
     activities must end in the dead letters instead of being judged; its second argument is the progress that
     would follow. `becomes` gives the emission that the comparison should expect in place of another. `again`
-    names the faults of an audit that are right after this harm. `properties` are the brokers'.
+    names the faults of an audit that are right after this harm. `properties` are the brokers'. Where
+    `most_ends` and `most_reads` are given, no more workers may end, and no table be read more often.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Harm:
     partitions: int = 4
     properties: Mapping[str, str | int] = field(default_factory=dict)
     most_reads: float | None = None
+    most_ends: int | None = None
     again: tuple[str, ...] = ()
     prepare: Callable[[Run], Awaitable[None]] | None = None
     refuses: Callable[[Activity, Progress], bool] = lambda activity, after: False
@@ -120,10 +122,12 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        """Whether the harm struck as often as it should have, and neither audit nor reads show a fault."""
-        most = self.harm.most_reads
-        fits = most is None or (self.reads is not None and self.reads <= most)
-        return self.verdict.is_good and fits and self.blows >= self.harm.at_least
+        """Whether the harm struck as often as it should have, and cost nothing that it need not."""
+        harm = self.harm
+        struck = self.blows >= harm.at_least
+        ends = harm.most_ends is None or self.ends <= harm.most_ends
+        reads = harm.most_reads is None or (self.reads is not None and self.reads <= harm.most_reads)
+        return struck and ends and reads and self.verdict.is_good
 
 
 async def suffer(

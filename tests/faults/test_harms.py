@@ -19,6 +19,8 @@ SHORT = (
     "a commit that never ends",
     "a core that raises on some records",
     "state at its bound",
+    "the group's offsets expired",
+    "a registry node that lags",
 )
 
 

@@ -6,8 +6,10 @@ from functools import partial
 
 from confluent_kafka.admin import AdminClient
 
+from streams.sandbox.audit import settled
 from tests.faults.fleet import until
 from tests.faults.harms import (
+    BROKER_AWAY_SECONDS,
     PATIENCE,
     all_ready,
     all_sent,
@@ -23,17 +25,23 @@ IDLE_SECONDS = 240 / FASTER
 the same faster clock."""
 SILENCE_SECONDS = 8.0
 """Longer than connections and producer ids last in these runs, with the time that a look for them takes."""
+TALK_SECONDS = 2.0
+"""Between silences: every topic has some events by then."""
+HEARD_SECONDS = 15.0
+"""Until what was said after a silence is judged on a busy machine; an unanswered request takes 40 s."""
 LAG_SECONDS = 3.0
 """Registries whose nodes replicate lag by tenths of a second, and by seconds under load."""
+PATIENCE_SECONDS = 10
+"""For a node that lags: longer than it does. The records of a made-up id wait for so long, too."""
 CUT_SECONDS = 12.0
 """Longer than a session: a worker that the group's coordinator does not hear loses its partitions."""
 SLOW_SECONDS = 15.0
+"""Longer than a session, for each broker."""
 STOPPED_SECONDS, RUNNING_SECONDS = 0.09, 0.01
 """Nine tenths of the time a slow broker stands still."""
 JUMP_SECONDS = 4.0
-AWAY_SECONDS = 8.0
-"""Longer than the sandbox's controller waits for a broker (3 s): its leaderships move."""
-READ_AGAIN = ("activities double", "dead letters double")
+"""Two heartbeats: what is measured by the wall clock has time to go wrong before the next jump."""
+READ_AGAIN = ("activities double", "activities out of order", "dead letters double")
 """Without the group's offsets the sources are read again; that decides nothing anew."""
 TABLE_READ = " keys in "
 
@@ -50,8 +58,9 @@ async def long_silence(run: Run) -> int:
         await all_ready(run)
         with run.silence():
             await asyncio.sleep(SILENCE_SECONDS)
-        # The next silence begins after some traffic.
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(TALK_SECONDS)
+        # `TimeoutError` where the first words after the silence are not heard soon.
+        await settled(run.commands.parsed, list(run.placed), within=HEARD_SECONDS)
     return 2
 
 
@@ -78,6 +87,7 @@ async def lagging_registry(run: Run) -> None:
     await run.stack.enter_async_context(node.listening())
     for name in ("worker-1", "worker-2"):
         run.settings[name]["BADGES_REGISTRY"] = node.url
+        run.settings[name]["BADGES_SCHEMA_WAIT_SECONDS"] = f"{PATIENCE_SECONDS}"
 
 
 async def registry_lags(run: Run) -> int:
@@ -148,7 +158,7 @@ async def full_disk(run: Run) -> int:
         await all_ready(run)
         run.cluster.fill_disk(node)
         await until(partial(run.cluster.has_ended, node), PATIENCE, "the broker has room")
-        await asyncio.sleep(AWAY_SECONDS)
+        await asyncio.sleep(BROKER_AWAY_SECONDS)
         await asyncio.to_thread(run.cluster.kill, node)
         await asyncio.to_thread(run.cluster.restart, node)
         await asyncio.sleep(2.0)
