@@ -36,6 +36,7 @@ REASONS = {
     "no_type": "no event type, or more than one",
     "no_id": "no event id, more than one, or no UUID",
     "no_frame": "the value does not begin as those of the bus do",
+    "bad_batch": "a batch of records that cannot be unpacked within bounds",
     "bad_body": "not what its schema says",
     "unknown_schema": "the registry has no schema of that id",
     "bad_schema": "the writer's schema is no Avro, or not safe to read with",
