@@ -87,7 +87,7 @@ def topics(settings: "Settings", create: bool, everything: bool, json: bool) -> 
             made = await ours.create(here, everything=everything) if create else []
             if create and not json:
                 _print([f"made {name}" for name in made] or ["every topic exists"])
-            return [row for row in await ours.look(here) if row.fault or not create]
+            return [row for row in await ours.look(here, made) if row.fault or not create]
 
     rows = asyncio.run(run())
     if json:

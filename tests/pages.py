@@ -2,6 +2,10 @@
 
 import re
 import urllib.request
+from pathlib import Path
+
+TOKEN = "a-token"
+"""Whoever shows it sees what the pages say by name."""
 
 _ADDRESS = re.compile(r"pages at (http://[\d.:]+)/health")
 
@@ -11,10 +15,18 @@ def address(log: str) -> str | None:
     return next(reversed(_ADDRESS.findall(log)), None)
 
 
+def shown_to_us(folder: Path) -> dict[str, str]:
+    """The setting by which a worker's pages know the token; its file lies in the folder."""
+    file = folder / "pages-token"
+    file.write_text(TOKEN)
+    return {"BADGES_HTTP_TOKEN_FILE": str(file)}
+
+
 def read(log: str, name: str) -> bytes:
-    """What the worker serves under `name`."""
+    """What the worker serves under `name`, with the token."""
     found = address(log)
     assert found is not None, log
-    with urllib.request.urlopen(f"{found}/{name}", timeout=5) as answer:
+    request = urllib.request.Request(f"{found}/{name}", headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request, timeout=5) as answer:
         body: bytes = answer.read()
     return body

@@ -1,6 +1,7 @@
 """The product's topics as the broker has them, and making them; workers never make any."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -16,6 +17,8 @@ HEADROOM_BYTES = 64 * 1024
 """By so much our topics take larger records than the bus: for the headers that we add to a record."""
 BROKER_DEFAULT_BYTES = 1_048_588
 """Kafka's default of `message.max.bytes`, for a bus whose topics do not exist yet."""
+LOOKS, PAUSE_SECONDS = 50, 0.2
+"""For topics just made: a broker may hear of them, and of their leaders, only after its controller answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,14 @@ class Row:
         }
 
 
-async def look(here: Site) -> list[Row]:
-    """Every topic of both workers, as they would find it at their start."""
+async def look(here: Site, made: Collection[str] = ()) -> list[Row]:
+    """Every topic of both workers, as they would find it at their start; those just `made` are waited for."""
     wanted = {topic.name: topic for topic in here.topics.all}
     partitions, configs = await checks.look(await here.admin(), wanted)
+    waits = iter([PAUSE_SECONDS] * LOOKS)
+    while not partitions.keys() >= set(made) and (wait := next(waits, None)):
+        await asyncio.sleep(wait)
+        partitions, configs = await checks.look(await here.admin(), wanted)
     return [_row(topic, partitions.get(name), configs.get(name)) for name, topic in wanted.items()]
 
 

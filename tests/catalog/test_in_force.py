@@ -101,7 +101,8 @@ def test_every_decision_follows_from_the_old_catalog_or_the_new_one(
     commands = on_bus(sandbox, app_prefix, catalog=files["old"], partitions=4)
     commands.run("topics", "--create", "--all")
     press = Publisher(asyncio.run(publisher.register(sandbox.registry, app_prefix)), app_prefix)
-    trackers = [commands.start("tracker", log=tmp_path / f"tracker{n}.log") for n in (1, 2)]
+    token = pages.shown_to_us(tmp_path)
+    trackers = [commands.start("tracker", log=tmp_path / f"tracker{n}.log", **token) for n in (1, 2)]
     placed: list[Placed] = []
 
     async def emit(emissions: Sequence[Emission]) -> None:
@@ -154,7 +155,7 @@ def test_a_faulty_catalog_on_the_topic_is_refused_aloud_and_changes_nothing(
     commands = on_bus(sandbox, app_prefix, catalog=file, partitions=1)
     commands.run("topics", "--create", "--all")
     settings = commands.parsed
-    tracker = commands.start("tracker", log=tmp_path / "tracker.log")
+    tracker = commands.start("tracker", log=tmp_path / "tracker.log", **pages.shown_to_us(tmp_path))
     try:
         deadline = Deadline(30, "the tracker has its catalog")
         while "is in force" not in tracker.log.read_text():

@@ -22,6 +22,7 @@ from streams.sandbox.commands import Commands
 from streams.sandbox.credly import CredlySimulator, Fault, Manners, Server
 from streams.sandbox.groups import committed
 from streams.sandbox.process import Process
+from tests import pages
 from tests.relay.badge_bus import (
     KEY,
     Word,
@@ -84,7 +85,7 @@ class Place:
 
     @asynccontextmanager
     async def relay(self, name: str = "relay") -> AsyncIterator[Process]:
-        process = self.commands.start("relay", log=self.logs / f"{name}.log")
+        process = self.commands.start("relay", log=self.logs / f"{name}.log", **pages.shown_to_us(self.logs))
         try:
             yield process
         finally:
@@ -111,7 +112,11 @@ class Place:
         """One of a relay's pages."""
         address = re.search(r"http://127\.0\.0\.1:\d+", (self.logs / f"{name}.log").read_text())
         assert address is not None
-        async with aiohttp.ClientSession() as session, session.get(f"{address[0]}/{what}") as response:
+        shown = {"Authorization": f"Bearer {pages.TOKEN}"}
+        async with (
+            aiohttp.ClientSession(headers=shown) as session,
+            session.get(f"{address[0]}/{what}") as response,
+        ):
             return await response.text()
 
     async def lag(self) -> dict[str, int]:

@@ -171,7 +171,8 @@ async def test_a_fetch_of_more_records_than_a_unit_takes_is_worked_off_in_severa
         tracker.kill()
     # then
     assert _counted(page, "badges_records_read_total", source) == EVENTS
-    assert _counted(page, "badges_commits_total", source) == 3
+    # Three by their number of records; a busy machine ends some earlier, by time.
+    assert _counted(page, "badges_commits_total", source) >= 3
     verdict = await audit(commands.parsed, load_catalog(CATALOG.read_bytes()).compiled, placed)
     assert {name: places for name, places in verdict.faults.items() if places} == {}
     assert verdict.activities
