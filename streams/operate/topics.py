@@ -18,7 +18,7 @@ HEADROOM_BYTES = 64 * 1024
 BROKER_DEFAULT_BYTES = 1_048_588
 """Kafka's default of `message.max.bytes`, for a bus whose topics do not exist yet."""
 LOOKS, PAUSE_SECONDS = 50, 0.2
-"""For topics just made: a broker may hear of them, and of their leaders, only after its controller answered."""
+"""For topics just made: a broker may hear of them, and of their leaders, after its controller answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def one_course(*names: str) -> str:
         {"id": template(name), "organization": ORGANIZATION, "name": name, "requirements": [requirement]}
         for name in names
     ]
-    organizations = [{"id": ORGANIZATION, "api_key": {"env": "NONE"}}]
+    organizations = [{"id": ORGANIZATION, "api_key": {"env": "CREDLY_NONE"}}]
     return yaml.safe_dump({"version": 1, "organizations": organizations, "templates": templates})
 
 
