@@ -27,7 +27,7 @@ from streams.issuers.outcomes import Issued
 from streams.kafka import dead_letters, orders, origin
 from streams.kafka.forgotten import of_order
 from streams.kafka.topics import topics
-from streams.relay import issuance
+from streams.relay import issuance, rows
 from streams.relay.badge_events import word_of
 from streams.relay.issuance import Doubt, Issuance, Issue
 from streams.relay.table import forgotten_row
@@ -164,7 +164,7 @@ EXAMPLES: dict[str, tuple[Callable[[], str], ...]] = {
     "Origin": (lambda: as_lines(origin.origin_headers(on_the_bus(), 0)),),
     "Badge events": (lambda: as_lines(badge_on_the_bus()[0].headers),),
     "Progress": (lambda: as_json(dump(judged()[0])),),
-    "Issuances": (lambda: as_json(issuance.dump(pending())), lambda: as_json(issuance.dump(held()))),
+    "Issuances": (lambda: as_json(rows.dump(pending())), lambda: as_json(rows.dump(held()))),
     "Forgotten learners": (
         lambda: pack(Progress.initial(), orders_at()).decode(),
         lambda: forgotten_row(b"42", moment(orders_at())).decode(),
@@ -243,7 +243,7 @@ def test_a_badges_places_are_in_the_order_of_the_table() -> None:
 
 
 def test_the_fields_of_an_issuance_are_named() -> None:
-    assert sorted(named("Issuances")) == sorted(issuance.dump(full_issuance()))
+    assert sorted(named("Issuances")) == sorted(rows.dump(full_issuance()))
 
 
 def test_a_full_issuance_lacks_no_field() -> None:

@@ -12,7 +12,8 @@ from streams.kafka.client import partition_of
 from streams.kafka.orders import FORGET, ORDER
 from streams.operate.ordering import ends, order, worked_off
 from streams.operate.site import Site, site
-from streams.relay.issuance import Issuance, gone, load
+from streams.relay.issuance import Issuance, gone
+from streams.relay.rows import load
 from streams.settings import Settings
 
 LOOK_SECONDS = 1.0

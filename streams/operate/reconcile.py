@@ -23,11 +23,12 @@ from streams.issuers.outcomes import IssuedBadge, Outcome
 from streams.logs import blanked
 from streams.operate.site import Site, site
 from streams.operate.whereabouts import lacking
-from streams.relay.issuance import KEPT, Issuance, done, load
+from streams.relay.issuance import KEPT, Issuance, done
 from streams.relay.keys import reach
 from streams.relay.organizations import Organization, Organizations
 from streams.relay.ownership import BARE, Ownership
 from streams.relay.pace import Limits
+from streams.relay.rows import load
 from streams.relay.terms import TemplateTerms, terms
 from streams.settings import Settings
 

@@ -11,7 +11,7 @@ from streams.badges import badge_id, latest
 from streams.kafka import orders
 from streams.kafka.client import partition_of
 from streams.operate.site import Site
-from streams.relay.issuance import load
+from streams.relay.rows import load
 from streams.tracker.rows import unpack
 
 UUID_CHARACTERS = 36

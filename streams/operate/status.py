@@ -19,7 +19,8 @@ from streams.operate.dead_letters import RELAYS, Filter, listed
 from streams.operate.site import NO_METER, Meter, Site, site
 from streams.operate.terminal import table
 from streams.operate.whereabouts import lacking
-from streams.relay.issuance import done, load
+from streams.relay.issuance import done
+from streams.relay.rows import load
 from streams.settings import Settings
 
 PORTS = {"tracker": 8080, "relay": 8090}

@@ -12,7 +12,8 @@ from streams.issuers import ISSUERS
 from streams.kafka.changelog import read
 from streams.kafka.client import partition_of
 from streams.operate.site import Site
-from streams.relay.issuance import Issuance, done, load
+from streams.relay.issuance import Issuance, done
+from streams.relay.rows import load
 
 
 @dataclass(frozen=True, slots=True)

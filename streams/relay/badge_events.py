@@ -11,11 +11,7 @@ from streams.bus.emitter import GENERATION, REISSUED
 from streams.errors import UnreadableError
 from streams.headers import header
 from streams.issuers.outcomes import Recipient
-from streams.relay.issuance import (
-    KeptRecord,
-    Kind,
-    Word,
-)
+from streams.relay.issuance import KeptRecord, Kind, Word
 
 GENERATION_DIGITS = 18
 """A rank, twice a generation, must be a 64-bit number for the table's JSON."""

@@ -12,14 +12,9 @@ from streams.kafka.dead_letters import set_aside
 from streams.kafka.forgotten import is_past, of_order
 from streams.kafka.orders import FORGET, order_of
 from streams.kafka.origin import forwarded, original_of
-from streams.relay.issuance import (
-    Word,
-    desire,
-    dump,
-    forget,
-    load,
-)
+from streams.relay.issuance import Word, desire, forget
 from streams.relay.relay import Relay
+from streams.relay.rows import dump, load
 from streams.relay.table import AGENT, forgotten_row
 from streams.runtime.unit import Batch, Unit
 

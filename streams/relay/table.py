@@ -11,14 +11,8 @@ from streams.badges import stamp
 from streams.errors import UnreadableError
 from streams.kafka.dead_letters import set_aside
 from streams.kafka.origin import forwarded
-from streams.relay.issuance import (
-    ERASED,
-    Issuance,
-    dump,
-    gone,
-    letter_due,
-    load,
-)
+from streams.relay.issuance import ERASED, Issuance, gone, letter_due
+from streams.relay.rows import dump, load
 from streams.relay.saving import Change
 from streams.runtime.app import App
 from streams.runtime.partition import Partition

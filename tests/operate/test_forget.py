@@ -10,7 +10,8 @@ import pytest
 from streams.badges import Progress
 from streams.errors import FatalError
 from streams.kafka.topics import topics
-from streams.relay.issuance import gone, load
+from streams.relay.issuance import gone
+from streams.relay.rows import load
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import on_bus
 from streams.sandbox.credly import Fault

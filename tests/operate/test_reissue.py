@@ -16,7 +16,7 @@ from streams.issuers.outcomes import Refused as No
 from streams.kafka.orders import ORDER, REISSUE, TEMPLATE
 from streams.operate.dead_letters import Filter
 from streams.operate.refused import refused
-from streams.relay import issuance
+from streams.relay import issuance, rows
 from streams.relay.issuance import Issue, desire, learned
 from streams.sandbox import lms
 from tests.relay.badge_bus import until
@@ -52,7 +52,7 @@ def tables(*, kind: issuance.Kind = "awarded", generation: int = 1, knows: bool 
     return Tables(
         activities={},
         progress={b"1": orjson.dumps(dump(progress)), b"2": orjson.dumps(dump(Progress.initial()))},
-        issuances={event(kind).badge.encode(): orjson.dumps(issuance.dump(row))},
+        issuances={event(kind).badge.encode(): orjson.dumps(rows.dump(row))},
     )
 
 

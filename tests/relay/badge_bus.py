@@ -20,7 +20,8 @@ from streams.bus.registry import Registry
 from streams.kafka.changelog import read_table
 from streams.kafka.client import partition_of, partitions_of, reader
 from streams.kafka.topics import topics
-from streams.relay.issuance import Issuance, done, load
+from streams.relay.issuance import Issuance, done
+from streams.relay.rows import load
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.credly import CredlySimulator

@@ -12,7 +12,8 @@ from streams.badges import Activity, Source, User, badge_id, decision_id
 from streams.bus.schemas import BADGE_AWARDED, BADGE_REVOKED
 from streams.errors import UnreadableError
 from streams.relay.badge_events import word_of
-from streams.relay.issuance import desire, dump, load
+from streams.relay.issuance import desire
+from streams.relay.rows import dump, load
 
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
 BADGE = str(badge_id(TEMPLATE, 7))

@@ -19,8 +19,9 @@ from streams.kafka.orders import FORGET, ORDER
 from streams.kafka.origin import ORIGIN, ORIGIN_KEY, origin_headers
 from streams.relay import desiring
 from streams.relay.desiring import Desiring
-from streams.relay.issuance import Issuance, desire, dump, gone, load
+from streams.relay.issuance import Issuance, desire, gone
 from streams.relay.reconciler import Reconciler
+from streams.relay.rows import dump, load
 from streams.relay.table import forgotten_row, is_over
 from streams.runtime.unit import Batch
 from streams.runtime.work import Outbox

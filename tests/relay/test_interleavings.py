@@ -6,9 +6,10 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from streams.relay.issuance import KeptRecord, desire, dump, load
+from streams.relay.issuance import KeptRecord, desire
 from streams.relay.keys import KeyRef
 from streams.relay.pace import Limits
+from streams.relay.rows import dump, load
 from streams.relay.terms import OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import Fault, Reply
 from tests.relay.world import (

@@ -27,11 +27,10 @@ from streams.relay.issuance import (
     Word,
     desire,
     done,
-    dump,
     forget,
     learned,
-    load,
 )
+from streams.relay.rows import dump, load
 from tests.relay.virtual import EPOCH
 from tests.relay.world import event, recipient
 

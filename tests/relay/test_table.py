@@ -10,7 +10,8 @@ import pytest
 from streams.badges import Source
 from streams.headers import header
 from streams.kafka.dead_letters import DETAIL, REASON, left_at
-from streams.relay.issuance import ERASED, Issuance, KeptRecord, desire, dump, forget
+from streams.relay.issuance import ERASED, Issuance, KeptRecord, desire, forget
+from streams.relay.rows import dump
 from streams.relay.table import PartitionStore
 from streams.runtime.app import App
 from streams.runtime.partition import Partition

@@ -17,24 +17,13 @@ import orjson
 from streams.clock import Patience
 from streams.issuers.http import Answer, NoAnswer, Request
 from streams.issuers.outcomes import Recipient
-from streams.relay.issuance import (
-    Issuance,
-    KeptRecord,
-    Kind,
-    Word,
-    desire,
-    done,
-    dump,
-    forget,
-    gone,
-    letter_due,
-    load,
-)
+from streams.relay.issuance import Issuance, KeptRecord, Kind, Word, desire, done, forget, gone, letter_due
 from streams.relay.keys import KeyRef, Reach
 from streams.relay.organizations import Organizations
 from streams.relay.ownership import BARE, Ownership
 from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
+from streams.relay.rows import dump, load
 from streams.relay.saving import Change
 from streams.relay.terms import OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import CredlyBadge, CredlySimulator, Entry

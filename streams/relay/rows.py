@@ -1,0 +1,82 @@
+"""An issuance as its row of the table: a JSON-able value, and back (docs/formats.md)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from streams.issuers.outcomes import Recipient
+from streams.relay.issuance import Doubt, Issuance, KeptRecord
+
+VERSION = 1
+
+
+def dump(issuance: Issuance) -> dict[str, Any]:
+    """A value for JSON; fields with their default are left out."""
+    value: dict[str, Any] = {
+        "v": VERSION,
+        "kind": issuance.kind,
+        "template": issuance.template,
+        "learner": issuance.learner,
+        "rank": issuance.rank,
+        "decision": issuance.decision,
+        "time": issuance.time.isoformat(),
+    }
+    if (who := issuance.recipient) is not None:
+        value["recipient"] = [who.username, who.email, who.name]
+    if (kept := issuance.original) is not None:
+        headers = [[name, _encode(raw)] for name, raw in kept.headers]
+        value["original"] = [_encode(kept.value), headers]
+    for name in ("doubt", "loose"):
+        if (doubt := getattr(issuance, name)) is not None:
+            value[name] = [doubt.about, doubt.at.isoformat(), *([doubt.address] if doubt.address else [])]
+    if issuance.answered_at is not None:
+        value["answered_at"] = issuance.answered_at.isoformat()
+    rest = {name: getattr(issuance, name) for name in (*_PLAIN, "past")}
+    return value | {name: held for name, held in rest.items() if held}
+
+
+def load(value: Mapping[str, Any]) -> Issuance:
+    """The issuance of a dumped value; raise `ValueError` for an unknown version."""
+    if value.get("v") != VERSION:
+        raise ValueError(f"an issuance of version {value.get('v')!r}")
+    who, kept = value.get("recipient"), value.get("original")
+    at = value.get("answered_at")
+    return Issuance(
+        kind=value["kind"],
+        template=value["template"],
+        learner=value["learner"],
+        rank=value["rank"],
+        decision=value["decision"],
+        time=datetime.fromisoformat(value["time"]),
+        recipient=Recipient(*who) if who else None,
+        original=_load_kept(kept) if kept else None,
+        doubt=_load_doubt(value.get("doubt")),
+        loose=_load_doubt(value.get("loose")),
+        answered_at=datetime.fromisoformat(at) if at else None,
+        past=tuple(value.get("past", ())),
+        **{name: value[name] for name in _PLAIN if name in value},
+    )
+
+
+_PLAIN = ("held", "state", "sure", "adopted", "refused", "attempts", "forbidden", "answer")
+
+
+def _encode(raw: bytes | None) -> str | None:
+    # Latin 1 keeps every byte, and most of a badge event stays readable. A header may have no value.
+    return None if raw is None else raw.decode("latin-1")
+
+
+def _decode(text: str | None) -> Any:
+    return None if text is None else text.encode("latin-1")
+
+
+def _load_doubt(value: list[Any] | None) -> Doubt | None:
+    return Doubt(value[0], datetime.fromisoformat(value[1]), *value[2:]) if value else None
+
+
+def _load_kept(value: list[Any]) -> KeptRecord:
+    body, headers = value
+    return KeptRecord(
+        _decode(body),
+        tuple((name, _decode(text)) for name, text in headers),
+    )
