@@ -347,7 +347,8 @@ def redrive_letters(
 ) -> None:
     """Send letters to be judged once more: those with these ids, those that the options name, or all.
 
-    What was sent again before is passed over. Exit 1 if one could not be sent.
+    What was sent again before is passed over, and so is what still cannot be read. Exit 1 if one could not be
+    sent.
     """
     from streams.operate.dead_letters import Filter
     from streams.operate.redrive import Redriven, Wanted, redrive
@@ -368,8 +369,11 @@ def redrive_letters(
     if ids:
         say(f"{id}: was sent again before; --again sends it once more" for id in told.sent_before)
     say(f"{id}: its record was left at its origin, and is there no longer" for id in told.gone)
+    if told.unreadable:
+        say([f"still not to be read: {len(told.unreadable)} ({_counted(told.reasons)})"])
+        say(told.unreadable)
     say(f"{id}: there is no such letter" for id in told.unknown)
-    if told.gone or told.unknown:
+    if told.gone or told.unreadable or told.unknown:
         raise SystemExit(1)
 
 

@@ -15,10 +15,12 @@ import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams.badges import Activity, Badge, Decision, Progress, Source, User, dump, judge, moment
+from streams.badges import Activity, Badge, Decision, Progress, User, dump, judge, moment
+from streams.bus.activities import activity_of, line, parsed
 from streams.bus.emitter import GENERATION, REISSUED, BadgeEmitter, BadgeEvent
-from streams.bus.reader import Reader
+from streams.bus.reader import Event, Reader
 from streams.bus.registry import Registry
+from streams.bus.schemas import BADGE_AWARDED, event_types
 from streams.catalog import CatalogDocument, in_force, load_catalog
 from streams.errors import UnreadableError
 from streams.headers import Headers
@@ -84,11 +86,18 @@ def on_the_bus() -> Any:
 
 
 @functools.cache
-def activity() -> Activity:
+def activity_line() -> bytes:
     real = message("course_passing_status_updated.as_lms_emits")
     reader = Reader(Registry(Settings()), "test", frozenset({real.event_type}))
     reader._texts[real.schema_id] = json.dumps(real.schema)
-    read = reader.read(real.value, real.headers, origin.on_the_bus(on_the_bus()).source, 0)
+    event = reader.read(real.value, real.headers, on_the_bus().timestamp)
+    assert event is not None
+    return line(event, on_the_bus(), 0)
+
+
+@functools.cache
+def activity() -> Activity:
+    read = activity_of(parsed(activity_line()), event_types())
     assert read is not None
     return read
 
@@ -116,10 +125,10 @@ def badge_on_the_bus() -> tuple[BadgeEvent, Any]:
 def pending() -> Issuance:
     """A badge whose issue may have been called."""
     _, placed = badge_on_the_bus()
-    progress, decision = judged()
-    data = {"uuid": str(decision.badge), "template": {"uuid": decision.template}}
-    type = "org.openedx.learning.badge.awarded.v1"
-    seen = Activity(type, str(decision.id), decision.time, Source("", 0, 0), 42, data, progress.user)
+    _, decision = judged()
+    user = activity().data["user"]
+    data = {"uuid": str(decision.badge), "template": {"uuid": decision.template}, "user": user}
+    seen = Event(BADGE_AWARDED, str(decision.id), decision.time.isoformat().encode(), -1, user["id"], data)
     desired = issuance.desire(None, word_of(seen, placed))
     step = issuance.next_step(desired, AT, CREDLY)
     assert isinstance(step, Issue)
@@ -161,6 +170,7 @@ def as_lines(headers: Headers) -> str:
 
 
 EXAMPLES: dict[str, tuple[Callable[[], str], ...]] = {
+    "Activities": (lambda: activity_line().decode(),),
     "Origin": (lambda: as_lines(origin.origin_headers(on_the_bus(), 0)),),
     "Badge events": (lambda: as_lines(badge_on_the_bus()[0].headers),),
     "Progress": (lambda: as_json(dump(judged()[0])),),

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ import fastavro
 from fastavro.read import SchemaResolutionError
 
 from streams import metrics
-from streams.badges import Activity, Source, User, parse_time
+from streams.badges import parse_time
 from streams.bus import schemas
 from streams.bus.registry import Registry
 from streams.errors import UnreadableError, WaitNeeded
@@ -40,20 +41,24 @@ LATEST_MS = 253_402_300_799_000
 SCHEMA_PARTS = 10_000
 """Limit on a writer's schema, with every reference to a named type expanded: a small text can unfold without
 end. The largest of Open edX has 52 parts."""
+AHEAD_MS = 5 * 60 * 1000
+"""A `ce_time` that is further ahead of its own record than clocks of servers are apart is not believed: it
+would outweigh what happens in between."""
 LOGICAL = frozenset({"logicalType"})
 KNOWN = schemas.event_types
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-class Glimpse:
-    """The part of an activity that says whether it is relevant, and to which learner it belongs."""
+class Event:
+    """An event of the bus, as far as its values say: who and what, but not where it was."""
 
-    __slots__ = ("_time", "_timestamp_ms", "data", "learner", "type")
+    __slots__ = ("_time", "_timestamp_ms", "data", "id", "learner", "type")
 
     def __init__(
-        self, type: str, time: bytes | None, timestamp_ms: int, learner: int, data: Mapping[str, Any]
+        self, type: str, id: str, time: bytes | None, timestamp_ms: int, learner: int, data: Mapping[str, Any]
     ) -> None:
         self.type = type
+        self.id = id
         self.learner = learner
         self.data = data
         self._time = time
@@ -61,12 +66,12 @@ class Glimpse:
 
     @property
     def time(self) -> datetime:
-        """The activity's time, parsed only on demand, because few conditions look at it."""
+        """When it happened, parsed only on demand: most events are dropped without anybody asking."""
         return _time(self._time, self._timestamp_ms)
 
 
 class Reader:
-    """Reads records as activities, if they are of the `wanted` event types."""
+    """Reads records of the bus as events, if they are of the `wanted` types."""
 
     def __init__(self, registry: Registry, agent: str, wanted: frozenset[str] = frozenset()) -> None:
         self._registry = registry
@@ -80,32 +85,12 @@ class Reader:
         self._unknown = metrics.RECORDS_DROPPED.labels(agent, "unknown_type")
         self._unwanted = metrics.RECORDS_DROPPED.labels(agent, "no_rule_for_type")
 
-    def read(
-        self, value: bytes | None, headers: Headers, source: Source, timestamp_ms: int
-    ) -> Activity | None:
-        """The activity; None for a record that is no event or whose type is not wanted.
+    def read(self, value: bytes | None, headers: Headers, timestamp_ms: int) -> Event | None:
+        """The event; None for a record that is none or whose type is not wanted.
 
-        `timestamp_ms` is the record's own, for an event without a readable time. Raises `UnreadableError`, or
-        `WaitNeeded` if the writer's schema has to be fetched first.
+        `timestamp_ms` is the record's own, for an event without a believable time. Raises `UnreadableError`,
+        or `WaitNeeded` if the writer's schema has to be fetched first.
         """
-        opened = self._open(value, headers)
-        if opened is None:
-            return None
-        event_type, id, time, body, decoder = opened
-        data = decoder.decode(body)
-        learner, user = decoder.learner(data)
-        return Activity(event_type, id, _time(time, timestamp_ms), source, learner, data, user)
-
-    def glance(self, value: bytes | None, headers: Headers, timestamp_ms: int) -> "Glimpse | None":
-        """As `read`, but only what can be said of an activity without its source and its user."""
-        opened = self._open(value, headers)
-        if opened is None:
-            return None
-        event_type, _, time, body, decoder = opened
-        data = decoder.decode(body)
-        return Glimpse(event_type, time, timestamp_ms, decoder.learner_id(data), data)
-
-    def _open(self, value: bytes | None, headers: Headers) -> "_Opened | None":
         if not value:
             self._empty.inc()
             return None
@@ -118,7 +103,8 @@ class Reader:
         if len(value) < FRAME_BYTES or value[0] != 0:
             raise UnreadableError("no_frame", f"{len(value)} bytes")
         decoder = self._decoder(int.from_bytes(value[1:FRAME_BYTES], "big"), event_type)
-        return event_type, id.decode(), time, value, decoder
+        data = decoder.decode(value)
+        return Event(event_type, id.decode(), time, timestamp_ms, decoder.learner(data), data)
 
     async def _fetch(self, schema_id: int) -> None:
         """Get a writer's schema. Waits while the registry is away; reading again raises what it refused."""
@@ -154,7 +140,7 @@ class Reader:
 class _Decoder:
     """Decodes values written by one schema as one event type."""
 
-    __slots__ = ("_field", "_read", "_user_path")
+    __slots__ = ("_field", "_floats", "_read", "_user_path")
 
     def __init__(self, text: str, event_type: str) -> None:
         pinned = schemas.schema(event_type)
@@ -163,6 +149,7 @@ class _Decoder:
         resolve = None if shape == _shape(pinned) else fastavro.parse_schema(_without(pinned, LOGICAL))
         self._read = partial(fastavro.schemaless_reader, writer_schema=written, reader_schema=resolve)
         self._field = pinned["fields"][0]["name"]
+        self._floats = _has_floats(pinned)
         path = schemas.learner_path(event_type)
         assert path is not None
         self._user_path = path[0] if path else None
@@ -179,30 +166,16 @@ class _Decoder:
             # The Avro library can raise anything on hostile bytes.
             why = "it ends early" if isinstance(error, EOFError) else type(error).__name__
             raise UnreadableError("bad_body", why) from error
-        return data
+        return _finite(data) if self._floats else data
 
-    def learner(self, data: dict[str, Any]) -> tuple[int, User | None]:
-        """The learner's id, and the user data if the event has them."""
-        found = self._who(data)
-        if isinstance(found, int):
-            return found, None
-        pii = found["pii"]
-        id: int = found["id"]
-        return id, User(id, found["is_active"], pii["username"], pii["email"], pii["name"])
-
-    def learner_id(self, data: dict[str, Any]) -> int:
+    def learner(self, data: dict[str, Any]) -> int:
         """The learner's id."""
-        found = self._who(data)
-        return found if isinstance(found, int) else found["id"]
-
-    def _who(self, data: dict[str, Any]) -> int | dict[str, Any]:
         found = data if self._user_path is None else data[self._user_path]
-        if isinstance(found, int) or (isinstance(found, dict) and isinstance(found.get("id"), int)):
+        if isinstance(found, int):
             return found
+        if isinstance(found, dict) and isinstance(id := found.get("id"), int):
+            return id
         raise UnreadableError("no_learner")
-
-
-_Opened = tuple[str, str, bytes | None, bytes, _Decoder]
 
 
 def _attributes(headers: Headers) -> tuple[str, bytes | None, bytes | None]:
@@ -235,11 +208,14 @@ def _is_uuid(text: bytes) -> bool:
 
 
 def _time(text: bytes | None, timestamp_ms: int) -> datetime:
-    """`ce_time` in UTC; the record's timestamp if it cannot be read."""
+    """`ce_time` in UTC; the record's timestamp if it cannot be read, or lies too far after it."""
     if text is not None:
         try:
             time = parse_time(text.decode())
-            if time is not None:
+            # Both sides are divisions of whole numbers, so equal moments are equal here.
+            if time is not None and (
+                timestamp_ms < 0 or time.timestamp() <= (timestamp_ms + AHEAD_MS) / 1000
+            ):
                 return time if time.tzinfo is UTC else time.astimezone(UTC)
         except (UnicodeDecodeError, OverflowError):
             pass
@@ -307,6 +283,21 @@ class _Weighing:
                 return 1, 1
             case other:
                 return self.weigh(other, within)
+
+
+def _has_floats(schema: Any) -> bool:
+    if isinstance(schema, dict):
+        return any(map(_has_floats, schema.values()))
+    return any(map(_has_floats, schema)) if isinstance(schema, list) else schema in ("float", "double")
+
+
+def _finite(data: Any) -> Any:
+    """The data with null for each number that is none: JSON has no other word for it."""
+    if isinstance(data, dict):
+        return {name: _finite(value) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not isfinite(data) else data
 
 
 def _shape(schema: Any) -> Any:

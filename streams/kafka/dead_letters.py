@@ -42,6 +42,8 @@ REASONS = {
     "bad_schema": "the writer's schema is no Avro, or not safe to read with",
     "not_resolvable": "the writer's schema lacks what is needed here",
     "no_learner": "it names no learner",
+    "no_activity": "not the line of JSON that an activity is",
+    "wrong_key": "an activity under the key of another learner",
     "text_too_long": "a pattern meets a text that is longer than it may be",
     "judging_failed": "judging it failed",
     "progress_too_large": "the learner's progress would become too large",

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams.errors import ConfigurationError
+from streams.bus.activities import is_line, parsed
+from streams.errors import ConfigurationError, UnreadableError
 from streams.headers import Headers, header
 from streams.kafka.dead_letters import AGENT, DETAIL, EPOCH, ORIGIN, OURS, REASON, REASONS, REDRIVEN
 from streams.operate.site import NO_METER, Meter, Site, site
@@ -55,8 +56,15 @@ class Letter:
     def row(self) -> tuple[str, ...]:
         """Its row of a list, by `HEAD`."""
         at = self.at.isoformat(timespec="seconds")
-        type, event = self.header("ce_type"), self.header("ce_id")
+        type, event = self.event
         return self.id, at, self.agent, self.reason, type, event, self.what
+
+    @property
+    def event(self) -> tuple[str, str]:
+        """The event's type and id; empty where the record does not say them."""
+        if is_line(value := self.record.value or b""):
+            return said(value)
+        return self.header("ce_type"), self.header("ce_id")
 
     def header(self, name: str) -> str:
         """An original header as text; empty where there is none."""
@@ -64,14 +72,15 @@ class Letter:
 
     def as_json(self) -> dict[str, Any]:
         """What the list has of it."""
+        type, event = self.event
         return {
             "id": self.id,
             "at": self.at.isoformat(),
             "agent": self.agent,
             "reason": self.reason,
             "detail": self.detail,
-            "type": self.header("ce_type"),
-            "event": self.header("ce_id"),
+            "type": type,
+            "event": event,
             "origin": self.place,
             "redriven": self.redriven,
         }
@@ -312,9 +321,22 @@ def shown_as_json(letter: Letter) -> Mapping[str, Any]:
     }
 
 
+def said(line: bytes) -> tuple[str, str]:
+    """The type and the id that the line of an activity has, whatever else it lacks."""
+    try:
+        value = parsed(line)
+    except UnreadableError:
+        return "", ""
+    type, id = value.get("type"), value.get("id")
+    return (_visible(type) if isinstance(type, str) else "", _visible(id) if isinstance(id, str) else "")
+
+
 def printable(raw: bytes) -> str:
     """Text that does nothing to a terminal: what is no printable character is written out."""
-    text = raw.decode("utf-8", "backslashreplace")
+    return _visible(raw.decode("utf-8", "backslashreplace"))
+
+
+def _visible(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 

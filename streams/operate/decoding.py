@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Activity
-from streams.bus.reader import Reader
+from streams.bus.activities import activity_of, is_line, parsed
+from streams.bus.reader import Event, Reader
 from streams.bus.registry import Registry
+from streams.bus.schemas import event_types
 from streams.errors import FatalError, UnreadableError, WaitNeeded
-from streams.kafka.origin import on_the_bus
 from streams.settings import Settings
 
 
@@ -27,33 +27,35 @@ async def decoder(settings: Settings, wanted: frozenset[str]) -> AsyncIterator["
 
 
 class Decoder:
-    """Reads records as activities."""
+    """Reads records of the bus as events."""
 
     def __init__(self, settings: Settings, registry: Registry, reader: Reader) -> None:
         self._settings = settings
         self._registry = registry
         self._reader = reader
 
-    async def activity(self, record: ConsumerRecord) -> Activity | None:
-        """The activity; None for a record that is none, or whose type is not wanted.
+    async def event(self, record: ConsumerRecord) -> Event | None:
+        """The event; None for a record that is none, or whose type is not wanted.
 
         Raises `UnreadableError`, and `FatalError` where the registry does not answer within the settings'
         `start_seconds`.
         """
-        source = on_the_bus(record, self._settings.source_epoch).source
         while True:
             try:
-                return self._reader.read(record.value, record.headers, source, record.timestamp)
+                return self._reader.read(record.value, record.headers, record.timestamp)
             except WaitNeeded as needed:
                 await self._until(needed)
 
     async def learner(self, record: ConsumerRecord) -> int | None:
         """About whom the record is; None where it is about nobody, or cannot be read."""
         try:
-            activity = await self.activity(record)
+            if is_line(value := record.value or b""):
+                activity = activity_of(parsed(value), event_types())
+                return None if activity is None else activity.learner
+            event = await self.event(record)
         except UnreadableError:
             return None
-        return None if activity is None else activity.learner
+        return None if event is None else event.learner
 
     async def _until(self, needed: WaitNeeded) -> None:
         try:

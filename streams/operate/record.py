@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 
-import orjson
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Activity
 from streams.bus import schemas
+from streams.bus.activities import line
 from streams.errors import ConfigurationError, UnreadableError
 from streams.operate.decoding import decoder
 from streams.operate.site import NO_METER, Meter, site
@@ -63,25 +62,12 @@ async def record(
                 if not after <= found.timestamp < before:
                     continue
                 try:
-                    activity = await bus.activity(found)
+                    event = await bus.event(found)
                 except UnreadableError as error:
                     report(found, error)
                 else:
-                    if activity is not None and wanted.learner in (None, activity.learner):
-                        yield _json(activity)
-
-
-def _json(activity: Activity) -> bytes:
-    source = activity.source
-    return orjson.dumps(
-        {
-            "type": activity.type,
-            "id": activity.id,
-            "time": activity.time.isoformat(),
-            "source": {"topic": source.topic, "partition": source.partition, "offset": source.offset},
-            "data": activity.data,
-        }
-    )
+                    if event is not None and wanted.learner in (None, event.learner):
+                        yield line(event, found, settings.source_epoch)
 
 
 def _milliseconds(time: datetime) -> int:

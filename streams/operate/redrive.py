@@ -3,6 +3,7 @@
 import asyncio
 import time
 from array import array
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,11 +13,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams.errors import FatalError
+from streams.bus.activities import is_line, line, moved
+from streams.bus.schemas import BADGE_EVENTS, event_types
+from streams.errors import FatalError, UnreadableError
 from streams.kafka.client import connection, partition_of, start
 from streams.kafka.dead_letters import EPOCH, OURS, REDRIVEN, left_at
 from streams.kafka.origin import origin_headers
-from streams.operate.dead_letters import Filter, Letter, Letters, Marks, Worker, learners, places, workers
+from streams.operate.dead_letters import Filter, Letter, Letters, Marks, Worker, places, workers
+from streams.operate.decoding import Decoder, decoder
 from streams.operate.refused import Refused, refused
 from streams.operate.site import NO_METER, Meter, Site, site
 from streams.settings import Settings
@@ -24,6 +28,11 @@ from streams.settings import Settings
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 """More than any topic takes: how large a record may be is for the broker to say."""
 REFUSED = "refused"
+TRACKERS = ("rekey", "track")
+Message = dict[str, Any]
+"""What a producer sends."""
+Pair = tuple[bytes, bytes]
+"""A key and a value."""
 BATCH_LETTERS = 1_000
 """In one transaction: its commit, of some ten milliseconds, is then a small part of it."""
 BATCH_BYTES = 8 * 1024 * 1024
@@ -52,12 +61,14 @@ class Ids:
 @dataclass(frozen=True, slots=True)
 class Redriven:
     """Which letters were sent now; which were `sent_before`, and passed over; of which the record is `gone`
-    from where it was left; and ids of which there is no letter.
+    from where it was left; which are still `unreadable`, with the `reasons`; and ids that name no letter.
     """
 
     sent: Ids = field(default_factory=Ids)
     sent_before: Ids = field(default_factory=Ids)
     gone: Ids = field(default_factory=Ids)
+    unreadable: Ids = field(default_factory=Ids)
+    reasons: Counter[str] = field(default_factory=Counter)
     unknown: list[str] = field(default_factory=list)
 
 
@@ -77,12 +88,13 @@ class Wanted:
 async def redrive(settings: Settings, wanted: Wanted, told: Redriven, meter: Meter = NO_METER) -> None:
     """Send letters once more to the agent that judges them; `told` hears of each as it is committed.
 
-    The record keeps its bytes, headers and key; its origin becomes its place among the dead letters, under an
-    epoch that rises with each redrive, because letters may be sent in any order, and a learner's watermark
-    lets only what is higher pass. In the same transaction a mark is left there, so that nothing is sent twice
-    unless `wanted.again` says so.
+    A record of the bus that `rekey` set aside goes on as an activity, if it can be read now. The origin of
+    what is sent becomes its place among the dead letters, under an epoch that rises with each redrive,
+    because letters may be sent in any order, and a learner's watermark lets only what is higher pass. In the
+    same transaction a mark is left there, so that nothing is sent twice unless `wanted.again` says so.
     """
-    async with site(settings) as here, learners(settings, wanted.filter) as known:
+    async with site(settings) as here, decoder(settings, event_types() - BADGE_EVENTS) as bus:
+        known = None if wanted.filter.learner is None else bus
         named = places(here, wanted.ids)
         told.unknown.extend(id for id in wanted.ids if id not in named)
         for worker in workers(here):
@@ -97,7 +109,7 @@ async def redrive(settings: Settings, wanted: Wanted, told: Redriven, meter: Met
                     _named(letters, own, wanted.filter, told) if own else letters.each(wanted.filter, meter)
                 )
                 partitions, now = len(await here.existing(worker.target)), time.time_ns() // 1_000_000
-                sender = Sender(here, worker, producer, letters.marks, told, partitions, now)
+                sender = Sender(here, bus, worker, producer, letters.marks, told, partitions, now)
                 await _send(sender, meant, wanted)
 
 
@@ -132,13 +144,14 @@ class Sender:
     """Sends the letters of one worker, a transaction for as many as are bounded; `now` is in milliseconds."""
 
     here: Site
+    bus: Decoder
     worker: Worker
     producer: AIOKafkaProducer
     marks: Marks
     told: Redriven
     partitions: int
     now: int
-    due: list[tuple[Letter, ConsumerRecord]] = field(default_factory=list)
+    due: list[tuple[Letter, Message]] = field(default_factory=list)
     bytes: int = 0
     refused: Refused | None = None
 
@@ -158,8 +171,14 @@ class Sender:
         if record is None:
             self.told.gone.add(self.worker, letter)
             return
-        self.due.append((letter, record))
-        self.bytes += len(record.value or b"") + sum(len(value or b"") for _, value in record.headers)
+        try:
+            message = await self.again(letter, record)
+        except UnreadableError as error:
+            self.told.unreadable.add(self.worker, letter)
+            self.told.reasons[error.reason] += 1
+            return
+        self.due.append((letter, message))
+        self.bytes += len(message["value"] or b"") + sum(len(value or b"") for _, value in message["headers"])
         if len(self.due) >= BATCH_LETTERS or self.bytes >= BATCH_BYTES:
             await self.flush()
 
@@ -172,8 +191,8 @@ class Sender:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         try:
             async with self.producer.transaction():
-                for letter, record in self.due:
-                    for one in (self.again(letter, record), self.mark(letter)):
+                for letter, message in self.due:
+                    for one in (message, self.mark(letter)):
                         sent.append(await self.producer.send(**one))  # noqa: PERF401 (those before a failure)
                 # A batch that failed does not fail aiokafka's transaction.
                 await asyncio.gather(*sent)
@@ -196,25 +215,41 @@ class Sender:
         """Higher than that of each redrive before, whatever the clock of who did it (decision 0044)."""
         return max(self.now, self.marks.epoch(tp) + 1)
 
-    def again(self, letter: Letter, record: ConsumerRecord) -> dict[str, Any]:
+    async def again(self, letter: Letter, record: ConsumerRecord) -> Message:
         """The record as it is sent again: first where the letter is, from now on.
 
-        For an award that the tracker can say again, with what it knows now, the order to do so.
+        For an award that the tracker can say again, with what it knows now, the order to do so. Raises
+        `UnreadableError` for what still cannot be read.
         """
         if self.refused is not None and letter.reason == REFUSED:
             order = self.refused.order(record.key)
             if order is not None:
                 return order
-        original = [(name, value) for name, value in record.headers if name not in OURS]
+        epoch = self.epoch(_partition(letter))
+        if letter.agent in TRACKERS:
+            key, value = await self._activity(letter, record, epoch)
+            headers = []
+        else:
+            key, value = record.key, record.value
+            original = [(name, value) for name, value in record.headers if name not in OURS]
+            headers = [*original, *origin_headers(letter.record, epoch)]
         return {
             "topic": self.worker.target,
-            "key": record.key,
-            "value": record.value,
-            "headers": [*original, *origin_headers(letter.record, self.epoch(_partition(letter)))],
-            "partition": partition_of(record.key or b"", self.partitions),
+            "key": key,
+            "value": value,
+            "headers": headers,
+            "partition": partition_of(key or b"", self.partitions),
         }
 
-    def mark(self, letter: Letter) -> dict[str, Any]:
+    async def _activity(self, letter: Letter, record: ConsumerRecord, epoch: int) -> Pair:
+        if is_line(record.value):
+            return moved(record.value, letter.record, epoch)
+        event = await self.bus.event(record)
+        if event is None:
+            raise UnreadableError("no_type", "no event that names a learner")
+        return b"%d" % event.learner, line(event, letter.record, epoch)
+
+    def mark(self, letter: Letter) -> Message:
         """What is left in the letter's partition, so that it is not sent twice."""
         place = letter.record
         mark, epoch = f"{place.partition}:{place.offset}".encode(), b"%d" % self.epoch(_partition(letter))

@@ -1,24 +1,11 @@
 """A rehearsal: the core alone over activities in JSON lines, decisions as JSON lines."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
 import orjson
 
-from streams.badges import (
-    Activity,
-    Catalog,
-    Decision,
-    Progress,
-    Source,
-    User,
-    find,
-    judge,
-    parse_time,
-)
-from streams.bus.schemas import learner_path
+from streams.badges import Catalog, Decision, Progress, judge
+from streams.bus import activities
 from streams.catalog import load_catalog, take_catalog
 from streams.catalog.reading import Doubled, read_json
 from streams.errors import CatalogError, UnreadableError
@@ -47,24 +34,6 @@ def simulate(catalog: str | bytes, lines: Iterable[bytes], report: Report) -> It
             yield from map(_line, decisions)
 
 
-def read_activity(value: Mapping[str, Any], wanted: frozenset[str]) -> Activity | None:
-    """The activity of a line; None where its type is not wanted; raise `UnreadableError` where it is none."""
-    fields = _Fields("", value)
-    source = _Fields("source.", fields.get("source", dict))
-    type, id, time = fields.text("type"), fields.text("id"), _time(fields.text("time"))
-    place = Source(
-        source.text("topic"),
-        source.whole("partition"),
-        source.whole("offset"),
-        source.whole("epoch") if "epoch" in source.value else 0,
-    )
-    data = fields.get("data", dict)
-    if type not in wanted:
-        return None
-    learner, user = _learner(type, data)
-    return Activity(type, id, time, place, learner, data, user)
-
-
 class _Rehearsal:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -72,11 +41,11 @@ class _Rehearsal:
 
     def take(self, line: bytes) -> tuple[Decision, ...]:
         """Judge the line's activity, or put its catalog in force."""
-        value = _parsed(line)
+        value = activities.parsed(line)
         if "catalog" in value:
             self._catalog = _catalog(line)
             return ()
-        activity = read_activity(value, self._catalog.event_types)
+        activity = activities.activity_of(value, self._catalog.event_types)
         if activity is None:
             return ()
         before = self._progress.get(activity.learner, Progress.initial())
@@ -84,16 +53,6 @@ class _Rehearsal:
         if after is not before:
             self._progress[activity.learner] = after
         return decisions
-
-
-def _parsed(line: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise _unreadable(f"not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise _unreadable("not a JSON object")
-    return value
 
 
 def _catalog(line: bytes) -> Catalog:
@@ -106,60 +65,8 @@ def _catalog(line: bytes) -> Catalog:
     return take_catalog(value["catalog"]).compiled
 
 
-@dataclass(frozen=True, slots=True)
-class _Fields:
-    """The members of an object, each asked for by its type."""
-
-    place: str
-    value: Mapping[str, Any]
-
-    def get(self, key: str, type: type) -> Any:
-        found = self.value.get(key)
-        if not isinstance(found, type) or isinstance(found, bool):
-            raise _unreadable(f"{self.place}{key}: {'missing' if found is None else 'of a wrong type'}")
-        return found
-
-    def text(self, key: str) -> str:
-        text: str = self.get(key, str)
-        if not text:
-            raise _unreadable(f"{self.place}{key}: empty")
-        return text
-
-    def whole(self, key: str) -> int:
-        number: int = self.get(key, int)
-        if number < 0:
-            raise _unreadable(f"{self.place}{key}: below 0")
-        return number
-
-
-def _time(text: str) -> datetime:
-    moment = parse_time(text)
-    try:
-        if moment is not None:
-            return moment.astimezone(UTC)
-    except OverflowError:  # before the year 1 or after 9999 in UTC
-        pass
-    raise _unreadable("time: no ISO 8601 time")
-
-
-def _learner(type: str, data: Mapping[str, Any]) -> tuple[int, User | None]:
-    path = learner_path(type)
-    assert path is not None, type  # a catalog names no other types
-    found = find(data, path)
-    id = found.get("id") if isinstance(found, dict) else found if path == ("user_id",) else None
-    if isinstance(id, bool) or not isinstance(id, int):
-        raise _unreadable(f"data.{'.'.join(path) or 'id'}: names no learner")
-    return id, _user(id, found) if isinstance(found, dict) else None
-
-
-def _user(id: int, found: Mapping[str, Any]) -> User:
-    names = [find(found, ("pii", name)) for name in ("username", "email", "name")]
-    username, email, name = (text if isinstance(text, str) else "" for text in names)
-    return User(id, found.get("is_active") is not False, username, email, name)
-
-
 def _unreadable(detail: str) -> UnreadableError:
-    return UnreadableError("line", detail)
+    return UnreadableError("no_activity", detail)
 
 
 def _line(decision: Decision) -> bytes:

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Activity, badge_id, decision_id
+from streams.badges import badge_id, decision_id
 from streams.bus import schemas
 from streams.bus.emitter import GENERATION, REISSUED
+from streams.bus.reader import Event
 from streams.errors import UnreadableError
 from streams.headers import header
 from streams.issuers.outcomes import Recipient
@@ -18,26 +19,25 @@ GENERATION_DIGITS = 18
 KINDS: Mapping[str, Kind] = {schemas.BADGE_AWARDED: "awarded", schemas.BADGE_REVOKED: "revoked"}
 
 
-def word_of(activity: Activity, record: ConsumerRecord) -> Word:
+def word_of(event: Event, record: ConsumerRecord) -> Word:
     """What a decoded record says; raise `UnreadableError` if our tracker cannot have written it.
 
     The ids of a badge and of a decision are computed (decision 0017), so they are computed again here.
     """
-    kind, learner = KINDS[activity.type], activity.learner
-    template = activity.data["template"]["uuid"].lower()
+    kind, learner = KINDS[event.type], event.learner
+    template = event.data["template"]["uuid"].lower()
     generation = _generation(header(record.headers, GENERATION))
     try:
-        given = UUID(activity.data["uuid"])
+        given = UUID(event.data["uuid"])
         badge = badge_id(template, learner)
     except ValueError:
         raise UnreadableError("bad_badge", "its id, or its template's, is no UUID") from None
     if given != badge:
         raise UnreadableError("bad_badge", "its id is not that of its template and learner")
     decision = decision_id(badge, kind, generation)
-    if UUID(activity.id) != decision:
+    if UUID(event.id) != decision:
         raise UnreadableError("bad_badge", "its ce_id is not that of its badge, kind and generation")
-    user = activity.user
-    assert user is not None
+    who = event.data["user"]["pii"]
     return Word(
         kind=kind,
         badge=str(badge),
@@ -45,8 +45,8 @@ def word_of(activity: Activity, record: ConsumerRecord) -> Word:
         learner=learner,
         generation=generation,
         decision=str(decision),
-        time=activity.time,
-        recipient=Recipient(user.username, user.email, user.name),
+        time=event.time,
+        recipient=Recipient(who["username"], who["email"], who["name"]),
         original=KeptRecord(record.value, tuple(record.headers)),
         ordered=header(record.headers, REISSUED) is not None,
     )

@@ -41,7 +41,7 @@ class Desiring:
         names = self._relay.names
         try:
             original = forwarded(record)
-            word = self._relay.read(record, original.source, original.timestamp)
+            word = self._relay.read(record, original.timestamp)
             if word is None:
                 return
             badge = word.badge.encode()

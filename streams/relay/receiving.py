@@ -33,9 +33,9 @@ class Receiving:
         if header(record.headers, "ce_source") != self._source:
             self._other_sources += 1
             return
-        names, original = self._relay.names, origin.on_the_bus(record, self._epoch)
+        names = self._relay.names
         try:
-            word = self._relay.read(record, original.source, record.timestamp)
+            word = self._relay.read(record, record.timestamp)
             if word is None:
                 return
             headers = origin.forwarding(record, self._epoch)

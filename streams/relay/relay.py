@@ -10,7 +10,6 @@ from typing import Any
 from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
-from streams.badges import Source
 from streams.bus.reader import Reader
 from streams.bus.registry import Registry
 from streams.catalog.in_force import CATALOG_WANTED, CatalogInForce
@@ -111,10 +110,10 @@ class Relay:
             },
         }
 
-    def read(self, record: ConsumerRecord, source: Source, timestamp: int) -> Word | None:
+    def read(self, record: ConsumerRecord, timestamp: int) -> Word | None:
         """The word in a record; None if it is no badge event. Raises `UnreadableError` or `WaitNeeded`."""
-        activity = self.reader.read(record.value, record.headers, source, timestamp)
-        return None if activity is None else word_of(activity, record)
+        event = self.reader.read(record.value, record.headers, timestamp)
+        return None if event is None else word_of(event, record)
 
     def _is_over(self, key: bytes, raw: bytes, now: datetime) -> bool:
         return is_over(key, raw, over_before(now, self.settings.forgotten_days))

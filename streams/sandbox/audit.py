@@ -17,7 +17,8 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.badges import Activity, Catalog, Decision, Progress, Source, User, dump, judge
 from streams.bus import schemas
-from streams.kafka import dead_letters, origin
+from streams.bus.activities import activity_of, parsed
+from streams.kafka import dead_letters
 from streams.kafka.client import partitions_of, reader
 from streams.kafka.topics import topics
 from streams.sandbox.groups import committed
@@ -197,8 +198,8 @@ async def read_topic(settings: Settings, topic: str) -> list[ConsumerRecord]:
 
 def position(record: ConsumerRecord) -> Position:
     """Where the original of an activity's record lies."""
-    source = origin.forwarded(record).source
-    return (source.topic, source.partition, source.offset)
+    source = parsed(record.value)["source"]
+    return (source["topic"], source["partition"], source["offset"])
 
 
 def latest(records: Iterable[ConsumerRecord]) -> dict[bytes, bytes]:
@@ -236,9 +237,9 @@ def _is_relevant(catalog: Catalog, emission: Emission) -> bool:
 def _is_whole(record: ConsumerRecord, emission: Emission | None) -> bool:
     if emission is None or emission.happening is None:
         return False
-    first = origin.forwarded(record)
-    whole = (first.key, first.value, tuple(first.headers)) == (emission.key, emission.value, emission.headers)
-    return whole and record.key == b"%d" % emission.happening.learner
+    activity = as_activity(emission, Source(*position(record)))
+    whole = activity_of(parsed(record.value), frozenset({activity.type})) == activity
+    return whole and record.key == b"%d" % activity.learner
 
 
 def _disordered(activities: Iterable[ConsumerRecord]) -> list[str]:

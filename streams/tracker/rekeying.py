@@ -1,8 +1,9 @@
-"""The step of `rekey`: one record of the bus, forwarded, dropped or set aside."""
+"""The step of `rekey`: one record of the bus, forwarded as an activity, dropped or set aside."""
 
 from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
+from streams.bus.activities import line
 from streams.errors import UnreadableError
 from streams.kafka import origin
 from streams.kafka.dead_letters import set_aside
@@ -25,15 +26,13 @@ class Rekeying:
     def step(self, record: ConsumerRecord) -> None:
         """Forward, drop or set aside one record of the bus."""
         try:
-            seen = self._tracker.reader.glance(record.value, record.headers, record.timestamp)
-            if seen is None:
+            event = self._tracker.reader.read(record.value, record.headers, record.timestamp)
+            if event is None:
                 return
-            if not self._catalog.relevant(seen):
+            if not self._catalog.relevant(event):
                 self._irrelevant += 1
                 return
-            headers = origin.forwarding(record, self._epoch)
-            key = b"%d" % seen.learner
-            self._unit.send(self._topic, key=key, value=record.value, headers=headers)
+            self._unit.send(self._topic, key=b"%d" % event.learner, value=line(event, record, self._epoch))
             self._forwarded += 1
         except UnreadableError as error:
             self.set_aside(record, error)

@@ -9,13 +9,14 @@ from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
 from streams.badges import Activity, Badge, Catalog, Decision, Progress, User, judge, latest, pruned
+from streams.bus.activities import Line, activity_of, parsed, timestamp_of
 from streams.bus.emitter import BadgeEvent
 from streams.errors import UnreadableError
 from streams.headers import header
 from streams.kafka import orders
 from streams.kafka.dead_letters import set_aside
 from streams.kafka.forgotten import is_past, of_order
-from streams.kafka.origin import Original, forwarded, original_of
+from streams.kafka.origin import on_the_bus
 from streams.runtime.unit import Unit
 from streams.tracker.rows import pack, unpack
 from streams.tracker.tracker import Tracker
@@ -28,8 +29,6 @@ PRUNED = 0.75
 """The part of the bound that a progress has after pruning, so that the next activity need not do it again."""
 GROWTH_BYTES = 8 * 1024
 """What one activity adds to a progress in addition to its own data, by a generous estimate."""
-ESCAPED = 6
-"""How many bytes of JSON a byte of text can become: a control character is written as six."""
 
 
 class Tracking:
@@ -55,20 +54,23 @@ class Tracking:
     def step(self, record: ConsumerRecord) -> None:
         """Judge one activity or follow an order, or set it aside: then the progress is as it was."""
         try:
-            if record.key is not None and record.key.isdigit() and self._followed(record.key, record):
+            if not record.value and self._followed(record):
                 return
-            original = forwarded(record)
-            source = original.source
-            activity = self._tracker.reader.read(record.value, record.headers, source, original.timestamp)
-            if activity is not None:
-                self._take(record, activity, original)
+            line = parsed(record.value or b"")
+            activity = activity_of(line, self._document.compiled.event_types)
+            if activity is None:
+                return
+            if record.key != b"%d" % activity.learner:
+                raise UnreadableError("wrong_key", f"an activity of learner {activity.learner}")
+            self._judge(record, activity, line)
+            source = activity.source
             self._unit.read[source.topic, source.partition] = (source.epoch, source.offset)
         except UnreadableError as error:
             self.set_aside(record, error)
 
     def set_aside(self, record: ConsumerRecord, error: UnreadableError) -> None:
-        """Send the original of an activity to the dead letters."""
-        set_aside(self._unit, self._tracker.names.dead_letters.name, "track", original_of(record), error)
+        """Send an activity to the dead letters."""
+        set_aside(self._unit, self._tracker.names.dead_letters.name, "track", on_the_bus(record), error)
 
     def store(self) -> None:
         """Write the progress of every learner whom an activity changed."""
@@ -84,8 +86,11 @@ class Tracking:
             metrics.DECISIONS.labels(decision.kind, decision.template).inc()
             metrics.DECISION_LATENCY.observe(max(0.0, now - decision.time.timestamp()))
 
-    def _followed(self, key: bytes, record: ConsumerRecord) -> bool:
+    def _followed(self, record: ConsumerRecord) -> bool:
         """Follow the order in a record; False if there is none."""
+        key = record.key
+        if key is None or not key.isdigit():
+            return False
         match orders.order_of(record.value, record.headers):
             case orders.FORGET:
                 self._forget(key, of_order(record.timestamp))
@@ -119,26 +124,18 @@ class Tracking:
         self._changed.add(key)
         log.info("a learner is forgotten")
 
-    def _take(self, record: ConsumerRecord, activity: Activity, original: Original) -> None:
-        key = b"%d" % activity.learner
-        if record.key == key:
-            self._judge(key, activity, original)
-        else:
-            # Redriven under another key: it belongs where the learner's progress is.
-            activities = self._tracker.names.activities.name
-            self._unit.send(activities, key=key, value=record.value, headers=record.headers)
-
-    def _judge(self, key: bytes, activity: Activity, original: Original) -> None:
+    def _judge(self, record: ConsumerRecord, activity: Activity, line: Line) -> None:
+        key = record.key
         before = self._progress_of(key)
         forgotten = self._forgotten.get(key)
-        if forgotten is not None and is_past(forgotten, activity.time, original.timestamp):
+        if forgotten is not None and is_past(forgotten, activity.time, timestamp_of(line)):
             self._past += 1
             return
         self._judgements += 1
         after, decisions = _judged(self._document.compiled, before, activity)
         if after is before:
             return
-        after = self._bounded(key, after, len(original.value or b""))
+        after = self._bounded(key, after, len(record.value))
         events = [self._encode(decision, after.user) for decision in decisions]
         if _becomes_known(before.user, after.user):
             events += self._again(_kept(before, after), activity.learner, after.user, ordered=False)
@@ -180,7 +177,7 @@ class Tracking:
         Raises `UnreadableError` for one that is too large even so.
         """
         before = self._sizes.get(key, 0)
-        estimate = before + ESCAPED * size + GROWTH_BYTES
+        estimate = before + size + GROWTH_BYTES
         if estimate > self._most // 2:
             estimate = self._bytes(key, after)
             if estimate > self._most:

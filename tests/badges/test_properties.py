@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.badges import Progress, decide, dump, evolve, judge, load
+from streams.bus.activities import activity_of
 from streams.catalog import take_catalog
-from streams.operate.simulate import read_activity, simulate
+from streams.operate.simulate import simulate
 from tests.badges import naive
 from tests.badges.worlds import Json, World, shuffled, worlds
 
@@ -78,7 +79,7 @@ def test_facts_folded_are_the_progress_that_is_judged_and_survive_storage(world:
         if "catalog" in line:
             catalog = take_catalog(line["catalog"]).compiled
             continue
-        activity = read_activity(line, catalog.event_types)
+        activity = activity_of(line, catalog.event_types)
         if activity is None:
             continue
         before = progress.get(activity.learner, Progress.initial())

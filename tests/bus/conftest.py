@@ -4,18 +4,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from streams.badges import Activity, Source
 from streams.bus import registry, schemas
-from streams.bus.reader import Reader
+from streams.bus.reader import Event, Reader
 from streams.bus.registry import Registry
 from streams.errors import WaitNeeded
 from streams.headers import Headers
 from streams.settings import Settings
 from tests.bus.registry_server import RegistryServer, registry_server
 
-Read = Callable[[bytes | None, Headers], Awaitable[Activity | None]]
+Read = Callable[[bytes | None, Headers], Awaitable[Event | None]]
 
-TIMESTAMP_MS = 1_700_000_000_000
+TIMESTAMP_MS = 1_790_000_000_000
+"""After what the recorded messages say of their time."""
 
 
 @pytest.fixture
@@ -42,12 +42,11 @@ def reader(client: Registry) -> Reader:
 def read(reader: Reader) -> Read:
     """Reads a record, and fetches the writer's schema if the reader asks for it."""
 
-    async def read(value: bytes | None, headers: Headers) -> Activity | None:
-        source = Source("topic", 3, 7)
+    async def read(value: bytes | None, headers: Headers) -> Event | None:
         try:
-            return reader.read(value, headers, source, TIMESTAMP_MS)
+            return reader.read(value, headers, TIMESTAMP_MS)
         except WaitNeeded as needed:
             await needed.until()
-            return reader.read(value, headers, source, TIMESTAMP_MS)
+            return reader.read(value, headers, TIMESTAMP_MS)
 
     return read

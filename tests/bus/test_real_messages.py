@@ -38,19 +38,6 @@ async def test_a_real_message_reads_as_the_activity_that_it_is(
 
 
 @EVERY
-async def test_a_real_message_tells_who_its_learner_is_where_it_does(
-    message: Message, server: RegistryServer, read: Read
-) -> None:
-    server.holds(message.schema_id, message.schema)
-
-    activity = await read(message.value, message.headers)
-
-    assert activity is not None
-    ada = User(LEARNER, True, "ada", "ada@example.com", "Ada Lövelace")
-    assert activity.user == (None if "user_id" in message.payload else ada)
-
-
-@EVERY
 def test_our_schema_writes_the_bytes_of_the_real_producer(message: Message) -> None:
     body = BytesIO()
 

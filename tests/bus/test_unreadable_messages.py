@@ -1,8 +1,9 @@
 """Whatever is wrong with a message, it gets one of the known reasons and never another exception."""
 
 import json
+import math
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -11,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.badges import Source
 from streams.bus.reader import Reader
 from streams.errors import UnreadableError
 from streams.headers import Headers
@@ -207,7 +207,7 @@ async def test_an_unknown_event_type_is_dropped_whatever_its_body(read: Read) ->
 async def test_a_type_that_no_rule_names_is_dropped_by_its_header_alone(reader: Reader) -> None:
     reader.wanted = frozenset()
 
-    assert reader.read(b"rubbish", REAL.headers, Source("t", 0, 0), TIMESTAMP_MS) is None
+    assert reader.read(b"rubbish", REAL.headers, TIMESTAMP_MS) is None
 
 
 @pytest.mark.parametrize("value", [REAL.value + b"more", REAL.value + b"\0" * 1_000_000])
@@ -247,6 +247,31 @@ async def test_the_time_is_read_patiently(read: Read, time: bytes | None, read_a
     assert activity.time == read_as
 
 
+@pytest.mark.parametrize(
+    ("ahead", "believed"), [(0, True), (300, True), (300.000001, False), (86_400, False)]
+)
+async def test_a_time_of_more_than_five_minutes_after_its_record_is_not_believed(
+    read: Read, ahead: float, *, believed: bool
+) -> None:
+    written = datetime.fromtimestamp(TIMESTAMP_MS / 1000, UTC)
+    time = written + timedelta(seconds=ahead)
+
+    event = await read(REAL.value, _with("ce_time", time.isoformat().encode()))
+
+    assert event is not None
+    assert event.time == (time if believed else written)
+
+
+@pytest.mark.parametrize("none", [math.nan, math.inf, -math.inf])
+async def test_a_number_that_is_none_is_null(read: Read, none: float) -> None:
+    value = _written(GRADE.schema, {"grade": {**GRADE.payload, "percent_grade": none}}, GRADE.schema_id)
+
+    event = await read(value, GRADE.headers)
+
+    assert event is not None
+    assert event.data == {**GRADE.payload, "percent_grade": None}
+
+
 async def test_without_a_time_the_records_timestamp_counts(read: Read) -> None:
     activity = await read(REAL.value, _without("ce_time"))
 
@@ -257,7 +282,7 @@ async def test_without_a_time_the_records_timestamp_counts(read: Read) -> None:
 async def test_a_timestamp_beyond_the_years_of_python_is_the_last_of_them(reader: Reader, read: Read) -> None:
     await read(REAL.value, REAL.headers)
 
-    activity = reader.read(REAL.value, _without("ce_time"), Source("t", 0, 0), 10**17)
+    activity = reader.read(REAL.value, _without("ce_time"), 10**17)
 
     assert activity is not None
     assert activity.time.year == 9999
@@ -292,7 +317,7 @@ def test_no_bytes_whatever_raise_anything_else(body: bytes) -> None:
     reader._texts[2] = json.dumps(REAL.schema)
 
     with suppress(UnreadableError):
-        assert reader.read(b"\0\0\0\0\2" + body, REAL.headers, Source("t", 0, 0), TIMESTAMP_MS)
+        assert reader.read(b"\0\0\0\0\2" + body, REAL.headers, TIMESTAMP_MS)
 
 
 def _changed(change: Any) -> dict[str, Any]:

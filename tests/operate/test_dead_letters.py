@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,17 +13,17 @@ import aiohttp
 import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
+from confluent_kafka import Producer
 
 from streams.badges import load
 from streams.badges.progress import fingerprint
 from streams.bus import schemas
-from streams.bus.registry import UNKNOWN_SECONDS
 from streams.errors import FatalError
 from streams.kafka.dead_letters import DETAIL
 from streams.kafka.topics import topics
 from streams.operate.dead_letters import Filter, Letter, shown
 from streams.sandbox import lms
-from streams.sandbox.audit import announcement, read_topic
+from streams.sandbox.audit import announcement, position, read_topic
 from streams.sandbox.credly import Fault
 from streams.sandbox.publisher import Emission
 from tests.faults.configs import alter
@@ -118,24 +119,45 @@ def test_a_letter_too_large_for_our_topics_is_fetched_from_where_it_was_left(
     loop.run(scenario())
 
 
-def test_a_redriven_message_keeps_its_identity(full: FullSite, loop: asyncio.Runner) -> None:
+def test_what_still_cannot_be_read_is_not_sent_and_its_letter_stays(
+    full: FullSite, loop: asyncio.Runner
+) -> None:
     async def scenario() -> None:
         # given
         good = passes(full, 104)
         await full.emit([full.press.rubbish(good, "truncated body")])
         [letter] = await found(full, reason="bad_body")
         assert letter.header("ce_id") == good.id
-        # when it is still unreadable
-        await full.run("dead-letters", "redrive", letter.id)
+        # when
+        said = await full.run("dead-letters", "redrive", letter.id, codes=(1,))
+        # then
+        assert said == "sent again: 0\n"
+        assert [one.id for one in await found(full, reason="bad_body")] == [letter.id]
+
+
+def test_a_letter_of_an_activity_is_sent_again_and_judged(full: FullSite, loop: asyncio.Runner) -> None:
+    async def scenario() -> None:
+        # given an activity under a wrong key, as somebody else might write one
+        names = topics(full.commands.parsed)
+        await full.emit([passes(full, 108)])
+        forwarded = next(
+            r for r in await read_topic(full.commands.parsed, names.activities.name) if r.key == b"108"
+        )
+        value = orjson.loads(forwarded.value)
+        value["id"], value["source"]["offset"] = str(uuid4()), value["source"]["offset"] + 1
+        value["data"]["user"]["id"] = 109
+        producer = Producer({"bootstrap.servers": full.kafka})
+        producer.produce(names.activities.name, orjson.dumps(value), b"108")
+        assert producer.flush(10) == 0
         async with asyncio.timeout(WITHIN):
-            while not (anew := await found(full, reason="bad_body")):
+            while not (letters := await found(full, reason="wrong_key")):
                 await asyncio.sleep(0.1)
-        # then there is a new letter of the same message
-        [second] = anew
-        assert second.id != letter.id
-        assert second.header("ce_id") == good.id
-        assert second.agent == "track"
-        assert (second.record.key, second.record.value) == (letter.record.key, letter.record.value)
+        [letter] = letters
+        assert letter.event == (value["type"], value["id"])
+        # when
+        await full.run("dead-letters", "redrive", letter.id)
+        # then
+        await eventually_awarded(full, 109)
 
     loop.run(scenario())
 
@@ -145,14 +167,8 @@ def test_letters_are_judged_in_whatever_order_they_are_sent_again(
 ) -> None:
     async def scenario() -> None:
         # given a learner's events under a schema that the registry lost
-        last = await register(full, "the last before")
-        lost = (0).to_bytes(1, "big") + (last + 1).to_bytes(4, "big")
         good = [passes(full, 107) for _ in range(12)]
-        await full.emit([replace(e, value=lost + (e.value or b"")[len(lost) :]) for e in good])
-        letters = await found(full, reason="unknown_schema")
-        assert len(letters) == len(good)
-        assert await register(full, "the one that was lost") == last + 1
-        await asyncio.sleep(UNKNOWN_SECONDS)
+        letters = await lost_and_found(full, good)
         # when
         for letter in (letters[9], letters[3]):
             await full.run("dead-letters", "redrive", letter.id)
@@ -167,9 +183,20 @@ def test_letters_are_judged_in_whatever_order_they_are_sent_again(
     loop.run(scenario())
 
 
+async def lost_and_found(full: FullSite, emissions: Sequence[Emission]) -> list[Letter]:
+    """The letters of events whose schema the registry did not know, and knows by now."""
+    last = await register(full, "the last before")
+    lost = (0).to_bytes(1, "big") + (last + 1).to_bytes(4, "big")
+    await full.emit([replace(e, value=lost + (e.value or b"")[len(lost) :]) for e in emissions])
+    letters = await found(full, reason="unknown_schema")
+    assert len(letters) == len(emissions)
+    assert await register(full, "the one that was lost") == last + 1
+    return letters
+
+
 async def register(full: FullSite, doc: str) -> int:
     """The id of the passing status's schema as another text."""
-    schema = json.dumps(schemas.schema(lms.PASSING) | {"doc": f"{full.commands.parsed.app_id} {doc}"})
+    schema = json.dumps(schemas.schema(lms.PASSING) | {"doc": f"{uuid4()} {doc}"})
     async with aiohttp.ClientSession(raise_for_status=True) as session:
         subject = f"{full.commands.parsed.registry}/subjects/lost-{uuid4()}/versions"
         async with session.post(subject, json={"schema": schema}) as response:
@@ -179,21 +206,20 @@ async def register(full: FullSite, doc: str) -> int:
 def test_of_two_who_redrive_at_once_each_letter_is_sent_by_one(full: FullSite, loop: asyncio.Runner) -> None:
     async def scenario() -> None:
         # given
-        unreadable = [full.press.rubbish(passes(full, 200 + n), "no type") for n in range(40)]
-        await full.emit(unreadable)
-        letters_before = await found(full, reason="no_type")
-        assert len(letters_before) == len(unreadable)
+        letters_before = await lost_and_found(full, [passes(full, 200 + n) for n in range(40)])
         # when
-        command = ("dead-letters", "redrive", "--reason", "no_type")
+        command = ("dead-letters", "redrive", "--reason", "unknown_schema")
         ends = await asyncio.gather(*(full.run(*command) for _ in range(4)), return_exceptions=True)
         # then
         assert any(isinstance(end, str) for end in ends)
         settings = full.commands.parsed
         activities = await read_topic(settings, topics(settings).activities.name)
-        places = [value for r in activities for name, value in r.headers if name == "origin"]
-        ids = {f":{letter.id}:".encode() for letter in letters_before}
-        sent = [place for place in places if topics(settings).dead_letters.name.encode() in place]
-        assert [sum(id in place for place in sent) for id in ids] == [1] * len(ids)
+        sent = Counter(
+            f"{partition}:{offset}"
+            for topic, partition, offset in map(position, activities)
+            if topic == topics(settings).dead_letters.name
+        )
+        assert [sent[letter.id] for letter in letters_before] == [1] * len(letters_before)
 
     loop.run(scenario())
 

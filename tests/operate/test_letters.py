@@ -49,7 +49,7 @@ def marks(*records: ConsumerRecord) -> Marks:
 
 
 def sender(found: Marks, now: int) -> Sender:
-    return Sender(cast(Any, None), WORKER, cast(Any, None), found, Redriven(), 3, now)
+    return Sender(cast(Any, None), cast(Any, None), WORKER, cast(Any, None), found, Redriven(), 3, now)
 
 
 def test_a_letter_was_sent_again_if_a_mark_beside_it_says_so() -> None:
@@ -92,11 +92,11 @@ def test_a_mark_from_before_epochs_were_marked_counts_with_its_time() -> None:
     assert sender(marks(mark(9, of=3, timestamp=7_000)), now=5_000).epoch(TP) == 7_001
 
 
-def test_a_letter_is_sent_under_the_epoch_that_its_mark_says() -> None:
+async def test_a_letter_is_sent_under_the_epoch_that_its_mark_says() -> None:
     found = marks(mark(9, of=3, epoch=8_000))
-    letter = cast(Any, SimpleNamespace(record=record(4, set_aside([]))))
+    letter = cast(Any, SimpleNamespace(record=record(4, set_aside([])), agent="relay", reason=""))
 
-    again = sender(found, now=5_000).again(letter, letter.record)
+    again = await sender(found, now=5_000).again(letter, letter.record)
     left = sender(found, now=5_000).mark(letter)
 
     assert header(again["headers"], "origin") == b"8001:2:4:1000:letters"

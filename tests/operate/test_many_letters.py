@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 from uuid import uuid4
 
+import orjson
 import pytest
 from confluent_kafka import Producer
 
 from streams.kafka.dead_letters import AGENT, DETAIL, ORIGIN, REASON
 from streams.kafka.topics import topics
 from streams.operate.dead_letters import Filter
+from streams.sandbox import lms
 from streams.sandbox.audit import read_topic
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
@@ -39,13 +41,21 @@ def site(sandbox: Bus) -> Commands:
     commands.run("topics", "--create", "--all")
     topic = topics(commands.parsed).dead_letters.name
     producer = Producer({"bootstrap.servers": sandbox.kafka, "linger.ms": 50})
-    event = [("ce_id", b"0" * 36), ("ce_type", b"org.openedx.learning.course.passing.status.updated.v1")]
+    source = {"topic": "bus", "partition": 0, "offset": 0}
+    user = {"id": 7, "pii": {"username": "x" * 100, "email": "", "name": ""}}
+    head = {"type": lms.PASSING, "id": "0" * 36, "time": "2026-01-01", "source": source}
+    activity = orjson.dumps(head | {"data": {"user": user}})
     for n in range(LETTERS):
         reason = b"no_id" if n % 100 else b"bad_body"
-        ours = [(REASON, reason), (DETAIL, b""), (AGENT, b"rekey"), (ORIGIN, b"0:0:%d:bus" % n)]
+        ours: list[tuple[str, str | bytes | None]] = [
+            (REASON, reason),
+            (DETAIL, b""),
+            (AGENT, b"track"),
+            (ORIGIN, b"0:0:%d:bus" % n),
+        ]
         while True:
             try:
-                producer.produce(topic, b"x" * 300, b"%d" % n, n % PARTITIONS, headers=[*event, *ours])
+                producer.produce(topic, activity, b"%d" % n, n % PARTITIONS, headers=ours)
                 break
             except BufferError:
                 producer.poll(0.1)

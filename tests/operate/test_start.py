@@ -15,6 +15,7 @@ HTTP = {
     "streams.operate.decoding",
     "streams.operate.reconcile",
     "streams.operate.record",
+    "streams.operate.redrive",
     "streams.operate.status",
 }
 """They ask an issuer or the registry."""

@@ -1,7 +1,9 @@
 """One record of the bus, forwarded by learner, dropped or set aside whole."""
 
 from dataclasses import replace
+from datetime import datetime
 
+import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
 
@@ -9,7 +11,6 @@ from streams.badges import Source
 from streams.catalog import patterns
 from streams.headers import header
 from streams.kafka.dead_letters import REASON, left_at
-from streams.kafka.origin import Original, forwarded
 from streams.tracker.rekeying import Rekeying
 from tests.bus.memory import record, record_of, take
 from tests.runtime.recording import LARGEST, RecordingUnit
@@ -34,13 +35,21 @@ def is_letter(sent: Sent) -> bool:
 
 
 async def test_what_a_rule_asks_for_goes_on_keyed_by_learner_and_says_where_it_was() -> None:
-    there = record_of(PASSED)
+    there = record_of(PASSED, timestamp=1_790_000_000_000)  # after it happened
     [sent] = (await rekeyed(there)).sent
 
-    assert (sent.key, sent.value) == (b"%d" % LEARNER, PASSED.value)
-    assert forwarded(sent) == Original(
-        PASSED.key, PASSED.value, PASSED.headers, Source("bus", 0, there.offset, EPOCH), there.timestamp
-    )
+    assert (sent.key, sent.headers) == (b"%d" % LEARNER, ())
+    said, headers = orjson.loads(sent.value or b""), dict(PASSED.headers)
+    assert (said["type"], said["id"]) == (PASSED.event_type, headers["ce_id"].decode())
+    assert datetime.fromisoformat(said["time"]) == datetime.fromisoformat(headers["ce_time"].decode())
+    assert said["source"] == {
+        "topic": "bus",
+        "partition": 0,
+        "offset": there.offset,
+        "epoch": EPOCH,
+        "timestamp": there.timestamp,
+    }
+    assert said["data"] == PASSED.payload
 
 
 async def test_what_no_rule_asks_for_is_dropped() -> None:
@@ -72,10 +81,10 @@ async def test_the_records_after_an_unreadable_one_go_on() -> None:
 
 
 async def test_what_is_too_large_even_for_the_dead_letters_leaves_its_value_where_it_is() -> None:
-    padded = replace(record_of(PASSED), headers=(*PASSED.headers, ("padding", b"x" * LARGEST)))
+    padded = replace(record_of(PASSED, value=b"\1"), headers=(*PASSED.headers, ("padding", b"x" * LARGEST)))
     [letter] = (await rekeyed(padded)).sent
 
-    assert header(letter.headers, REASON) == b"too_large"
+    assert header(letter.headers, REASON) == b"no_frame"
     assert (letter.key, letter.value) == (PASSED.key, None)
     assert header(letter.headers, "padding") is None
     assert left_at(letter.headers) == Source("bus", 0, padded.offset, EPOCH)

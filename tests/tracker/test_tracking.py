@@ -12,14 +12,15 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Progress, Source, User, badge_id, decision_id, dump, judge, load
+from streams.bus.activities import line
 from streams.bus.emitter import REISSUED
+from streams.bus.reader import Event
 from streams.bus.schemas import BADGE_AWARDED, BADGE_REVOKED, schema
 from streams.catalog import patterns
-from streams.headers import Headers, header
-from streams.kafka.dead_letters import REASON, left_at
+from streams.headers import header
+from streams.kafka.dead_letters import DETAIL, REASON, left_at
 from streams.kafka.forgotten import of_order, over_before
 from streams.kafka.orders import FORGET, ORDER, reissue
-from streams.kafka.origin import ORIGIN, origin_headers
 from streams.tracker import tracking
 from streams.tracker.rows import is_over, pack
 from streams.tracker.tracking import Tracking
@@ -36,19 +37,28 @@ LATER_MS = 1_800_000_000_000
 """After what the recorded event says of its time."""
 
 
-def activity(offset: int = 7, key: bytes = KEY, id: int = 1, **changes: object) -> ConsumerRecord:
+def activity(
+    offset: int = 7,
+    key: bytes | None = KEY,
+    id: int = 1,
+    *,
+    source: dict[str, object] | None = None,
+    **changes: object,
+) -> ConsumerRecord:
     """The passing status as rekey has forwarded it; `offset` is where it was on the bus."""
     first = record_of(PASSED, offset=offset)
-    headers = [(n, str(UUID(int=id)).encode() if n == "ce_id" else v) for n, v in PASSED.headers]
-    ours = (*headers, *origin_headers(first, SETTINGS.source_epoch))
-    return replace(record(PASSED.value, ours, key=key, topic=ACTIVITIES, offset=100 + offset), **changes)
+    time = dict(PASSED.headers)["ce_time"]
+    event = Event(PASSED.event_type, str(UUID(int=id)), time, -1, LEARNER, PASSED.payload)
+    value = orjson.loads(line(event, first, SETTINGS.source_epoch))
+    value["source"] |= source or {}
+    value |= {name: changes.pop(name) for name in ("type", "data") if name in changes}
+    made = record(orjson.dumps(value), (), key=key, topic=ACTIVITIES, offset=100 + offset)
+    return replace(made, **changes)
 
 
-def later(there: ConsumerRecord) -> ConsumerRecord:
+def later(offset: int = 7, id: int = 1) -> ConsumerRecord:
     """The same, written to the bus now, in the future of what happened."""
-    first = record_of(PASSED, offset=there.offset - 100, timestamp=LATER_MS)
-    headers = [*there.headers[: len(PASSED.headers)], *origin_headers(first, SETTINGS.source_epoch)]
-    return replace(there, headers=tuple(headers), timestamp=LATER_MS)
+    return activity(offset, id=id, source={"timestamp": LATER_MS}, timestamp=LATER_MS)
 
 
 async def tracked(
@@ -112,38 +122,36 @@ async def test_an_activity_on_which_no_rule_holds_changes_nothing() -> None:
     assert (unit.sent, unit.table) == ([], {})
 
 
-async def test_what_cannot_be_read_is_set_aside_as_it_was_on_the_bus() -> None:
-    unit = await tracked(activity(value=PASSED.value[:-3]))
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (PASSED.value, b"not JSON"),
+        (b"[]", b"not a JSON object"),
+        (b"{}", b"source: missing"),
+        (activity(data={}).value, b"data.user: names no learner"),
+        (b"", b"not JSON"),
+        (None, b"not JSON"),
+    ],
+)
+async def test_what_is_no_activity_is_set_aside_as_it_is(value: bytes | None, why: bytes) -> None:
+    unit = await tracked(activity(value=value))
 
     [letter] = unit.sent
-    headers = activity().headers[: len(PASSED.headers)]
-    assert header(letter.headers, REASON) == b"bad_body"
-    assert (letter.key, letter.value) == (PASSED.key, PASSED.value[:-3])
-    assert letter.headers[: len(headers)] == headers
-    assert header(letter.headers, ORIGIN) is None
-    assert left_at(letter.headers) == Source("bus", 0, 7, SETTINGS.source_epoch)
-    assert unit.table == {}
-
-
-@pytest.mark.parametrize("ours", [(), ((ORIGIN, b"nowhere"),), ((ORIGIN, b"0:0:%d:0:bus" % 2**64),)])
-async def test_what_does_not_say_where_it_was_is_set_aside_from_where_it_is(ours: Headers) -> None:
-    unit = await tracked(activity(headers=(*PASSED.headers, *ours)))
-
-    [letter] = unit.sent
-    assert header(letter.headers, REASON) == b"origin"
-    assert (letter.key, letter.value) == (KEY, PASSED.value)
+    assert header(letter.headers, REASON) == b"no_activity"
+    assert (header(letter.headers, DETAIL) or b"").startswith(why)
+    assert (letter.key, letter.value) == (KEY, value)
     assert left_at(letter.headers) == Source(ACTIVITIES, 0, 107)
-    assert unit.read == {}
+    assert (unit.table, unit.read) == ({}, {})
 
 
-async def test_an_activity_under_another_key_is_sent_on_to_its_learners() -> None:
-    there = activity(key=b"somebody else")
-    unit = await tracked(there)
+async def test_an_activity_under_another_key_is_not_judged_where_it_is() -> None:
+    unit = await tracked(activity(key=b"43"), activity(key=None))
+    assert (reasons(unit), unit.table) == ([b"wrong_key"] * 2, {})
 
-    [sent] = unit.sent
-    assert (sent.topic, sent.key, sent.value) == (ACTIVITIES, KEY, PASSED.value)
-    assert tuple(sent.headers) == there.headers
-    assert unit.table == {}
+
+async def test_an_activity_of_a_type_that_no_rule_names_any_more_changes_nothing() -> None:
+    unit = await tracked(activity(type="org.example.unheard.of.v1"))
+    assert (unit.sent, unit.table) == ([], {})
 
 
 async def test_a_progress_that_grows_too_large_is_kept_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,10 +193,9 @@ async def test_a_text_too_long_for_a_pattern_costs_its_own_record_alone(
 
 
 async def test_a_record_too_large_for_the_dead_letters_goes_without_its_value() -> None:
-    padding = ("padding", b"x" * LARGEST)
-    unit = await tracked(activity(value=b"\1", headers=(padding, *activity().headers)))
+    unit = await tracked(activity(value=b"\1" * LARGEST))
     [letter] = unit.sent
-    assert (letter.key, letter.value) == (PASSED.key, None)
+    assert (letter.key, letter.value) == (KEY, None)
 
 
 async def test_who_holds_a_badge_more_and_who_less_is_told() -> None:
@@ -214,24 +221,21 @@ async def test_the_order_to_forget_deletes_a_progress_and_what_came_before_it() 
 
 
 async def test_after_it_is_forgotten_a_learner_begins_again() -> None:
-    unit = await tracked(activity(7, id=1), FORGOTTEN, later(activity(8, id=2)))
+    unit = await tracked(activity(7, id=1), FORGOTTEN, later(8, id=2))
     assert load(orjson.loads(unit.table[KEY] or b"")).badges[TEMPLATE].held
 
 
 async def test_what_is_read_again_of_a_forgotten_learner_changes_nothing() -> None:
     # As after expired offsets, under another epoch, or from a dead letter that somebody else redrives.
-    other_epoch = activity(
-        9, id=3, headers=(*PASSED.headers, *origin_headers(record_of(PASSED, offset=9), 7))
-    )
-    letter = record_of(PASSED, topic="badge-streams-dead-letters", offset=1)
-    redriven = activity(id=4, headers=(*PASSED.headers, *origin_headers(letter, 2**40)))
+    other_epoch = activity(9, id=3, source={"epoch": 7})
+    redriven = activity(1, id=4, source={"topic": "badge-streams-dead-letters", "epoch": 2**40})
     unit = await tracked(activity(), other_epoch, redriven, rows={KEY: forgotten(FORGOTTEN)})
 
     assert (unit.sent, unit.table) == ([], {})
 
 
 async def test_what_happened_before_and_is_written_later_is_of_the_past_too() -> None:
-    late = later(activity())
+    late = later()
     order = replace(FORGOTTEN, timestamp=late.timestamp - 1)
     unit = await tracked(order, late)
     assert (unit.sent, unit.table) == ([], {KEY: forgotten(order)})
@@ -323,4 +327,4 @@ async def test_what_is_said_again_and_is_too_large_is_set_aside(monkeypatch: pyt
 async def test_an_order_for_nobody_is_set_aside() -> None:
     for key in (None, b"nobody", b""):
         unit = await tracked(replace(FORGOTTEN, key=key), order(key))
-        assert (reasons(unit), unit.table) == ([b"origin"] * 2, {})
+        assert (reasons(unit), unit.table) == ([b"no_activity"] * 2, {})

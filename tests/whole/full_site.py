@@ -34,8 +34,8 @@ class FullSite:
     folder: Path
     workers: dict[str, Process] = field(default_factory=dict)
 
-    async def run(self, *arguments: str) -> str:
-        return await asyncio.to_thread(self.commands.run, *arguments)
+    async def run(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
+        return await asyncio.to_thread(self.commands.run, *arguments, codes=codes)
 
     async def emit(self, emissions: Sequence[Emission]) -> None:
         """Put records on the bus, and wait until the tracker has worked them off."""

@@ -1,0 +1,172 @@
+"""An activity as one line of JSON: between rekey and track, in recordings, for `simulate` (decision 0021).
+
+```
+{"type": …, "id": …, "time": …, "source": {"topic": …, "partition": …, "offset": …}, "data": {…}}
+```
+
+`source` may also have the topic's `epoch`, and `timestamp`, the original record's in milliseconds. The
+learner is in the data, where the event type has it.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiokafka.structs import ConsumerRecord
+
+from streams.badges import Activity, Source, User, find, parse_time
+from streams.bus.schemas import event_types, learner_path
+from streams.errors import UnreadableError
+
+if TYPE_CHECKING:
+    from streams.bus.reader import Event
+
+NO_TIMESTAMP = -1
+"""Kafka's own sign for a record without a timestamp."""
+LARGEST = 2**63 - 1
+"""Offsets have 64 bits with a sign: a larger number was not written by us, and no row could hold it."""
+
+Line = dict[str, Any]
+
+
+def line(event: "Event", record: ConsumerRecord, epoch: int) -> bytes:
+    """The line of an event that was read from a record; `epoch` is that of the record's topic."""
+    source = _source(record, epoch, record.timestamp)
+    return orjson.dumps(
+        {"type": event.type, "id": event.id, "time": event.time, "source": source, "data": event.data}
+    )
+
+
+def is_line(raw: bytes) -> bool:
+    """Whether it is meant as a line; what is on the bus begins with a zero byte."""
+    return raw[:1] == b"{"
+
+
+def moved(raw: bytes, record: ConsumerRecord, epoch: int) -> tuple[bytes, bytes]:
+    """The activity of a line as one that lies where `record` does: its key and its line.
+
+    Raises `UnreadableError` where there is none.
+    """
+    value = parsed(raw)
+    activity = activity_of(value, event_types())
+    if activity is None:
+        raise _unreadable("type: unknown")
+    value["source"] = _source(record, epoch, timestamp_of(value))
+    return b"%d" % activity.learner, orjson.dumps(value)
+
+
+def parsed(raw: bytes) -> Line:
+    """The JSON object of a line; raise `UnreadableError` where it is none."""
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise _unreadable(f"not JSON: {error}") from None
+    if type(value) is not dict:
+        raise _unreadable("not a JSON object")
+    return value
+
+
+def activity_of(value: Line, wanted: frozenset[str]) -> Activity | None:
+    """The activity of a line; None where its type is not wanted; raise `UnreadableError` where it is none."""
+    get, place = value.get, value.get("source")
+    kind, id, text, data = get("type"), get("id"), get("time"), get("data")
+    if type(place) is not dict or type(data) is not dict:
+        raise _fault(value)
+    get = place.get
+    topic: Any = get("topic")
+    partition: Any = get("partition")
+    offset: Any = get("offset")
+    epoch: Any = get("epoch", 0)
+    # One look at what is right nearly always; the words for what is not are found apart.
+    if not (
+        type(kind) is str
+        and type(id) is str
+        and type(text) is str
+        and type(topic) is str
+        and type(partition) is int
+        and type(offset) is int
+        and type(epoch) is int
+        and kind
+        and id
+        and topic
+        and 0 <= partition <= LARGEST
+        and 0 <= offset <= LARGEST
+        and 0 <= epoch <= LARGEST
+    ):
+        raise _fault(value)
+    time = _time(text)
+    if kind not in wanted:
+        return None
+    learner, user = _learner(kind, data)
+    return Activity(kind, id, time, Source(topic, partition, offset, epoch), learner, data, user)
+
+
+def timestamp_of(value: Line) -> int:
+    """When the original record of an activity was written, in milliseconds; -1 where it is not said."""
+    timestamp = value["source"].get("timestamp")
+    return timestamp if type(timestamp) is int else NO_TIMESTAMP
+
+
+def _source(record: ConsumerRecord, epoch: int, timestamp: int) -> Line:
+    return {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "epoch": epoch,
+        "timestamp": timestamp,
+    }
+
+
+def _fault(value: Line) -> UnreadableError:
+    """What is wrong with a line that is no activity."""
+    place = value.get("source")
+    fields: list[tuple[str, Any, type]] = [("source", place, dict)]
+    fields += [(name, value.get(name), str) for name in ("type", "id", "time")]
+    if isinstance(place, dict):
+        fields.append(("source.topic", place.get("topic"), str))
+        fields += [(f"source.{name}", place.get(name), int) for name in ("partition", "offset")]
+        fields.append(("source.epoch", place.get("epoch", 0), int))
+    fields.append(("data", value.get("data"), dict))
+    for name, found, wanted in fields:
+        if type(found) is not wanted:
+            return _unreadable(f"{name}: {'missing' if found is None else 'of a wrong type'}")
+        if found == "":
+            return _unreadable(f"{name}: empty")
+        if isinstance(found, int) and not 0 <= found <= LARGEST:
+            return _unreadable(f"{name}: {'below 0' if found < 0 else 'too large'}")
+    raise AssertionError(value)
+
+
+def _time(text: str) -> datetime:
+    moment = parse_time(text)
+    try:
+        if moment is not None:
+            return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    except OverflowError:  # before the year 1 or after 9999 in UTC
+        pass
+    raise _unreadable("time: no ISO 8601 time")
+
+
+def _learner(type: str, data: Mapping[str, Any]) -> tuple[int, User | None]:
+    path = learner_path(type)
+    assert path is not None, type  # a catalog names no other types
+    found = find(data, path)
+    if isinstance(found, dict):
+        id = found.get("id")
+        if isinstance(id, int) and not isinstance(id, bool):
+            return id, _user(id, found)
+    elif path == ("user_id",) and isinstance(found, int) and not isinstance(found, bool):
+        return found, None
+    raise _unreadable(f"data.{'.'.join(path) or 'id'}: names no learner")
+
+
+def _user(id: int, found: Mapping[str, Any]) -> User:
+    pii = found.get("pii")
+    names = [pii.get(name) for name in ("username", "email", "name")] if isinstance(pii, dict) else []
+    username, email, name = [text if isinstance(text, str) else "" for text in names] or ("", "", "")
+    return User(id, found.get("is_active") is not False, username, email, name)
+
+
+def _unreadable(detail: str) -> UnreadableError:
+    return UnreadableError("no_activity", detail)
