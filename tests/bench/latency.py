@@ -50,7 +50,7 @@ async def measure(bench: Bench, contender: Contender, rates: Sequence[int], seco
         running = worker.tracker(commands, log, 2 * PARTITIONS)
     else:
         arguments = bench.loop_arguments(commands, courses=1)
-        running = worker.loop(arguments, log, transactional=contender.transactional)
+        running = worker.loop(arguments, log, *contender.flags)
     learners = count(1)
     try:
         await running.ready()

@@ -1,14 +1,15 @@
-"""The hand-written loop that the tracker is compared with: `python -m tests.bench.loop`.
+"""The hand-written loops that the tracker is compared with: `python -m tests.bench.loop`.
 
-It does the tracker's work for one rule only, "five different courses passed", with nothing configurable:
-both stages in one process, record batches built by hand, one transaction a fetch (or none), the state as
-JSON in a dictionary. It is what one would write with aiokafka for speed alone.
+They do the tracker's work for one rule only, "five different courses passed", with nothing configurable:
+both stages in one process, record batches built by hand, one transaction a fetch (or none). `Loop` keeps what
+the tracker keeps of a learner. `Projecting` is what one would write for this rule alone: it forwards a course
+and whether it is passed, and keeps the courses and a count.
 """
 
 import argparse
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from hashlib import blake2b
 from io import BytesIO
 from typing import Any
@@ -212,6 +213,39 @@ class Loop:
         return data
 
 
+class Projecting(Loop):
+    """Forwards no more than its rule needs."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__(options)
+        self.passed: dict[bytes, dict[str, Any]] = {}
+
+    def rekey(self, records: Records, outbox: Outbox) -> None:
+        for batch in records.values():
+            for record in batch:
+                data = self.decode(record.value)
+                key = b"%d" % data["user"]["id"]
+                value = orjson.dumps({"c": data["course"]["course_key"], "p": data["is_passing"]})
+                outbox.add(self.options.activities, crc32(key) % self.partitions, key, value, [])
+
+    def track(self, records: Records, outbox: Outbox) -> None:
+        for tp, batch in records.items():
+            changed = set()
+            for record in batch:
+                event, key = orjson.loads(record.value), record.key
+                learner = self.passed.get(key)
+                if learner is None:
+                    learner = self.passed[key] = {"p": {}, "n": 0}
+                learner["n"] += 1
+                if event["p"] and event["c"] not in learner["p"]:
+                    learner["p"][event["c"]] = 1
+                    if len(learner["p"]) == self.options.courses:
+                        outbox.add(self.options.badges, tp.partition, key, b"earned", [])
+                changed.add(key)
+            for key in changed:
+                outbox.add(self.options.changelog, tp.partition, key, orjson.dumps(self.passed[key]), [])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("kafka", "app", "source", "activities", "changelog", "badges"):
@@ -219,9 +253,10 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, required=True)
     parser.add_argument("--courses", type=int, default=5)
     parser.add_argument("--transactional", action="store_true")
+    parser.add_argument("--projecting", action="store_true")
     logging.basicConfig(level=logging.INFO)
-    loop: Awaitable[None] = Loop(parser.parse_args()).run()
-    asyncio.run(loop)  # type: ignore[arg-type]
+    options = parser.parse_args()
+    asyncio.run((Projecting if options.projecting else Loop)(options).run())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
@@ -21,23 +21,27 @@ from tests.bench.workload import Record
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Who does the work: the tracker with that many templates, or (`templates` 0) a loop."""
+    """Who does the work: the tracker with that many templates, or (`templates` 0) a loop with these flags."""
 
     name: str
     templates: int = 0
-    transactional: bool = True
+    flags: tuple[str, ...] = ("--transactional",)
     workers: int = 1
     partitions: int = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one run took: `cpu` and `seconds` in seconds, `memory` in bytes at its peak."""
+    """What one run took: `cpu` and `seconds` in seconds, `memory` in bytes at its peak.
+
+    `forwarded` is what an activity takes on its topic, in bytes.
+    """
 
     events: int
     cpu: float
     seconds: float
     memory: int
+    forwarded: float = 0
 
     @property
     def micros(self) -> float:
@@ -139,7 +143,8 @@ async def measure(bench: Bench, contender: Contender, records: Sequence[Record])
             await worker.committed(bench.bus.kafka, track, last, workers[0])
             seconds = time.monotonic() - begun
             cpu = sum(one.cpu for one in workers) - cpu
-            return Figures(len(records), cpu, seconds, max(one.peak_memory for one in workers))
+            peak = max(one.peak_memory for one in workers)
+            return Figures(len(records), cpu, seconds, peak, await _forwarded(bench, activities))
     finally:
         for one in workers:
             one.process.stop()
@@ -155,8 +160,25 @@ async def stand_ready(bench: Bench, contender: Contender, commands: Commands, wo
             workers.append(worker.tracker(commands, log, 2 * contender.partitions // (number + 1)))
         else:
             arguments = bench.loop_arguments(commands)
-            workers.append(worker.loop(arguments, log, transactional=contender.transactional))
+            workers.append(worker.loop(arguments, log, *contender.flags))
         await workers[-1].ready()
+
+
+async def _forwarded(bench: Bench, topic: str) -> float:
+    """The mean of some activities' keys, values and headers, in bytes; 0 where there are none."""
+    async with AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=bench.bus.kafka,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    ) as consumer:
+        found = await consumer.getmany(timeout_ms=5_000, max_records=1_000)
+    records = [record for some in found.values() for record in some]
+    size = sum(
+        len(record.key) + len(record.value) + sum(len(name) + len(value) for name, value in record.headers)
+        for record in records
+    )
+    return size / max(1, len(records))
 
 
 def groups(contender: Contender, app: str) -> tuple[str, str]:

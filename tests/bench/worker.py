@@ -71,9 +71,9 @@ def tracker(commands: Commands, log: Path, partitions: int, **settings: str) -> 
     return Worker(commands.start("tracker", log=log, **settings), ": ready at offset", partitions)
 
 
-def loop(arguments: Mapping[str, str | int], log: Path, *, transactional: bool) -> Worker:
-    """The hand-written loop."""
-    command = [sys.executable, "-m", "tests.bench.loop", *(["--transactional"] if transactional else [])]
+def loop(arguments: Mapping[str, str | int], log: Path, *flags: str) -> Worker:
+    """A hand-written loop."""
+    command = [sys.executable, "-m", "tests.bench.loop", *flags]
     for name, value in arguments.items():
         command += [f"--{name}", str(value)]
     return Worker(Process(command, log=log), READY, 2)
