@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import orjson
 import pytest
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Activity, Badge, Decision, Progress, User, dump, judge, moment
 from streams.bus.activities import activity_of, line, parsed
@@ -153,8 +153,8 @@ def set_aside() -> list[tuple[str, bytes]]:
 
 
 def beside_the_offset() -> str:
-    app = cast(Any, SimpleNamespace(epoch_of=lambda topic: 0))
-    return recovery.metadata(app, TopicPartition("badge-streams-activities", 0), 811, {(BUS, 3): (0, 1207)})
+    owner = "badge-streams-3f0c9d1b7a52e864"
+    return str(recovery.written(recovery.Commit(0, 0, 811, {(BUS, 3): (0, 1207)}, owner)).metadata)
 
 
 def orders_at() -> int:

@@ -9,6 +9,7 @@ from aiokafka.structs import TopicPartition
 
 from streams import metrics
 from streams.kafka.client import reader
+from streams.kafka.insides import high_watermark
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,13 +26,15 @@ class Read:
     records: int
 
 
-async def read(consumer: AIOKafkaConsumer, tp: TopicPartition) -> Read:
+async def read(consumer: AIOKafkaConsumer, tp: TopicPartition, end: int | None = None) -> Read:
     """The last committed value of each key in a changelog's partition; deleted keys are left out.
 
-    `consumer` belongs to no group and reads what was committed; `tp` is assigned to it.
+    `consumer` belongs to no group and reads what was committed; `tp` is assigned to it. It reads to `end`,
+    and waits until all before is committed or aborted; without `end` to the first open transaction.
     """
     # Before the assignment: once aiokafka fetches, a broker answers each question only after a fetch.
-    end = (await consumer.end_offsets([tp]))[tp]
+    if end is None:
+        end = (await consumer.end_offsets([tp]))[tp]
     begin = (await consumer.beginning_offsets([tp]))[tp]
     consumer.assign([tp])
     consumer.seek(tp, begin)
@@ -52,12 +55,13 @@ async def read(consumer: AIOKafkaConsumer, tp: TopicPartition) -> Read:
 async def read_table(settings: Settings, changelog: str, partition: int) -> dict[bytes, bytes]:
     """A partition's table as its new owner finds it.
 
-    Nobody may be writing: the caller has fenced the previous owner, whose open transaction is thereby
-    ended, so the high watermark is the end of what will ever be read.
+    Nobody may be writing: the previous owner has finished or is fenced, so the high watermark is the end of
+    what will ever be read. The markers of its last transaction may not be written yet.
     """
     began = time.monotonic()
     async with reader(settings) as consumer:
-        found = await read(consumer, TopicPartition(changelog, partition))
+        tp = TopicPartition(changelog, partition)
+        found = await read(consumer, tp, await high_watermark(consumer, tp))
     seconds = time.monotonic() - began
     metrics.RECOVERY_SECONDS.labels(changelog, str(partition)).set(seconds)
     metrics.RECOVERY_RECORDS.labels(changelog).inc(found.records)

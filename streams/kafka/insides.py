@@ -11,8 +11,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchError, PartitionRecords
 from aiokafka.coordinator.protocol import ConsumerProtocol
+from aiokafka.errors import CommitFailedError
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 
@@ -79,6 +80,19 @@ class GroupConsumer(AIOKafkaConsumer):
         committed = await self._coordinator.fetch_committed_offsets(list(tps))
         return committed
 
+    async def commit_as_member(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> bool:
+        """Commit in the group's present generation; False where this member is no longer in it.
+
+        Unlike aiokafka's `commit` also while a rebalance takes the partitions away.
+        """
+        if self.generation < 0:
+            return False
+        try:
+            await self._coordinator.commit_offsets(None, offsets)
+        except CommitFailedError:
+            return False
+        return True
+
     async def leave_now(self) -> None:
         """Tell the group that this member is gone, without stopping."""
         await self._coordinator._maybe_leave_group()
@@ -88,6 +102,16 @@ class GroupConsumer(AIOKafkaConsumer):
         assignment = self._subscription.subscription.assignment
         state = None if assignment is None else assignment.state_value(tp)
         return state if state is not None and state.has_valid_position else None
+
+
+async def high_watermark(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
+    """The offset after the last record of `tp`, committed or not; `consumer` may not be fetching yet."""
+    fetcher = consumer._fetcher
+    level, fetcher._isolation_level = fetcher._isolation_level, READ_UNCOMMITTED
+    try:
+        return int((await consumer.end_offsets([tp]))[tp])
+    finally:
+        fetcher._isolation_level = level
 
 
 def read_ahead(consumer: AIOKafkaConsumer) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 import faust
 from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 from faust.app.base import BootStrategy as FaustBootStrategy
 from faust.types import TP
@@ -23,6 +25,7 @@ from streams.runtime import patches, recovery
 from streams.runtime.consumer import REBALANCE_MS, Consumer, Transport
 from streams.runtime.partition import Partition
 from streams.runtime.table import Table, TableManager
+from streams.runtime.transaction import Committer
 from streams.runtime.unit import Batch, Unit
 from streams.settings import Settings
 
@@ -32,6 +35,8 @@ DRAIN_SECONDS = REBALANCE_MS / 1000 * 0.6
 """A worker whose commit takes longer ends: it would hold up the group until the rebalance times out."""
 LEAVE_SECONDS = 2.0
 """A request to the broker takes milliseconds; a worker that ends because the broker is away must not wait."""
+FINISH_SECONDS = 3.0
+"""For one small request; without its answer the next owners fence this worker, and it takes another name."""
 TAKE_AT_ONCE = 4
 """Partitions recovered side by side: more would only share the same processor and network."""
 
@@ -125,6 +130,8 @@ class App(faust.App):
         self._taking: dict[TopicPartition, asyncio.Task[None]] = {}
         self._take_slots = asyncio.Semaphore(TAKE_AT_ONCE)
         self._generation = 0
+        self._committer: Committer | None = None
+        self._finished = False
         self._ending: asyncio.Task[None] | None = None
 
     def batches(self, *names: str) -> Any:
@@ -180,6 +187,8 @@ class App(faust.App):
 
     def retake(self, tp: TopicPartition) -> None:
         """Take a partition again that was released though the group assigns it."""
+        if self._committer is None or self._committer.expired:
+            self._renew_committer()
         self._taking[tp] = asyncio.ensure_future(self._take(self.owned[tp]))
 
     async def seek_into_bounds(self, partition: Partition) -> None:
@@ -253,9 +262,10 @@ class App(faust.App):
         await self.topics.on_partitions_assigned(assigned)
         missed = generation != self._generation + 1
         self._generation = generation
-        gone = [self.owned.pop(tp) for tp in list(self.owned) if missed or tp not in wanted]
-        for partition in gone:
-            self.add_future(partition.release())
+        for tp in [tp for tp in self.owned if missed or tp not in wanted]:
+            self.owned.pop(tp).release()
+        if missed or not self._finished or self._committer is None or self._committer.expired:
+            self._renew_committer()
         tables = {table.input_topic: table for table in self.tables.values()}
         # A table takes long to read: those without one need not wait for it.
         for tp in sorted(wanted, key=lambda tp: (tp.topic in tables, tp)):
@@ -266,10 +276,17 @@ class App(faust.App):
         self.flow_control.resume()
 
     async def _take(self, partition: Partition) -> None:
+        assert self._committer is not None
         with self.ends_worker():
-            await partition.keep(self._take_slots)
-            if self.on_partition_ready is not None:
+            await partition.keep(self._committer, self._take_slots)
+            if partition.ready and self.on_partition_ready is not None:
                 self.on_partition_ready(partition)
+
+    def _renew_committer(self) -> None:
+        """Commit under another name from now on: others may have fenced this worker's."""
+        if self._committer is not None:
+            self.add_future(self._committer.stop())
+        self._committer = Committer(self, f"{self.group}-{secrets.token_hex(8)}")
 
     async def _suspend(self) -> None:
         """Stop delivering, and wait for what is committing; units not yet committing are dropped."""
@@ -286,13 +303,27 @@ class App(faust.App):
             raise FatalError(
                 f"a unit of work did not end within {DRAIN_SECONDS:.0f} s of a rebalance"
             ) from None
+        self._finished = await self._finish()
+
+    async def _finish(self) -> bool:
+        """Say in the group's commits that this worker has finished with its partitions."""
+        last = {tp: commit for tp, partition in self.owned.items() if (commit := partition.finished())}
+        try:
+            async with asyncio.timeout(FINISH_SECONDS):
+                return not last or await self.kafka_consumer.commit_as_member(
+                    {tp: recovery.written(commit) for tp, commit in last.items()}
+                )
+        except (KafkaError, TimeoutError) as error:
+            log.warning("the group could not be told that this worker has finished: %r", error)
+            return False
 
     async def _stop_consumer(self) -> None:
         self.flow_control.suspend()
         self.flow_control.clear()
         await self._suspend()
-        await asyncio.gather(*(partition.release() for partition in self.owned.values()))
         self.owned.clear()
+        if self._committer is not None:
+            await self._committer.stop()
 
     async def _end(self) -> None:
         try:

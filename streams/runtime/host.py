@@ -27,6 +27,9 @@ class GroupReader(Protocol):
     async def commits(self, tps: Iterable[TopicPartition]) -> Mapping[TopicPartition, OffsetAndMetadata]:
         """What the group has committed, with its metadata; nothing for a partition without a commit."""
 
+    async def commit_as_member(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> bool:
+        """Commit in the group's present generation; False where this worker is no longer in it."""
+
 
 class KeptTable(Protocol):
     """A table: its partition n is fed by partition n of `input_topic`, and kept in that of `changelog`."""

@@ -1,4 +1,4 @@
-"""One assigned input partition: its producer, its rows of the table, its one unit at a time."""
+"""One assigned input partition: its rows of the table, its one unit at a time."""
 
 import asyncio
 import logging
@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Literal
 
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from aiokafka.structs import TopicPartition
 
 from streams import metrics
 from streams.errors import WaitNeeded
 from streams.kafka.changelog import read_table
-from streams.kafka.client import start
-from streams.runtime import recovery, transaction
+from streams.runtime import ownership, recovery
 from streams.runtime.fetched import Fetched
 from streams.runtime.host import Host, KeptTable
-from streams.runtime.transaction import Producer, new_producer
+from streams.runtime.recovery import Commit
+from streams.runtime.transaction import Committer, ExpiredError
 from streams.runtime.work import Work
 from streams.settings import Settings
 
@@ -49,11 +49,11 @@ class Partition:
       └────────── release ─────────── suspended ◀──────────────┴──────────────────┘
 
     vacant     nothing is held
-    taking     the former owner is fenced, the table is being read
+    taking     the former owner is made sure to have ended, then the table is read
     idle       the next batch may be delivered
     delivered  an agent has a batch; its unit has not begun
     working    the batch's unit is open, or being committed
-    suspended  a rebalance goes on: producer and rows are kept, in case the partition stays here
+    suspended  a rebalance goes on: the rows are kept, in case the partition stays here
 
     A vacant partition may be suspended or released, a suspended one suspended again: it stays what it is.
     A unit without a batch changes no state. `term` counts how often the partition was suspended: what was
@@ -66,7 +66,6 @@ class Partition:
         tp: TopicPartition,
         table: KeptTable | None,
         *,
-        producer: Callable[[Host, TopicPartition], Producer] = new_producer,
         read: Callable[[Settings, str, int], Awaitable[dict[bytes, bytes]]] = read_table,
     ) -> None:
         self.host = host
@@ -81,12 +80,10 @@ class Partition:
         self.turn = 0
         self.committed: int | None = None
         self.lagging_since: float | None = None
-        self._new_producer = producer
         self._read_table = read
         self._delivered_from = 0
-        self._in_group: int | None = None
-        self._read: recovery.Read = {}
-        self._producer: Producer | None = None
+        self._last: Commit | None = None
+        self._committer: Committer | None = None
         self._commit: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         labels = (tp.topic, str(tp.partition))
@@ -129,17 +126,21 @@ class Partition:
         elif self.lagging_since is None:
             self.lagging_since = now
 
-    async def keep(self, turn: AbstractAsyncContextManager[object] = AT_ONCE) -> None:
+    async def keep(self, committer: Committer, turn: AbstractAsyncContextManager[object] = AT_ONCE) -> None:
         """Be the owner after a rebalance: go on where nobody was in between, else begin from nothing.
 
-        Only to begin it waits for its `turn`.
+        Only to begin it waits for its `turn`. It does neither where another rebalance has come in between.
         """
-        if self.state == "suspended" and await self._is_committed():
-            self._open()
-            return
+        known = self._last
+        if self.state == "suspended" and known is not None and self._committer is committer:
+            last = await recovery.last_commit(self.host, self.tp)
+            if ownership.is_untouched(last, known, committer):
+                if await self._claim(known, committer):
+                    self._open()
+                return
         async with turn:
-            await self.release()
-            await self._take()
+            self.release()
+            await self._take(committer)
 
     def suspend(self) -> None:
         """Deliver nothing more; drop what is delivered and not yet being committed."""
@@ -155,13 +156,19 @@ class Partition:
         async with self.lock:
             pass
 
-    async def release(self) -> None:
-        """Give the partition up: close the producer, forget the rows."""
+    def finished(self) -> Commit | None:
+        """What to commit once the partition is suspended and drained, so that nobody need fence this worker.
+
+        None where it has claimed nothing.
+        """
+        self._last = self._last and ownership.finished(self._last)
+        return self._last
+
+    def release(self) -> None:
+        """Give the partition up, and forget the rows."""
         self._become("vacant")
-        producer, self._producer = self._producer, None
+        self._committer = self._last = None
         self.rows = {}
-        if producer is not None:
-            await producer.stop()
 
     def run(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run `task` until the partition is suspended; its exception ends the worker."""
@@ -190,22 +197,29 @@ class Partition:
         """Commit in the background; the partition's lock, which the caller holds, is free afterwards."""
         self._commit = asyncio.ensure_future(self._committing(work))
 
-    async def _is_committed(self) -> bool:
-        last = await recovery.last_commit(self.host, self.tp)
-        return (last.offset if last else None) == self._in_group
-
-    async def _take(self) -> None:
+    async def _take(self, committer: Committer) -> None:
         """Fence the former owner first: only then are the table and the committed offset final."""
         self._become("taking")
-        self._producer = self._new_producer(self.host, self.tp)
-        await start(self._producer, self.host.settings)
+        await committer.start()
+        last = await ownership.last_commit(self.host, self.tp, committer)
+        first = last or await self._first()
+        if not await self._claim(first, committer):
+            self._become("vacant")
+            return
         if self.table is not None:
             self.rows = await self._read_table(self.host.settings, self.table.changelog, self.tp.partition)
-        last = await recovery.last_commit(self.host, self.tp)
-        self.committed = await recovery.starting_offset(self.host, self.tp, last, len(self.rows))
-        self._in_group = last.offset if last else None
-        self._read = last.read if last else {}
+        self.committed = await recovery.starting_offset(self.host, self.tp, first, len(self.rows))
         self._open()
+
+    async def _first(self) -> Commit:
+        """What to claim of a partition that has no commit."""
+        begin = await recovery.starting_offset(self.host, self.tp, None, 0)
+        return Commit(begin, self.host.epoch_of(self.tp.topic))
+
+    async def _claim(self, last: Commit, committer: Committer) -> bool:
+        # Before it is sent: where a rebalance cuts this off, nobody knows whether the claim has arrived.
+        self._last, self._committer = last, committer
+        return await ownership.claim(self.host, self.tp, last, committer)
 
     def _open(self) -> None:
         assert self.committed is not None
@@ -226,38 +240,34 @@ class Partition:
             with self.host.ends_worker():
                 try:
                     await self._transaction(work)
-                except transaction.ExpiredError:
-                    await self._begin_again(work)
+                except ExpiredError:
+                    self._begin_again(work)
         finally:
             self.lock.release()
 
-    async def _begin_again(self, work: Work) -> None:
+    def _begin_again(self, work: Work) -> None:
         """Let go of all, and be taken with another producer; `work` is lost (decision 0034)."""
         log.warning("%s-%d: its producer has expired, another is taken", self.tp.topic, self.tp.partition)
         if work.term != self.term:
-            await self.release()  # in a rebalance the next owner, who may be this one, takes it
+            self.release()  # in a rebalance the next owner, who may be this one, takes it
             return
         self.suspend()
-        term = self.term
-        await self.release()
-        if term == self.term:
-            self.host.retake(self.tp)
+        self.release()
+        self.host.retake(self.tp)
 
     async def _transaction(self, work: Work) -> None:
-        assert self._producer is not None
+        assert self._committer is not None
         if self.table is not None:
             for key, value in work.rows.items():
                 work.outbox.add(self.table.changelog, self.tp.partition, key, value, [])
-        read = {**self._read, **work.read} if work.read else self._read
-        offset = self._offset(work, read)
-        await transaction.commit(self._producer, self.tp, self.host.group, work.outbox, offset)
-        if offset is not None:
-            self._in_group = offset.offset
-        self._read = read
+        commit = self._commit_of(work, self._committer.name)
+        offset = None if commit is None else recovery.written(commit)
+        await self._committer.commit(self.tp, work.outbox, offset)
+        self._last = commit or self._last
         self._committed(work)
 
-    def _offset(self, work: Work, read: recovery.Read) -> OffsetAndMetadata | None:
-        """The offset to commit with `work`, with its metadata; None if there is none to commit."""
+    def _commit_of(self, work: Work, owner: str) -> Commit | None:
+        """What to commit with `work`; None if there is nothing to say."""
         keys = _keys_after(self.rows, work.rows)
         position = work.position
         if position is None and keys < len(self.rows):
@@ -265,7 +275,8 @@ class Partition:
             position = self.committed
         if position is None:
             return None
-        return OffsetAndMetadata(position, recovery.metadata(self.host, self.tp, keys, read))
+        read = self._last.read if self._last else {}
+        return Commit(position, self.host.epoch_of(self.tp.topic), keys, {**read, **work.read}, owner)
 
     def _committed(self, work: Work) -> None:
         _write(self.rows, work.rows)

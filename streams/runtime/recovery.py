@@ -23,12 +23,17 @@ Read = Mapping[tuple[str, int], tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A committed offset and its metadata: source epoch, the table's keys, how far sources were read."""
+    """A committed offset and its metadata: source epoch, the table's keys, how far sources were read.
+
+    `owner` is the transactional id of the worker that may go on from here: empty where it has finished, None
+    where nothing says so.
+    """
 
     offset: int
     epoch: int = 0
     keys: int = 0
     read: Read = field(default_factory=dict)
+    owner: str | None = None
 
 
 async def last_commit(host: Host, tp: TopicPartition) -> Commit | None:
@@ -80,14 +85,17 @@ def within(host: Host, tp: TopicPartition, offset: int, begin: int, end: int) ->
     return offset
 
 
-def metadata(host: Host, tp: TopicPartition, keys: int, read: Read) -> str:
-    """The metadata of a committed offset. Where it grows too long it leaves out how far sources were read."""
-    kept = {"epoch": host.epoch_of(tp.topic), "keys": keys}  # decision 0007
+def written(commit: Commit) -> OffsetAndMetadata:
+    """A commit as Kafka keeps it. Where it grows too long it leaves out how far sources were read."""
+    # decision 0007, decision 0069
+    kept = {"epoch": commit.epoch, "keys": commit.keys, "owner": commit.owner}
     by_topic: dict[str, dict[str, tuple[int, int]]] = {}
-    for (topic, partition), place in read.items():
+    for (topic, partition), place in commit.read.items():
         by_topic.setdefault(topic, {})[str(partition)] = place
-    text = orjson.dumps(kept | {"read": by_topic} if read else kept)
-    return (text if len(text) <= METADATA_BYTES else orjson.dumps(kept)).decode()
+    text = orjson.dumps(kept | {"read": by_topic} if commit.read else kept)
+    return OffsetAndMetadata(
+        commit.offset, (text if len(text) <= METADATA_BYTES else orjson.dumps(kept)).decode()
+    )
 
 
 async def bounds(host: Host, tp: TopicPartition) -> tuple[int, int]:
@@ -140,6 +148,12 @@ def _parse(committed: OffsetAndMetadata) -> Commit:
             for topic, places in kept.get("read", {}).items()
             for partition, (epoch, read) in places.items()
         }
-        return Commit(offset, int(kept["epoch"]), int(kept["keys"]), read)
+        return Commit(offset, int(kept["epoch"]), int(kept["keys"]), read, _name(kept.get("owner")))
     except (ValueError, TypeError, LookupError, AttributeError):
         return Commit(offset)
+
+
+def _name(owner: object) -> str | None:
+    if owner is None or isinstance(owner, str):
+        return owner
+    raise TypeError(owner)

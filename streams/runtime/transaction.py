@@ -1,7 +1,9 @@
-"""The producer of a partition, and one transaction of it."""
+"""A worker's producer: what its partitions' units come to, committed together."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -11,9 +13,9 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams import metrics
 from streams.errors import FatalError
-from streams.kafka.client import TRANSACTION_SECONDS, connection
+from streams.kafka.client import TRANSACTION_SECONDS, connection, start
 from streams.runtime.host import Host
-from streams.runtime.work import BATCH_BYTES, Outbox
+from streams.runtime.work import BATCH_BYTES, Outbox, batches
 
 RETRY_MS = 20
 """While the last transaction's markers are still being written, the coordinator refuses one offset commit in
@@ -25,12 +27,16 @@ COMMIT_SECONDS = 2 * TRANSACTION_SECONDS
 """After its timeout the broker aborts a transaction; a commit still waiting by now waits for nothing."""
 
 
+TRANSACTION_RECORDS = 16_000
+"""After so many records the next unit waits for the next transaction: a few full units, some megabytes."""
+
+
 class ExpiredError(Exception):
     """The broker has forgotten the producer: nothing was committed, and nothing can be by this one."""
 
 
 class Producer(Protocol):
-    """What a partition does with its producer; aiokafka's is one."""
+    """What a worker does with its producer; aiokafka's is one."""
 
     async def start(self) -> None:
         """Connect, and fence whoever had the same transactional id."""
@@ -53,12 +59,11 @@ class Producer(Protocol):
         """Commit the transaction."""
 
 
-def new_producer(host: Host, tp: TopicPartition) -> Producer:
-    """The producer of `tp`: its transactional id names group and partition, so a successor's fences it."""
-    name = f"{host.group}-{tp.topic}-{tp.partition}"
+def new_producer(host: Host, name: str) -> Producer:
+    """A producer with this transactional id: as it starts, it fences every earlier one that has it."""
     producer: Producer = AIOKafkaProducer(
         **connection(host.settings),
-        client_id=name,
+        client_id=host.group,
         transactional_id=name,
         transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
         max_batch_size=BATCH_BYTES,
@@ -69,40 +74,131 @@ def new_producer(host: Host, tp: TopicPartition) -> Producer:
     return producer
 
 
-async def commit(
-    producer: Producer, tp: TopicPartition, group: str, outbox: Outbox, offset: OffsetAndMetadata | None
-) -> None:
-    """Commit records, and the offset of `tp` if there is one, together.
+@dataclass(frozen=True, slots=True, eq=False)
+class Share:
+    """A unit's part of a transaction; `done` when that is committed, or has failed."""
 
-    Raises `ExpiredError` where another producer is needed, and `FatalError` where it fails or takes too long:
-    whether they are committed is then unknown.
+    outbox: Outbox
+    tp: TopicPartition
+    offset: OffsetAndMetadata | None
+    done: asyncio.Future[None]
+
+
+class Committer:
+    """A worker's producer: all units that wait are committed in one transaction, one after the other.
+
+    `name`, the transactional id, is nobody else's: who fences it takes all of this worker's partitions over
+    (decision 0069). `expired` once the broker has forgotten it: nothing can be committed any more.
     """
-    try:
-        async with asyncio.timeout(COMMIT_SECONDS):
-            await _commit(producer, tp, group, outbox, offset)
-    except ProducerFenced as error:
-        metrics.ABORTS.labels(tp.topic).inc()
-        raise FatalError(f"{tp.topic}-{tp.partition}: another worker has taken over") from error
-    except (KafkaError, TimeoutError) as error:
-        metrics.ABORTS.labels(tp.topic).inc()
-        # aiokafka wraps what its sender ended with.
-        cause = error.__cause__ if isinstance(error.__cause__, KafkaError) else error
-        if isinstance(cause, EXPIRED):
-            raise ExpiredError from error
-        raise FatalError(f"{tp.topic}-{tp.partition}: commit failed: {cause!r}") from error
 
+    def __init__(
+        self, host: Host, name: str, *, producer: Callable[[Host, str], Producer] = new_producer
+    ) -> None:
+        self.name = name
+        self.expired = False
+        self._host = host
+        self._new_producer = producer
+        self._producer: Producer | None = None
+        self._turn = asyncio.Lock()
+        self._fenced: set[str] = set()
+        self._waiting: deque[Share] = deque()
+        self._working: asyncio.Task[None] | None = None
 
-async def _commit(
-    producer: Producer, tp: TopicPartition, group: str, outbox: Outbox, offset: OffsetAndMetadata | None
-) -> None:
-    await producer.begin_transaction()
-    sent = [
-        await producer.send_batch(batch, topic, partition=partition)
-        for (topic, partition), batches in outbox.batches.items()
-        for batch in batches
-    ]
-    if offset is not None:
-        await producer.send_offsets_to_transaction({tp: offset}, group)
-    # A batch that failed does not fail aiokafka's transaction.
-    await asyncio.gather(*sent)
-    await producer.commit_transaction()
+    async def start(self) -> None:
+        """Connect; once is enough."""
+        async with self._turn:
+            if self._producer is None:
+                self._producer = await self._started(self.name)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def fence(self, name: str) -> None:
+        """Have the broker take nothing more from another worker's producer, and end what it has open."""
+        async with self._turn:
+            if name not in self._fenced:
+                await (await self._started(name)).stop()
+                self._fenced.add(name)
+
+    async def commit(self, tp: TopicPartition, outbox: Outbox, offset: OffsetAndMetadata | None) -> None:
+        """Commit records, and the offset of `tp` if there is one, together.
+
+        Raises `ExpiredError` where another producer is needed, and `FatalError` where it fails or takes too
+        long: whether they are committed is then unknown.
+        """
+        if self.expired:
+            raise ExpiredError
+        share = Share(outbox, tp, offset, asyncio.get_running_loop().create_future())
+        self._waiting.append(share)
+        if self._working is None:
+            self._working = asyncio.ensure_future(self._work_off())
+        try:
+            await share.done
+        except ProducerFenced as error:
+            metrics.ABORTS.labels(tp.topic).inc()
+            raise FatalError(f"{tp.topic}-{tp.partition}: another worker has taken over") from error
+        except (KafkaError, TimeoutError) as error:
+            metrics.ABORTS.labels(tp.topic).inc()
+            # aiokafka wraps what its sender ended with.
+            cause = error.__cause__ if isinstance(error.__cause__, KafkaError) else error
+            if isinstance(cause, EXPIRED):
+                self.expired = True
+                raise ExpiredError from error
+            raise FatalError(f"{tp.topic}-{tp.partition}: commit failed: {cause!r}") from error
+
+    async def _started(self, name: str) -> Producer:
+        producer = self._new_producer(self._host, name)
+        try:
+            await start(producer, self._host.settings)
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
+
+    async def _work_off(self) -> None:
+        while self._waiting:
+            shares = self._next()
+            try:
+                async with asyncio.timeout(COMMIT_SECONDS):
+                    await self._transaction(shares)
+            except Exception as error:
+                self._fail([*shares, *self._waiting], error)
+                break
+            for share in shares:
+                share.done.set_result(None)
+        self._working = None
+
+    def _next(self) -> Sequence[Share]:
+        """Those that wait, of which there is one; no more than a transaction may have."""
+        taken, records = [], 0
+        while self._waiting and records < TRANSACTION_RECORDS:
+            share = self._waiting.popleft()
+            taken.append(share)
+            records += share.outbox.count
+        return taken
+
+    def _fail(self, shares: Sequence[Share], error: Exception) -> None:
+        """Those that wait fail too: after a failure aiokafka's producer begins no other transaction."""
+        self._waiting.clear()
+        for share in shares:
+            share.done.set_exception(error)
+
+    async def _transaction(self, shares: Sequence[Share]) -> None:
+        producer = self._producer
+        assert producer is not None
+        await producer.begin_transaction()
+        sent = [
+            await producer.send_batch(batch, topic, partition=partition)
+            for topic, partition, batch in batches(
+                [share.outbox for share in shares], self._host.max_message_bytes
+            )
+        ]
+        offsets = {share.tp: share.offset for share in shares if share.offset is not None}
+        if offsets:
+            await producer.send_offsets_to_transaction(offsets, self._host.group)
+        # A batch that failed does not fail aiokafka's transaction.
+        await asyncio.gather(*sent)
+        await producer.commit_transaction()

@@ -114,7 +114,7 @@ class Unit:
         self._host = partition.host
         self._batch = batch
         self._term = batch.term if batch else partition.term
-        self._outbox = Outbox(partition.host.max_message_bytes)
+        self._outbox = Outbox()
         self.table: dict[bytes, bytes | None] = {}
         self.after_commit: list[Callable[[], None]] = []
         self.read: dict[tuple[str, int], tuple[int, int]] = {}

@@ -1,6 +1,6 @@
 """What a unit of work comes to: the records that it sends, the rows that it writes, how far it has read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -13,15 +13,18 @@ BATCH_BYTES = 400_000
 
 NO_COMPRESSION = 0
 
+Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+"""Key, value, headers."""
+
 
 class Outbox:
-    """Records to be sent together, as record batches by topic and partition."""
+    """Records to be sent together, by topic and partition; `count` is how many there are."""
 
-    __slots__ = ("_largest", "batches")
+    __slots__ = ("count", "records")
 
-    def __init__(self, largest: Mapping[str, int]) -> None:
-        self.batches: dict[tuple[str, int], list[BatchBuilder]] = {}
-        self._largest = largest
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, int], list[Record]] = {}
+        self.count = 0
 
     def add(
         self,
@@ -31,17 +34,41 @@ class Outbox:
         value: bytes | None,
         headers: list[tuple[str, bytes]],
     ) -> None:
-        """Add a record. One larger than the topic takes gets a batch of its own, which the broker refuses."""
-        batches = self.batches.get((topic, partition))
-        if batches is None:
-            batches = self.batches[(topic, partition)] = [self._new_batch(topic)]
-        if batches[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
-            # Full; an empty one takes any record.
-            batches.append(self._new_batch(topic))
-            batches[-1].append(timestamp=None, key=key, value=value, headers=headers)
+        """Add a record."""
+        self.count += 1
+        records = self.records.get((topic, partition))
+        if records is None:
+            records = self.records[topic, partition] = []
+        records.append((key, value, headers))
 
-    def _new_batch(self, topic: str) -> BatchBuilder:
-        return BatchBuilder(min(BATCH_BYTES, self._largest[topic]), NO_COMPRESSION, is_transactional=True)
+
+def batches(
+    outboxes: Iterable[Outbox], largest: Mapping[str, int]
+) -> Iterator[tuple[str, int, BatchBuilder]]:
+    """The records of all outboxes as record batches, each with its topic and partition.
+
+    `largest` is the largest batch that each topic takes. A record above that gets a batch of its own, which
+    the broker refuses.
+    """
+    filled: dict[tuple[str, int], list[BatchBuilder]] = {}
+    for outbox in outboxes:
+        for place, records in outbox.records.items():
+            size = min(BATCH_BYTES, largest[place[0]])
+            of_place = filled.setdefault(place, [])
+            for record in records:
+                if not of_place or not _added(of_place[-1], record):
+                    # An empty one takes any record.
+                    of_place.append(BatchBuilder(size, NO_COMPRESSION, is_transactional=True))
+                    _added(of_place[-1], record)
+    for (topic, partition), of_place in filled.items():
+        for batch in of_place:
+            yield topic, partition, batch
+
+
+def _added(batch: BatchBuilder, record: Record) -> bool:
+    """Whether there was room."""
+    key, value, headers = record
+    return batch.append(timestamp=None, key=key, value=value, headers=headers) is not None
 
 
 @dataclass(frozen=True, slots=True)

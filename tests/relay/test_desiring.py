@@ -24,7 +24,7 @@ from streams.relay.reconciler import Reconciler
 from streams.relay.rows import dump, load
 from streams.relay.table import forgotten_row, is_over
 from streams.runtime.unit import Batch
-from streams.runtime.work import Outbox
+from streams.runtime.work import Outbox, batches
 from tests.bus.memory import record, record_of, take
 from tests.relay.scene import AWARDED, BADGE, LEARNER, REVOKED, SETTINGS, TOPICS, decision, relay
 from tests.relay.virtual import EPOCH
@@ -108,9 +108,10 @@ async def test_an_order_about_nobody_is_set_aside_and_changes_nothing(
     order = replace(ORDERED, key=key, value=value)
     unit, followed_badges = await followed(order, rows={KEY: before.table[KEY] or b""})
 
-    outbox = Outbox(defaultdict(lambda: LARGEST))
+    outbox = Outbox()
     for sent in unit.sent:
         outbox.add(sent.topic, 0, sent.key, sent.value, list(sent.headers))
+    assert list(batches([outbox], defaultdict(lambda: LARGEST)))
     assert (unit.table, followed_badges) == ({}, [])
     assert [header(sent.headers, REASON) for sent in unit.sent] == [b"origin"]
 

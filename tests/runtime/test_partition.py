@@ -13,6 +13,7 @@ from aiokafka.errors import (
     UnknownProducerId,
     UnknownTopicOrPartitionError,
 )
+from aiokafka.structs import OffsetAndMetadata
 
 from streams import metrics
 from streams.errors import FatalError
@@ -23,12 +24,61 @@ from tests.runtime.fetches import batch
 from tests.runtime.world import CHANGELOG, OUTPUT, SOURCE, TP, World
 
 
-async def test_an_owner_fences_the_former_one_then_reads_the_table_then_the_offset() -> None:
+async def test_the_first_owner_claims_its_partition_before_it_reads_the_table() -> None:
     world = await World().owner()
 
-    assert world.broker.did == ["fence", "read table", "read commits", "read commits", "seek 0", "resume"]
+    assert world.broker.did == [
+        "init one",
+        *("read commits", "read commits"),
+        "commit as member",
+        *("read table", "seek 0", "resume"),
+    ]
+    assert _owner(world) == "one"
     assert world.partition.state == "idle"
     assert world.partition.ready
+
+
+async def test_an_owner_fences_the_former_one_then_reads_its_last_commit_then_the_table() -> None:
+    former = await World().owner()
+    former.broker.did.clear()
+
+    successor = await World(former.broker, name="two").owner()
+
+    assert successor.broker.did == [
+        *("init two", "read commits", "init one", "read commits"),
+        "commit as member",
+        *("read table", "seek 0", "resume"),
+    ]
+    assert _owner(successor) == "two"
+
+
+async def test_a_former_owner_that_has_finished_is_not_fenced() -> None:
+    former = await World().owner()
+    await former.finish()
+    former.broker.did.clear()
+
+    await World(former.broker, name="two").owner()
+
+    assert "init one" not in former.broker.did
+
+
+async def test_an_owner_of_an_earlier_version_is_fenced_by_the_name_of_the_partition() -> None:
+    world = World()
+    world.broker.commits[TP] = OffsetAndMetadata(7, '{"epoch":0,"keys":0}')
+
+    await world.owner()
+
+    assert f"init tracker-{TP.topic}-{TP.partition}" in world.broker.did
+    assert world.partition.committed == 7
+
+
+async def test_who_is_no_longer_in_the_group_claims_nothing_and_is_no_owner() -> None:
+    world = World()
+    world.worker.is_member = False
+
+    await world.owner()
+
+    assert (world.partition.state, world.at) == ("vacant", None)
 
 
 async def test_a_batch_is_delivered_worked_and_committed_with_its_offset() -> None:
@@ -104,7 +154,7 @@ async def test_an_offset_is_committed_with_the_tables_keys_and_how_far_its_sourc
     await world.work(world.deliver((3,)), ana=None, ben=b"2")
 
     metadata = orjson.loads(world.broker.commits[TP].metadata)
-    assert metadata == {"epoch": 0, "keys": 1, "read": {SOURCE: {"0": [0, 41]}}}
+    assert metadata == {"epoch": 0, "keys": 1, "owner": "one", "read": {SOURCE: {"0": [0, 41]}}}
 
 
 async def test_a_successor_goes_on_from_what_its_predecessor_says_of_the_sources() -> None:
@@ -112,7 +162,7 @@ async def test_a_successor_goes_on_from_what_its_predecessor_says_of_the_sources
     async with world.unit(world.deliver()) as unit:
         unit.read[SOURCE, 0] = (0, 41)
     await world.partition.drained()
-    successor = await World(world.broker).owner()
+    successor = await World(world.broker, name="two").owner()
 
     async with successor.unit(successor.deliver()) as unit:
         unit.read[SOURCE, 1] = (0, 7)
@@ -131,7 +181,7 @@ class TestWithoutABatch:
         await world.partition.drained()
 
         assert world.broker.rows == {b"badge": b"issued"}
-        assert world.at is None
+        assert "offsets" not in world.broker.did
         assert world.partition.state == "idle"
 
     async def test_a_batch_that_waits_goes_on_waiting(self) -> None:
@@ -163,7 +213,7 @@ class TestARebalance:
             assert unit.abandoned
         await world.partition.drained()
 
-        assert (world.partition.state, world.at, world.broker.rows) == ("suspended", None, {})
+        assert (world.partition.state, world.at, world.broker.rows) == ("suspended", 0, {})
         assert world.worker.failures == []
 
     async def test_a_unit_that_is_being_committed_is_waited_for_and_counts(self) -> None:
@@ -180,83 +230,117 @@ class TestARebalance:
 
         world.broker.hold.set()
         await drained
-        await world.partition.keep()
+        await world.keep()
 
         assert (world.partition.state, world.partition.committed) == ("idle", 3)
         assert world.partition.rows == {b"ana": b"1"}
 
-    async def test_a_partition_that_stays_keeps_its_producer_and_rows_and_seeks_to_its_commit(self) -> None:
+    async def test_a_partition_that_stays_keeps_its_rows_is_claimed_and_sought_to_its_commit(self) -> None:
+        world = await World().owner()
+        await world.work(world.deliver(), ana=b"1")
+        await world.finish()
+        assert not world.partition.ready
+        assert _owner(world) == ""
+        world.broker.did.clear()
+
+        await world.keep()
+
+        assert world.broker.did == ["read commits", "commit as member", "seek 3", "resume"]
+        assert world.partition.rows == {b"ana": b"1"}
+        assert _owner(world) == "one"
+
+    async def test_a_partition_that_stays_with_a_worker_of_another_name_is_taken_from_nothing(self) -> None:
         world = await World().owner()
         await world.work(world.deliver(), ana=b"1")
         world.partition.suspend()
-        assert not world.partition.ready
+        world.committer = world.new_committer("another")
         world.broker.did.clear()
 
-        await world.partition.keep()
+        await world.keep()
 
-        assert world.broker.did == ["read commits", "seek 3", "resume"]
-        assert world.partition.rows == {b"ana": b"1"}
-        assert len(world.producers) == 1
+        assert "read table" in world.broker.did
+        assert (world.partition.committed, _owner(world)) == (3, "another")
+
+    async def test_a_partition_that_stays_is_left_where_the_group_has_gone_on_without_the_worker(
+        self,
+    ) -> None:
+        world = await World().owner()
+        await world.finish()
+        world.worker.is_member = False
+
+        await world.keep()
+
+        assert (world.partition.state, _owner(world)) == ("suspended", "")
 
     async def test_a_partition_that_stays_goes_on_while_others_are_being_recovered(self) -> None:
         world = await World().owner()
         world.partition.suspend()
         slots = asyncio.Semaphore(0)
 
-        await world.partition.keep(slots)
+        await world.partition.keep(world.committer, slots)
 
         assert world.partition.ready
 
     async def test_a_partition_that_another_worker_had_in_between_is_taken_from_nothing(self) -> None:
         world = await World().owner()
-        world.partition.suspend()
-        other = await World(world.broker).owner()
+        await world.finish()
+        other = await World(world.broker, name="two").owner()
         await other.work(other.deliver(), ana=b"theirs")
+        await other.finish()
 
-        await world.partition.keep()
+        await world.keep()
 
-        assert world.producers[0].stopped
         assert world.partition.rows == {b"ana": b"theirs"}
         assert world.partition.committed == 3
 
     async def test_taking_that_was_cut_off_begins_from_nothing(self) -> None:
         world = World()
-        taking = asyncio.ensure_future(world.partition.keep())
-        await asyncio.sleep(0)
+        taking = asyncio.ensure_future(world.keep())
+        await _until(lambda: "read table" in world.broker.did)
         states = [world.partition.state]
         taking.cancel()
         await asyncio.wait([taking])
         world.partition.suspend()
         states.append(world.partition.state)
 
-        await world.partition.keep()
+        await world.keep()
         states.append(world.partition.state)
 
         assert states == ["taking", "vacant", "idle"]
-        assert world.producers[0].stopped
+
+    async def test_taking_that_was_cut_off_after_its_claim_is_finished_all_the_same(self) -> None:
+        world = World()
+        taking = asyncio.ensure_future(world.keep())
+        await _until(lambda: "read table" in world.broker.did)
+        taking.cancel()
+        await asyncio.wait([taking])
+
+        await world.finish()
+
+        assert _owner(world) == ""
 
     async def test_a_batch_of_an_earlier_term_gives_nothing_and_commits_nothing(self) -> None:
         world = await World().owner()
         late = world.deliver((0, 1))
         world.partition.suspend()
-        await world.partition.keep()
+        await world.keep()
         world.deliver((0, 1, 2))
 
         async with world.unit(late) as unit:
             assert list(late) == []
             unit.put(b"ana", b"lost")
 
-        assert (world.partition.state, world.at, world.broker.rows) == ("delivered", None, {})
+        assert (world.partition.state, world.at, world.broker.rows) == ("delivered", 0, {})
 
     async def test_what_is_released_is_forgotten(self) -> None:
         world = await World().owner()
         await world.work(world.deliver(), ana=b"1")
         world.partition.suspend()
 
-        await world.partition.release()
+        world.partition.release()
 
         assert (world.partition.state, world.partition.rows) == ("vacant", {})
-        assert world.producers[0].stopped
+        assert world.partition.finished() is None
 
     async def test_a_task_ends_when_its_partition_is_suspended(self) -> None:
         world = await World().owner()
@@ -288,7 +372,7 @@ class TestACommitThatFails:
         (failure,) = world.worker.failures
         assert isinstance(failure, FatalError)
         assert str(failure) == "activities-0: commit failed: KafkaError('no')"
-        assert (world.partition.rows, world.broker.rows, world.at) == ({}, {}, None)
+        assert (world.partition.rows, world.broker.rows, world.at) == ({}, {}, 0)
         assert _aborts() == aborts + 1
 
     async def test_a_batch_that_was_refused_keeps_the_transaction_from_being_committed(self) -> None:
@@ -302,7 +386,7 @@ class TestACommitThatFails:
 
     async def test_a_zombie_cannot_write_over_its_successor(self) -> None:
         zombie = await World().owner()
-        successor = await World(zombie.broker).owner()
+        successor = await World(zombie.broker, name="two").owner()
         await successor.work(successor.deliver(), ana=b"newer")
 
         await zombie.work(zombie.deliver(), ana=b"older")
@@ -344,10 +428,11 @@ class TestAnExpiredProducer:
 
         await world.work(world.deliver(), ana=b"1")
         assert (world.worker.failures, world.worker.retaken) == ([], [TP])
-        assert (world.partition.state, world.producers[0].stopped, world.at) == ("vacant", True, None)
+        assert (world.partition.state, world.committer.expired, world.at) == ("vacant", True, 0)
 
         world.broker.strike = lambda _: None
-        await world.partition.keep()
+        world.committer = world.new_committer("another")
+        await world.keep()
         await world.work(world.deliver(), ana=b"1")
         assert (world.partition.state, world.at, world.broker.rows) == ("idle", 3, {b"ana": b"1"})
 
@@ -373,10 +458,11 @@ class TestAnExpiredProducer:
         world.broker.hold.set()
         await world.partition.drained()
         world.broker.fails = None
-        await world.partition.keep()
+        world.committer = world.new_committer("another")
+        await world.keep()
 
         assert (world.worker.failures, world.worker.retaken) == ([], [])
-        assert (world.partition.state, len(world.producers)) == ("idle", 2)
+        assert (world.partition.state, _owner(world)) == ("idle", "another")
 
     async def test_another_failure_ends_the_worker_and_names_its_cause(self) -> None:
         world = await World().owner()
@@ -386,6 +472,12 @@ class TestAnExpiredProducer:
 
         (failure,) = world.worker.failures
         assert "UnknownTopicOrPartitionError" in str(failure)
+
+
+def _owner(world: World) -> str | None:
+    """Whom the partition's last commit names."""
+    owner: str | None = orjson.loads(world.broker.commits[TP].metadata)["owner"]
+    return owner
 
 
 async def _for_ever() -> None:

@@ -88,24 +88,29 @@ async def test_what_retention_removed_is_passed_over_said_and_counted(
 
 
 class TestACommit:
-    async def test_it_keeps_the_epoch_the_keys_and_how_far_sources_were_read(self) -> None:
+    async def test_it_keeps_the_epoch_the_keys_the_owner_and_how_far_sources_were_read(self) -> None:
         read = {(SOURCE, 0): (1, 41), (SOURCE, 12): (1, 7), ("other", 0): (0, 3)}
-        worker = Worker(broker := Broker(), epoch=1)
+        commit = Commit(9, 1, 5, read, "one")
 
-        broker.commits[SOURCE_TP] = OffsetAndMetadata(9, recovery.metadata(worker, SOURCE_TP, 5, read))
+        broker = Broker(commits={SOURCE_TP: recovery.written(commit)})
 
-        assert await recovery.last_commit(worker, SOURCE_TP) == Commit(9, 1, 5, read)
+        assert await recovery.last_commit(Worker(broker), SOURCE_TP) == commit
 
     async def test_where_there_is_no_room_it_leaves_out_how_far_sources_were_read(self) -> None:
-        worker = Worker(broker := Broker())
         read = {(SOURCE, partition): (0, 10**12) for partition in range(500)}
 
-        broker.commits[TP] = OffsetAndMetadata(9, recovery.metadata(worker, TP, 5, read))
+        broker = Broker(commits={TP: recovery.written(Commit(9, 0, 5, read, "one"))})
 
         assert len(broker.commits[TP].metadata) < recovery.METADATA_BYTES
-        assert await recovery.last_commit(worker, TP) == Commit(9, 0, 5, {})
+        assert await recovery.last_commit(Worker(broker), TP) == Commit(9, 0, 5, {}, "one")
 
-    @pytest.mark.parametrize("metadata", ["", "by hand", "[]", '{"epoch": 1}', '{"epoch": 1, "keys": null}'])
+    @pytest.mark.parametrize(
+        "metadata",
+        [
+            *("", "by hand", "[]", '{"epoch": 1}', '{"epoch": 1, "keys": null}'),
+            '{"epoch": 1, "keys": 1, "owner": 7}',
+        ],
+    )
     async def test_that_an_operator_has_set_it_is_an_offset_and_nothing_else(self, metadata: str) -> None:
         broker = Broker(commits={TP: OffsetAndMetadata(9, metadata)})
 
@@ -130,7 +135,7 @@ async def _start(broker: Broker, last: Commit | None = None, *, keys: int = 0) -
 
 def _commit(broker: Broker, read: recovery.Read) -> None:
     """Another partition's owner has committed that its table has read so far."""
-    broker.commits[TP] = OffsetAndMetadata(1, recovery.metadata(Worker(broker), TP, 0, read))
+    broker.commits[TP] = recovery.written(Commit(1, read=read))
 
 
 def _gaps() -> float:

@@ -14,7 +14,7 @@ from streams.kafka import inflate
 from streams.kafka.client import partition_of
 from streams.runtime import unit as units
 from streams.runtime.unit import RECORD_OVERHEAD, Batch
-from streams.runtime.work import BATCH_BYTES, Outbox
+from streams.runtime.work import BATCH_BYTES, Outbox, batches
 from tests.runtime import fetches
 from tests.runtime.fetches import batch
 from tests.runtime.world import CHANGELOG, INPUT, OUTPUT, World
@@ -133,7 +133,7 @@ class TestItsBody:
             await failing()
         await world.partition.drained()
 
-        assert (world.broker.rows, world.at) == ({}, None)
+        assert (world.broker.rows, world.at) == ({}, 0)
 
 
 @dataclass
@@ -195,7 +195,7 @@ class TestARecordThatNeedsSomethingFirst:
         await self._unit(world, world.deliver(), Noting(needs=0))
 
         world.partition.suspend()
-        await world.partition.keep()
+        await world.keep()
 
         assert world.partition.waits_for == ""
         assert world.worker.failures == []
@@ -283,16 +283,15 @@ async def test_the_records_that_an_agent_took_are_counted() -> None:
     assert _read() == before + 3
 
 
-def test_records_fill_as_many_batches_as_they_need() -> None:
-    outbox = Outbox({OUTPUT: 10 * BATCH_BYTES})
+def test_the_records_of_several_units_fill_as_many_batches_as_they_need() -> None:
+    outboxes = [Outbox(), Outbox()]
+    for outbox, partition in zip((0, 0, 1, 1, 1), (0, 1, 1, 0, 0), strict=True):
+        outboxes[outbox].add(OUTPUT, partition, b"key", b"x" * (BATCH_BYTES // 3), [])
 
-    for partition in (0, 1, 0, 0):
-        outbox.add(OUTPUT, partition, b"key", b"x" * (BATCH_BYTES // 2), [])
+    filled = batches(outboxes, {OUTPUT: 10 * BATCH_BYTES})
 
-    assert {place: len(batches) for place, batches in outbox.batches.items()} == {
-        (OUTPUT, 0): 3,
-        (OUTPUT, 1): 1,
-    }
+    assert [(partition, batch.record_count()) for _, partition, batch in filled] == [(0, 2), (0, 1), (1, 2)]
+    assert [outbox.count for outbox in outboxes] == [2, 3]
 
 
 def _read() -> float:

@@ -12,9 +12,11 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
+from streams.runtime import recovery
 from streams.runtime.fetched import Fetched
 from streams.runtime.host import Host
 from streams.runtime.partition import Partition
+from streams.runtime.transaction import Committer
 from streams.runtime.unit import Batch, Unit
 from streams.settings import Settings
 from tests.runtime import fetches
@@ -53,7 +55,7 @@ class Broker:
     commits: dict[TopicPartition, OffsetAndMetadata] = field(default_factory=dict)
     records: list[Sent] = field(default_factory=list)
     rows: dict[bytes, bytes] = field(default_factory=dict)
-    owners: dict[TopicPartition, "Producer"] = field(default_factory=dict)
+    producers: dict[str, "Producer"] = field(default_factory=dict)
     did: list[str] = field(default_factory=list)
     strike: Callable[[str], None] = lambda step: None
     hold: asyncio.Event | None = None
@@ -70,18 +72,18 @@ class Broker:
 
 
 class Producer:
-    """A transactional producer whose id is a partition: a later one of the same id fences it."""
+    """A transactional producer: a later one of the same id fences it."""
 
-    def __init__(self, broker: Broker, tp: TopicPartition) -> None:
+    def __init__(self, broker: Broker, name: str) -> None:
         self.stopped = False
         self._broker = broker
-        self._tp = tp
+        self._name = name
         self._sent: list[Sent] = []
         self._offsets: Mapping[TopicPartition, OffsetAndMetadata] = {}
 
     async def start(self) -> None:
-        self._broker.owners[self._tp] = self
-        self._broker.did.append("fence")
+        self._broker.producers[self._name] = self
+        self._broker.did.append(f"init {self._name}")
 
     async def stop(self) -> None:
         self.stopped = True
@@ -118,7 +120,7 @@ class Producer:
 
     async def _reach(self, step: str) -> None:
         await self._broker.reach(step)
-        if self._broker.owners[self._tp] is not self:
+        if self._broker.producers[self._name] is not self:
             raise ProducerFenced
 
 
@@ -134,6 +136,7 @@ class Worker:
         self.kafka_consumer = self
         self.failures: list[Exception] = []
         self.woken = 0
+        self.is_member = True
         self.retaken: list[TopicPartition] = []
         self._broker = broker
         self._epoch = epoch
@@ -171,23 +174,42 @@ class Worker:
         self._broker.did.append("read commits")
         return {tp: self._broker.commits[tp] for tp in tps if tp in self._broker.commits}
 
+    async def commit_as_member(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> bool:
+        if self.is_member:
+            self._broker.did.append("commit as member")
+            self._broker.commits.update(offsets)
+        return self.is_member
+
 
 class World:
     """A broker, and a partition of a worker on it."""
 
-    def __init__(self, broker: Broker | None = None, *, table: bool = True) -> None:
+    def __init__(self, broker: Broker | None = None, *, table: bool = True, name: str = "one") -> None:
         self.broker = broker or Broker()
         self.worker = Worker(self.broker)
         host: Host = self.worker
-        self.partition = Partition(
-            host, TP, Table() if table else None, producer=self._producer, read=self._read
-        )
-        self.producers: list[Producer] = []
+        self.committer = self.new_committer(name)
+        self.partition = Partition(host, TP, Table() if table else None, read=self._read)
+
+    def new_committer(self, name: str) -> Committer:
+        return Committer(self.worker, name, producer=lambda _, name: Producer(self.broker, name))
 
     async def owner(self) -> "World":
         """This world, once its partition is taken."""
-        await self.partition.keep()
+        await self.keep()
         return self
+
+    async def keep(self) -> None:
+        """The group has assigned the partition."""
+        await self.partition.keep(self.committer)
+
+    async def finish(self) -> None:
+        """The group takes the partition away, for a rebalance."""
+        self.partition.suspend()
+        await self.partition.drained()
+        last = self.partition.finished()
+        assert last is not None
+        await self.worker.commit_as_member({TP: recovery.written(last)})
 
     def deliver(self, offsets: Sequence[int] = (0, 1, 2)) -> Batch:
         """A batch of these offsets, delivered."""
@@ -215,10 +237,6 @@ class World:
         """The offset that the group has committed."""
         commit = self.broker.commits.get(TP)
         return commit and commit.offset
-
-    def _producer(self, host: Host, tp: TopicPartition) -> Producer:
-        self.producers.append(Producer(self.broker, tp))
-        return self.producers[-1]
 
     async def _read(self, settings: Settings, changelog: str, partition: int) -> dict[bytes, bytes]:
         self.broker.did.append("read table")
