@@ -62,7 +62,10 @@ def simulate(catalog: Path, activities: IO[bytes]) -> None:
         unreadable[:] = [1]
         click.echo(line, err=True)
 
-    for decision in simulate(catalog.read_bytes(), activities, report):
+    def note(line: str) -> None:
+        click.echo(line, err=True)
+
+    for decision in simulate(catalog.read_bytes(), activities, report, note):
         click.echo(decision)
     if unreadable:
         raise SystemExit(1)

@@ -12,10 +12,24 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import orjson
+import ormsgpack
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Activity, Badge, Decision, Progress, User, dump, judge, moment
+from streams.badges import (
+    Activity,
+    Badge,
+    Decision,
+    Outcome,
+    Progress,
+    State,
+    User,
+    dump,
+    evolve,
+    judge,
+    moment,
+)
+from streams.badges.packing import LONG
 from streams.bus.activities import activity_of, line, parsed
 from streams.bus.emitter import GENERATION, REISSUED, BadgeEmitter, BadgeEvent
 from streams.bus.reader import Event, Reader
@@ -162,7 +176,7 @@ def orders_at() -> int:
 
 
 def as_json(value: Any) -> str:
-    return orjson.dumps(value).decode()
+    return orjson.dumps(value, default=lambda raw: f"h'{raw.hex()}'").decode()
 
 
 def as_lines(headers: Headers) -> str:
@@ -176,7 +190,7 @@ EXAMPLES: dict[str, tuple[Callable[[], str], ...]] = {
     "Progress": (lambda: as_json(dump(judged()[0])),),
     "Issuances": (lambda: as_json(rows.dump(pending())), lambda: as_json(rows.dump(held()))),
     "Forgotten learners": (
-        lambda: pack(Progress.initial(), orders_at()).decode(),
+        lambda: as_json(ormsgpack.unpackb(pack(Progress.initial(), orders_at()))),
         lambda: forgotten_row(b"42", moment(orders_at())).decode(),
     ),
     "Dead letters": (lambda: as_lines(set_aside()[-4:]),),
@@ -215,9 +229,12 @@ def as_shown(shown: str, real: str) -> bool:
 
 
 def full_progress() -> Progress:
-    badge = Badge(1, 2, "activity", ("because",), 3, "revoked_by", "catalog", "revoked_catalog")
+    badge = Badge(1, 2, ["because"], "activity", "catalog", True, 3, "revoked_by", "revoked_catalog", True)
+    long = [str(number) for number in range(LONG + 1)]
+    state = State(1, 2, long, 4, "distinct", [5], ["id"], ["key"], True)
     user = User(42, True, "username", "email", "name")
-    return replace(judged()[0], badges={"template": badge}, user=user)
+    full = Outcome(None, b"", user, "", {"template": {"requirement": state}}, {"template": badge}, ())
+    return evolve(Progress.initial(), full)
 
 
 def full_issuance() -> Issuance:
@@ -239,17 +256,18 @@ def full_issuance() -> Issuance:
 
 
 def test_the_fields_of_a_progress_are_named() -> None:
-    places = [field.name for field in fields(Badge)]
+    row = ormsgpack.unpackb(pack(full_progress(), 1))
 
-    row = orjson.loads(pack(full_progress(), 1))
-
-    assert named("Progress") == [*row, *places]
+    assert named("Progress") == [*row, *(field.name for kind in (State, Badge) for field in fields(kind))]
 
 
-def test_a_badges_places_are_in_the_order_of_the_table() -> None:
+def test_the_places_of_a_requirement_and_of_a_badge_are_in_the_order_of_the_tables() -> None:
+    requirements, stored = full_progress().templates["template"]
     [badge] = full_progress().badges.values()
+    [(_, _, state)] = full_progress().states
 
-    assert dump(full_progress())["b"]["template"] == tuple(getattr(badge, f.name) for f in fields(Badge))
+    assert stored == [getattr(badge, f.name) for f in fields(Badge)]
+    assert requirements["requirement"] == [getattr(state, f.name) for f in fields(State)]
 
 
 def test_the_fields_of_an_issuance_are_named() -> None:

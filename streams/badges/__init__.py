@@ -3,78 +3,69 @@
 Values in, values out: no clock, no randomness, no I/O, nothing but the standard library.
 """
 
-from streams.badges.catalog import (
-    AnyRequirement,
-    BadgeRequirement,
-    Catalog,
-    Compiled,
-    Group,
-    Matched,
-    Matches,
-    Penalty,
-    Requirement,
-    Template,
-)
-from streams.badges.decide import decide, is_complete, judge, latest, standing
+from streams.badges.catalog import Catalog, Compiled
+from streams.badges.completeness import is_complete, is_fulfilled, is_held, standing
+from streams.badges.counting import State
+from streams.badges.decide import decide, judge, latest
+from streams.badges.matching import Matched, Matches
 from streams.badges.model import (
     Activity,
     Decision,
     Kind,
+    Order,
     Source,
     User,
     badge_id,
     decision_id,
 )
+from streams.badges.packing import ids_in, text_of, texts
 from streams.badges.progress import (
-    Applied,
-    Awarded,
     Badge,
-    Count,
-    Counted,
-    Fact,
-    Fulfilled,
-    Fulfilment,
+    Outcome,
     Progress,
-    Repeated,
-    Reset,
-    Revoked,
-    dump,
     evolve,
-    load,
 )
 from streams.badges.pruning import pruned
-from streams.badges.rules import Operator, Rule, Scalar, find
-from streams.badges.times import moment, parse_time, stamp
+from streams.badges.rules import Operator, Rule, Scalar
+from streams.badges.spots import Part, Spot, find, part_of
+from streams.badges.storing import dump, load
+from streams.badges.templates import (
+    AnyRequirement,
+    BadgeRequirement,
+    Group,
+    Penalty,
+    Repeats,
+    Requirement,
+    Template,
+)
+from streams.badges.times import Duration, moment, parse_time, stamp
 
 __all__ = [
     "Activity",
     "AnyRequirement",
-    "Applied",
-    "Awarded",
     "Badge",
     "BadgeRequirement",
     "Catalog",
     "Compiled",
-    "Count",
-    "Counted",
     "Decision",
-    "Fact",
-    "Fulfilled",
-    "Fulfilment",
+    "Duration",
     "Group",
     "Kind",
     "Matched",
     "Matches",
     "Operator",
+    "Order",
+    "Outcome",
+    "Part",
     "Penalty",
     "Progress",
-    "Repeated",
+    "Repeats",
     "Requirement",
-    "Reset",
-    "Revoked",
     "Rule",
     "Scalar",
     "Source",
+    "Spot",
+    "State",
     "Template",
     "User",
     "badge_id",
@@ -83,13 +74,19 @@ __all__ = [
     "dump",
     "evolve",
     "find",
+    "ids_in",
     "is_complete",
+    "is_fulfilled",
+    "is_held",
     "judge",
     "latest",
     "load",
     "moment",
     "parse_time",
+    "part_of",
     "pruned",
     "stamp",
     "standing",
+    "text_of",
+    "texts",
 ]

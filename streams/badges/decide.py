@@ -1,70 +1,56 @@
-"""What follows from an activity, given what is known of its learner."""
+"""What follows from an activity or an order, given what is known of its learner."""
 
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from math import isfinite
 
-from streams.badges.catalog import (
-    NOTHING,
-    AnyRequirement,
-    BadgeRequirement,
-    Catalog,
-    Compiled,
-    Matched,
-    Matches,
-    Requirement,
-)
-from streams.badges.model import Activity, Decision, Kind, badge_id, decision_id
-from streams.badges.packing import ids_of, place_of
-from streams.badges.progress import (
-    Applied,
-    Awarded,
-    Badge,
-    Count,
-    Counted,
-    Fact,
-    Fulfilled,
-    Fulfilment,
-    Progress,
-    Repeated,
-    Reset,
-    Revoked,
-    evolve,
-    fingerprint,
-)
-from streams.badges.rules import Scalar, find
-from streams.badges.times import moment, stamp
-
-_DECIDED = (Awarded, Revoked)
+from streams.badges.catalog import Catalog, Compiled
+from streams.badges.completeness import expiry, is_complete, is_fulfilled, is_held
+from streams.badges.counting import INITIAL, State, matched, reset, withdrawn
+from streams.badges.matching import Matched, Matches
+from streams.badges.model import Activity, Decision, Kind, Order, Source, User, badge_id, decision_id
+from streams.badges.packing import text_of, texts
+from streams.badges.progress import Badge, Outcome, Progress, awarded, evolve, fingerprint, revoked
+from streams.badges.rules import Scalar
+from streams.badges.templates import BadgeRequirement, Penalty, Requirement
+from streams.badges.times import MICROSECOND, moment, stamp
 
 
-def decide(catalog: Catalog, progress: Progress, activity: Activity) -> tuple[Fact, ...]:
-    """What follows from the activity, in order; nothing if it is not relevant or was already applied."""
-    return tuple(_conclude(catalog, progress, activity).facts)
+def judge(
+    catalog: Catalog, progress: Progress, happened: Activity | Order
+) -> tuple[Progress, tuple[Decision, ...]]:
+    """The progress after the activity or order, and the decisions; the very progress if nothing follows."""
+    outcome = decide(catalog, progress, happened)
+    return (progress, ()) if outcome is None else (evolve(progress, outcome), outcome.decisions)
 
 
-def judge(catalog: Catalog, progress: Progress, activity: Activity) -> tuple[Progress, tuple[Decision, ...]]:
-    """The progress after the activity, and the decisions.
+def decide(catalog: Catalog, progress: Progress, happened: Activity | Order) -> Outcome | None:
+    """What follows from the activity or order.
 
-    The facts of `decide`, folded with `evolve`; without any fact it returns the very `progress` given.
+    None if it is not relevant, was applied already, or is an order for a template that is not active.
     """
-    case = _conclude(catalog, progress, activity)
-    return case.progress, tuple([fact.decision for fact in case.facts if isinstance(fact, _DECIDED)])
-
-
-def standing(compiled: Compiled, progress: Progress) -> tuple[int, int]:
-    """How many of a template's groups are fulfilled, and how many there are."""
-    done = sum(
-        sum(_is_fulfilled(compiled, r, progress) for r in group.requirements) >= group.at_least
-        for group in compiled.groups
-    )
-    return done, len(compiled.groups)
+    if isinstance(happened, Order):
+        return _decide_order(catalog, progress, happened)
+    matches = catalog.match(happened)
+    if not matches:
+        return None
+    if happened.catch_up:
+        return _catch_up(catalog, progress, happened, matches)
+    source = happened.source
+    if progress.has_applied(source):
+        return None
+    recognized = fingerprint(happened.id)
+    if progress.remembers(recognized):
+        return Outcome(source, b"", progress.user, progress.catalog, {}, {}, ())
+    case = _Case(catalog, progress, happened)
+    case.judge(matches)
+    return case.outcome(source, recognized, happened.user or progress.user)
 
 
 def latest(badge: Badge, template: str, learner: int) -> Decision:
     """What was decided last of a learner's badge: its award, or its revocation."""
     id = badge_id(template, learner)
+    because = texts(badge.because)
     award = Decision(
         "awarded",
         template,
@@ -73,64 +59,96 @@ def latest(badge: Badge, template: str, learner: int) -> Decision:
         id,
         decision_id(id, "awarded", badge.generation),
         moment(badge.awarded),
-        badge.activity,
-        ids_of(badge.because),
+        because[-1] if badge.activity is None else text_of(badge.activity),
+        because,
         badge.catalog,
     )
     if badge.revoked is None or badge.revoked_by is None:
         return award
+    by = text_of(badge.revoked_by)
     return replace(
         award,
         kind="revoked",
         id=decision_id(id, "revoked", badge.generation),
         time=moment(badge.revoked),
-        activity=badge.revoked_by,
-        because=(badge.revoked_by,),
+        activity=by,
+        because=(by,),
         catalog=badge.revoked_catalog,
     )
 
 
-def _conclude(catalog: Catalog, progress: Progress, activity: Activity) -> "_Case":
+def _decide_order(catalog: Catalog, progress: Progress, order: Order) -> Outcome | None:
+    turn = catalog.turns.get(order.template)
+    recognized = fingerprint(order.id)
+    if turn is None or progress.remembers(recognized):
+        return None
+    case = _Case(catalog, progress, order)
+    case.judge({}, turn)
+    return case.outcome(None, recognized, progress.user or order.user)
+
+
+def _catch_up(catalog: Catalog, progress: Progress, activity: Activity, matches: Matches) -> Outcome | None:
+    """What follows from an activity of the past; what it says of the learner is older than what is known."""
     case = _Case(catalog, progress, activity)
-    matches = catalog.match(activity)
-    if not matches or progress.has_applied(activity.source):
-        return case
-    recognized = fingerprint(activity.id)
-    if recognized in progress.recent:
-        case.add(Repeated(activity.source))
-        return case
-    case.add(Applied(activity.source, recognized, activity.user, catalog.revision))
     case.judge(matches)
-    return case
+    user = progress.user or activity.user
+    if not case.states and not case.badges and user == progress.user and catalog.revision == progress.catalog:
+        return None
+    return case.outcome(None, b"", user)
 
 
 class _Case:
-    """One activity being judged: the facts so far, and the progress that they lead to."""
+    """One activity or order being judged: how it changes what was known before."""
 
-    __slots__ = ("activity", "before", "catalog", "facts", "now", "progress")
+    __slots__ = ("badges", "before", "catalog", "decisions", "happened", "now", "states")
 
-    def __init__(self, catalog: Catalog, before: Progress, activity: Activity) -> None:
+    def __init__(self, catalog: Catalog, before: Progress, happened: Activity | Order) -> None:
         self.catalog = catalog
         self.before = before
-        self.progress = before
-        self.activity = activity
-        self.now = stamp(activity.time)
-        self.facts: list[Fact] = []
+        self.happened = happened
+        self.now = stamp(happened.time)
+        self.states: dict[str, dict[str, State | None]] = {}
+        self.badges: dict[str, Badge] = {}
+        self.decisions: list[Decision] = []
 
-    def add(self, fact: Fact) -> None:
-        """Note a fact and apply it to the progress."""
-        self.facts.append(fact)
-        self.progress = evolve(self.progress, fact)
+    def outcome(self, source: Source | None, fingerprint: bytes, user: User | None) -> Outcome:
+        """What it comes to."""
+        revision, decisions = self.catalog.revision, tuple(self.decisions)
+        return Outcome(source, fingerprint, user, revision, self.states, self.badges, decisions)
 
-    def judge(self, matches: Matches) -> None:
-        """Judge all templates that this activity may have changed, in the order of their turns."""
-        found = {*matches, *self._of_another_catalog()}
+    def badge(self, template: str) -> Badge | None:
+        """The badge of a template, as judged so far."""
+        return self.badges.get(template) or self.before.badge(template)
+
+    def state(self, template: str, requirement: str) -> State:
+        """What is known of a requirement, as judged so far."""
+        changed = self.states.get(template)
+        now = None if changed is None else changed.get(requirement)
+        return now or self.before.requirement(template, requirement) or INITIAL
+
+    def is_fulfilled(self, template: str, requirement: str) -> bool:
+        """Whether a requirement is fulfilled, as judged so far."""
+        changed = self.states.get(template)
+        now = None if changed is None else changed.get(requirement)
+        return self.before.is_fulfilled(template, requirement) if now is None else now.moment is not None
+
+    def judge(self, matches: Matches, ordered: int | None = None) -> None:
+        """Judge all templates that this may have changed, in the order of their turns.
+
+        `ordered` is the turn of the template that an order is for.
+        """
+        found = set(matches)
+        if ordered is not None:
+            found.add(ordered)
+        if self.before.catalog != self.catalog.revision:
+            found.update(self._of_another_catalog())
+        if self.catalog.expiring:
+            found.update(self._of_another_time())
         agenda = sorted(found)
         while agenda:
             turn = heapq.heappop(agenda)
             compiled = self.catalog.active[turn]
-            self._apply(compiled, matches.get(turn, NOTHING))
-            if self._decide(compiled):
+            if self._order(compiled) if turn == ordered else self._judge(compiled, matches.get(turn)):
                 for dependent in compiled.dependents:
                     if dependent not in found:
                         found.add(dependent)
@@ -143,171 +161,155 @@ class _Case:
         template has a fulfilled requirement: either the learner's progress names the template, or it requires
         a badge that the learner holds.
         """
-        if self.before.catalog == self.catalog.revision:
-            return
-        for template in self.before.requirements:
+        for template, (_, badge) in self.before.templates.items():
             if (turn := self.catalog.turns.get(template)) is not None:
                 yield turn
-        for template, badge in self.before.badges.items():
-            if badge.held:
+            if badge is not None:
                 yield from self.catalog.dependents.get(template, ())
 
-    def _apply(self, compiled: Compiled, matched: Matched) -> None:
-        for requirement in matched.requirements:
-            self._match(compiled, requirement)
-        for penalty in matched.penalties:
-            for id in penalty.resets:
-                if self.progress.requirement(compiled.id, id) is not None:
-                    self.add(Reset(compiled.id, id))
+    def _of_another_time(self) -> Iterator[int]:
+        """The turns of the templates that a badge completes which has expired for later activities."""
+        expiring = self.catalog.expiring
+        for template in expiring.keys() & self.before.templates.keys():
+            yield from expiring[template]
+
+    def _judge(self, compiled: Compiled, met: Matched | None) -> bool:
+        """Judge one template; returns whether its badge was awarded or revoked."""
+        badge = self.badge(compiled.id)
+        held = is_held(self.catalog, compiled.id, badge, self.now)
+        if badge is not None and not held and (badge.revoked is None or badge.revoked_ordered):
+            # It has expired, or an order took it: what does not concern it cannot bring it back.
+            if met is None:
+                return False
+            if badge.revoked is None and (expired := expiry(self.catalog, compiled.id, badge)) is not None:
+                self._reset(compiled, compiled.requirements, expired)
+        if met is not None:
+            for requirement in met.requirements:
+                self._match(compiled, requirement)
+            for penalty in met.penalties:
+                self._penalize(compiled, penalty)
+        return self._decide(compiled, badge, held)
+
+    def _order(self, compiled: Compiled) -> bool:
+        """Do what the order says of the template; returns whether its badge was awarded or revoked."""
+        assert isinstance(self.happened, Order)
+        badge = self.badge(compiled.id)
+        held = is_held(self.catalog, compiled.id, badge, self.now)
+        because = (self.happened.id,)
+        if self.happened.order == "award":
+            if not held:
+                self._award(compiled, badge, because, ordered=True)
+            return not held
+        self._reset(compiled, compiled.requirements, self.now)
+        if badge is not None and held:
+            self._revoke(compiled, badge, because, ordered=True)
+        return held
 
     def _match(self, compiled: Compiled, requirement: Requirement) -> None:
-        state = self.progress.requirement(compiled.id, requirement.id)
-        if isinstance(state, Fulfilment) or not self._comes_after(compiled, requirement):
+        if requirement.after is not None and not self._in_order(compiled, requirement, requirement.after):
             return
-        count = _counted(state, requirement, self.activity, self.now)
-        if len(count.ids) >= requirement.count:
-            self.add(Fulfilled(compiled.id, requirement.id, Fulfilment(self.now, count.ids)))
-        elif count != state and (state is not None or count.ids):
-            self.add(Counted(compiled.id, requirement.id, count))
+        found = None
+        if requirement.distinct is not None and (found := self._value(requirement)) is None:
+            return
+        before = self.state(compiled.id, requirement.id)
+        goes_on = requirement.id in compiled.withdrawable
+        after = matched(before, requirement, self.now, self.happened.id, found, goes_on)
+        self._change(compiled, requirement.id, before, after)
 
-    def _comes_after(self, compiled: Compiled, requirement: Requirement) -> bool:
-        if requirement.after is None:
-            return True
-        moment = self._moment(compiled, requirement.after)
-        return moment is not None and self.now >= moment
+    def _penalize(self, compiled: Compiled, penalty: Penalty) -> None:
+        for id in penalty.withdraws:
+            requirement = compiled.requirements[id]
+            if (found := self._value(requirement)) is not None:
+                before = self.state(compiled.id, id)
+                self._change(compiled, id, before, withdrawn(before, requirement, self.now, found))
+        self._reset(compiled, penalty.resets, self.now)
+
+    def _reset(self, compiled: Compiled, requirements: Iterable[str], time: int) -> None:
+        for id in requirements:
+            before = self.state(compiled.id, id)
+            self._change(compiled, id, before, reset(before, time))
+
+    def _change(self, compiled: Compiled, requirement: str, before: State, after: State) -> None:
+        if after is not before:
+            self.states.setdefault(compiled.id, {})[requirement] = after
+
+    def _value(self, requirement: Requirement) -> Scalar | None:
+        """The value by which matches of the requirement are different; None if there is none."""
+        assert isinstance(self.happened, Activity)
+        assert requirement.distinct is not None
+        found = requirement.distinct.of(self.happened.data)
+        return found if isinstance(found, str | int | float) else None
+
+    def _in_order(self, compiled: Compiled, requirement: Requirement, after: str) -> bool:
+        moment = self._moment(compiled, after)
+        if moment is None or self.now < moment:
+            return False
+        longest = requirement.no_later_than
+        return longest is None or self.now <= moment + longest // MICROSECOND
 
     def _moment(self, compiled: Compiled, id: str) -> int | None:
         """When the requirement was fulfilled, if it is."""
-        if id in compiled.badges:
-            badge = self.progress.badges.get(compiled.badges[id])
-            return badge.awarded if badge is not None and badge.held else None
-        state = self.progress.requirement(compiled.id, id)
-        return state.moment if isinstance(state, Fulfilment) else None
+        if (template := compiled.badges.get(id)) is not None:
+            badge = self.badge(template)
+            return badge.awarded if badge and is_held(self.catalog, template, badge, self.now) else None
+        return self.state(compiled.id, id).moment
 
-    def _decide(self, compiled: Compiled) -> bool:
+    def _decide(self, compiled: Compiled, badge: Badge | None, held: bool) -> bool:
         """Award or revoke the template's badge if that is due; returns whether it was."""
-        badge = self.progress.badges.get(compiled.id)
-        held = badge is not None and badge.held
-        if is_complete(compiled, self.progress):
-            if held:
-                return False
-            self.add(Awarded(self._award(compiled, badge)))
-            return True
-        if badge is None or not held or not compiled.template.revocable:
+        if is_complete(self.catalog, compiled, self, self.now):
+            if not held:
+                because = tuple(dict.fromkeys(self._reasons(compiled)))
+                self._award(compiled, badge, because)
+            return not held
+        if badge is None or not held or badge.ordered or not compiled.template.revocable:
             return False
-        if not is_complete(compiled, self.before):
+        if not is_complete(self.catalog, compiled, self.before, self.now):
             return False
-        because = (self.activity.id,)
-        self.add(Revoked(self._decision("revoked", compiled, badge.generation, because)))
+        self._revoke(compiled, badge, (self.happened.id,))
         return True
-
-    def _award(self, compiled: Compiled, former: Badge | None) -> Decision:
-        generation = 1 if former is None else former.generation + 1
-        return self._decision("awarded", compiled, generation, tuple(dict.fromkeys(self._reasons(compiled))))
 
     def _reasons(self, compiled: Compiled) -> Iterator[str]:
         for requirement in compiled.template.requirements:
+            if not is_fulfilled(self.catalog, compiled, requirement, self, self.now):
+                continue
             if isinstance(requirement, BadgeRequirement):
-                badge = self.progress.badges.get(requirement.template)
-                if badge is not None and badge.held:
-                    uuid = badge_id(requirement.template, self.activity.learner)
-                    yield str(decision_id(uuid, "awarded", badge.generation))
+                badge = self.badge(requirement.template)
+                assert badge is not None
+                id = badge_id(requirement.template, self.happened.learner)
+                yield str(decision_id(id, "awarded", badge.generation))
             else:
-                state = self.progress.requirement(compiled.id, requirement.id)
-                if isinstance(state, Fulfilment):
-                    yield from state.ids
+                yield from texts(self.state(compiled.id, requirement.id).counted)
+
+    def _award(
+        self, compiled: Compiled, former: Badge | None, because: tuple[str, ...], *, ordered: bool = False
+    ) -> None:
+        generation = 1 if former is None else former.generation + 1
+        decision = self._decision("awarded", compiled, generation, because)
+        self.decisions.append(decision)
+        self.badges[compiled.id] = awarded(decision, ordered=ordered)
+
+    def _revoke(
+        self, compiled: Compiled, badge: Badge, because: tuple[str, ...], *, ordered: bool = False
+    ) -> None:
+        decision = self._decision("revoked", compiled, badge.generation, because)
+        self.decisions.append(decision)
+        self.badges[compiled.id] = revoked(badge, decision, ordered=ordered)
 
     def _decision(
         self, kind: Kind, compiled: Compiled, generation: int, because: tuple[str, ...]
     ) -> Decision:
-        activity = self.activity
-        badge = badge_id(compiled.id, activity.learner)
+        happened = self.happened
+        badge = badge_id(compiled.id, happened.learner)
         id = decision_id(badge, kind, generation)
         return Decision(
             kind,
             compiled.id,
-            activity.learner,
+            happened.learner,
             generation,
             badge,
             id,
-            activity.time,
-            activity.id,
+            happened.time,
+            happened.id,
             because,
             self.catalog.revision,
         )
-
-
-def is_complete(compiled: Compiled, progress: Progress) -> bool:
-    """Whether all the template's groups are fulfilled."""
-    for group in compiled.groups:
-        missing = group.at_least
-        for requirement in group.requirements:
-            if _is_fulfilled(compiled, requirement, progress):
-                missing -= 1
-                if not missing:
-                    break
-        else:
-            return False
-    return True
-
-
-def _is_fulfilled(compiled: Compiled, requirement: AnyRequirement, progress: Progress) -> bool:
-    if isinstance(requirement, BadgeRequirement):
-        badge = progress.badges.get(requirement.template)
-        return badge is not None and badge.held
-    return isinstance(progress.requirement(compiled.id, requirement.id), Fulfilment)
-
-
-def _counted(state: Count | None, requirement: Requirement, activity: Activity, now: int) -> Count:
-    """The matches that count, with this activity among them."""
-    distinct = None if requirement.distinct is None else ".".join(requirement.distinct)
-    count = state if state is not None and state.distinct == distinct else Count(distinct)
-    if activity.id not in count.ids:
-        if requirement.distinct is None:
-            count = _with_match(count, activity.id, now)
-        elif (value := _value(find(activity.data, requirement.distinct))) is not None:
-            count = _with_value(count, activity.id, now, value, requirement.window is not None)
-    return count if requirement.window is None else _newest(count, requirement.window)
-
-
-def _value(found: object) -> Scalar | None:
-    """The value by which matches are different; None if what was found is not a scalar.
-
-    A boolean becomes text, because Python holds it equal to a number. So do infinity and not-a-number, which
-    JSON cannot write. The NUL in front keeps them apart from ordinary text.
-    """
-    if isinstance(found, bool) or (isinstance(found, float) and not isfinite(found)):
-        return f"\0{found}"
-    return found if isinstance(found, str | int | float) else None
-
-
-def _with_match(count: Count, id: str, now: int) -> Count:
-    return Count(None, (*count.ids, id), (*count.times, now))
-
-
-def _with_value(count: Count, id: str, now: int, value: Scalar, newest_counts: bool) -> Count:
-    if (place := place_of(count.values, value)) is not None:
-        if not newest_counts or count.times[place] >= now:
-            return count
-        count = _kept(count, (i for i in range(len(count.ids)) if i != place))
-    return Count(count.distinct, (*count.ids, id), (*count.times, now), (*count.values, value))
-
-
-def _newest(count: Count, window: int) -> Count:
-    """Without the matches that are older than the newest by more than the window."""
-    if not count.times:
-        return count
-    oldest = max(count.times) - window
-    if min(count.times) >= oldest:
-        return count
-    return _kept(count, (i for i, time in enumerate(count.times) if time >= oldest))
-
-
-def _kept(count: Count, places: Iterable[int]) -> Count:
-    kept = tuple(places)
-    return Count(
-        count.distinct,
-        tuple(count.ids[i] for i in kept),
-        tuple(count.times[i] for i in kept),
-        tuple(count.values[i] for i in kept) if count.distinct is not None else (),
-    )

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 T = TypeVar("T")
 
 Kind = Literal["awarded", "revoked"]
+Ordered = Literal["award", "revoke"]
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -45,7 +46,11 @@ class User:
 
 @value
 class Activity:
-    """One decoded Open edX event; `time` has a time zone, `data` is what the payload's only field holds."""
+    """One decoded Open edX event; `time` has a time zone, `data` is what the payload's only field holds.
+
+    `catch_up` is for one of the past that is given again: the ids of the templates that see it, or True for
+    all.
+    """
 
     type: str
     id: str
@@ -54,15 +59,28 @@ class Activity:
     learner: int
     data: Mapping[str, Any]
     user: User | None = None
+    catch_up: bool | frozenset[str] = False
+
+
+@value
+class Order:
+    """An operator's order to award or revoke one template's badge of one learner; `time` has a time zone."""
+
+    order: Ordered
+    template: str
+    learner: int
+    id: str
+    time: datetime
+    user: User | None = None
 
 
 @value
 class Decision:
     """A badge awarded or revoked.
 
-    `time` and `activity` are those of the activity that caused it. `because` holds the ids of everything that
-    counted for it: activities, and decisions about required badges. `catalog` is the revision of the catalog
-    that it was made under.
+    `time` and `activity` are those of the activity, or of the order, that caused it. `because` holds the ids
+    of everything that counted for it: activities, and decisions about required badges. `catalog` is the
+    revision of the catalog that it was made under.
     """
 
     kind: Kind

@@ -1,73 +1,65 @@
-"""One learner's progress: what is counted, fulfilled and held, and how each fact changes it."""
+"""One learner's progress: what is counted, fulfilled and held, and how each fact changes it.
 
-from collections.abc import Mapping, Sequence
+What is kept of a requirement and of a badge stays in its stored form until it is asked for: an activity
+touches few of a learner's many.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, TypeVar, assert_never
+from typing import Any, Protocol
 
+from streams.badges.counting import State
 from streams.badges.model import Decision, Source, User, value
-from streams.badges.packing import (
-    SHARED,
-    Lists,
-    Matches,
-    ends,
-    unpacked,
-)
-from streams.badges.rules import Scalar
+from streams.badges.packing import Id, Ids, ends, pack_id
 from streams.badges.times import stamp
 
 REMEMBERED = 16
 """Ids of relevant activities kept per learner, to recognize one that a producer wrote twice: the second copy
-comes soon after the first. Each id costs up to 21 bytes in every value of the changelog."""
-VERSION = 2
-"""Of what `dump` writes. What has no long list is written as version 1, which earlier workers read."""
+comes soon after the first."""
+FINGERPRINT = 8
+"""Bytes of each: enough that no two of a learner's few remembered ids share it."""
 
-T = TypeVar("T")
-
-
-@value
-class Count:
-    """The matches that count so far, in order of arrival: their ids, times and distinct values.
-
-    Times are microseconds since 1970. `distinct` is the dotted path at which the values must differ; without
-    one, `values` is empty.
-    """
-
-    distinct: str | None = None
-    ids: tuple[str, ...] = ()
-    times: tuple[int, ...] = ()
-    values: tuple[Scalar, ...] = ()
+Stored = Sequence[Any]
+"""A state's or badge's fields in their order, without the last ones that have their defaults."""
+Known = Sequence[Any]
+"""What is kept of one template: by id each requirement's `Stored`, and that of the badge, or None."""
 
 
-@value
-class Fulfilment:
-    """A fulfilled requirement: its time in microseconds since 1970, the ids of what counted."""
+class View(Protocol):
+    """What completeness depends on: a progress, or one that is being judged."""
 
-    moment: int
-    ids: tuple[str, ...]
+    def badge(self, template: str) -> "Badge | None":
+        """The badge of a template."""
+
+    def is_fulfilled(self, template: str, requirement: str) -> bool:
+        """Whether a requirement is fulfilled that activities fulfil."""
 
 
 @value
 class Badge:
     """A learner's badge: its newest award with its reasons, and what revoked it, if anything did.
 
-    Of many reasons `because` has the first and the last, and between them how many are left out.
-    `awarded` and `revoked` are microseconds since 1970; `activity` and `revoked_by` are ids of activities.
-    `catalog` and `revoked_catalog` are the revisions under which these decisions were made.
+    Of many reasons `because` has the first and the last, and between them how many are left out. `awarded`
+    and `revoked` are microseconds since 1970; `activity` and `revoked_by` are ids of activities or orders;
+    without `activity` the last reason was it. `catalog` and `revoked_catalog` are the revisions under which
+    these decisions were made. `ordered` and `revoked_ordered` say that an order made them.
     """
 
     generation: int
     awarded: int
-    activity: str
-    because: tuple[str | int, ...]
-    revoked: int | None = None
-    revoked_by: str | None = None
+    because: Ids
+    activity: Id | None = None
     catalog: str = ""
+    ordered: bool = False
+    revoked: int | None = None
+    revoked_by: Id | None = None
     revoked_catalog: str = ""
+    revoked_ordered: bool = False
 
     @property
     def held(self) -> bool:
-        """Whether the learner holds it."""
+        """Whether the learner holds it, if it has not expired."""
         return self.revoked is None
 
 
@@ -75,16 +67,14 @@ class Badge:
 class Progress:
     """Everything that the engine knows of one learner.
 
-    `requirements`: by template and requirement. `badges`: by template. `places`: the epoch and the highest
-    offset applied, by `{topic}/{partition}`. `recent`: hashes of the ids of the last relevant activities,
-    newest last. `catalog`: the revision under which the last one was judged. `user`: what was last known of
-    the learner.
+    `templates`: what is kept of each. `places`: by topic and partition of a source, the epoch and the highest
+    offset applied. `recent`: fingerprints of the last relevant activities, newest last. `catalog`: the
+    revision under which the last one was judged. `user`: what was last known of the learner.
     """
 
-    requirements: Mapping[str, Mapping[str, "Count | Fulfilment"]]
-    badges: Mapping[str, Badge]
-    places: Mapping[str, tuple[int, int]]
-    recent: tuple[int, ...]
+    templates: Mapping[str, Known]
+    places: Mapping[str, Mapping[str, Sequence[int]]]
+    recent: bytes
     catalog: str
     user: User | None
 
@@ -93,243 +83,155 @@ class Progress:
         """The progress of a learner of whom nothing is known."""
         return _INITIAL
 
-    def requirement(self, template: str, requirement: str) -> Count | Fulfilment | None:
+    @property
+    def badges(self) -> dict[str, Badge]:
+        """All badges by template, also those that were revoked."""
+        return {id: Badge(*badge) for id, (_, badge) in self.templates.items() if badge is not None}
+
+    @property
+    def states(self) -> Iterator[tuple[str, str, State]]:
+        """What is known of each requirement, after its template and its id."""
+        for template, (requirements, _) in self.templates.items():
+            for requirement, stored in requirements.items():
+                yield template, requirement, State(*stored)
+
+    def badge(self, template: str) -> Badge | None:
+        """The badge of a template."""
+        _, badge = self.templates.get(template, _UNKNOWN)
+        return None if badge is None else Badge(*badge)
+
+    def requirement(self, template: str, requirement: str) -> State | None:
         """What is kept for a requirement, whether or not the catalog still has it."""
-        return self.requirements.get(template, _EMPTY).get(requirement)
+        requirements, _ = self.templates.get(template, _UNKNOWN)
+        stored = requirements.get(requirement)
+        return None if stored is None else State(*stored)
+
+    def is_fulfilled(self, template: str, requirement: str) -> bool:
+        """Whether a requirement is fulfilled that activities fulfil."""
+        requirements, _ = self.templates.get(template, _UNKNOWN)
+        stored = requirements.get(requirement)
+        return stored is not None and stored[0] is not None
 
     def has_applied(self, source: Source) -> bool:
         """Whether this record, or a later one of its partition, was already applied."""
-        place = self.places.get(_partition(source))
-        return place is not None and (source.epoch, source.offset) <= place
+        partitions = self.places.get(source.topic)
+        place = None if partitions is None else partitions.get(str(source.partition))
+        return place is not None and (source.epoch, source.offset) <= (place[0], place[1])
+
+    def remembers(self, fingerprint: bytes) -> bool:
+        """Whether the id is one of the last."""
+        at = self.recent.find(fingerprint)
+        while at % FINGERPRINT and at >= 0:
+            at = self.recent.find(fingerprint, at + 1)
+        return at >= 0
 
 
-_EMPTY: Mapping[str, Count | Fulfilment] = {}
-_INITIAL = Progress({}, {}, {}, (), "", None)
+_INITIAL = Progress({}, {}, b"", "", None)
+_UNKNOWN: Known = ({}, None)
 
 
 @value
-class Applied:
-    """A relevant activity was judged under the catalog of that revision."""
+class Outcome:
+    """What an activity or an order comes to: what is known now, and what was decided.
 
-    source: Source
-    fingerprint: int
+    `source` and `fingerprint` are by what it is recognized when it comes again; an order has no source, what
+    catches up has neither. `states` and `badges` are those that changed, by template; a state that is None is
+    dropped.
+    """
+
+    source: Source | None
+    fingerprint: bytes
     user: User | None
     catalog: str
+    states: Mapping[str, Mapping[str, State | None]]
+    badges: Mapping[str, Badge]
+    decisions: tuple[Decision, ...]
 
 
-@value
-class Repeated:
-    """A relevant activity came a second time, at another offset."""
-
-    source: Source
-
-
-@value
-class Counted:
-    """The matches that now count for a requirement, which is not fulfilled yet."""
-
-    template: str
-    requirement: str
-    count: Count
-
-
-@value
-class Fulfilled:
-    """A requirement was fulfilled."""
-
-    template: str
-    requirement: str
-    fulfilment: Fulfilment
-
-
-@value
-class Reset:
-    """A penalty removed a requirement's fulfilment or count."""
-
-    template: str
-    requirement: str
+def evolve(progress: Progress, outcome: Outcome) -> Progress:
+    """The progress after an outcome: the only way from one state to the next."""
+    p, o = progress, outcome
+    templates = p.templates
+    if o.states or o.badges:
+        templates = {**templates}
+        for template, states in o.states.items():
+            requirements, badge = templates.get(template, _UNKNOWN)
+            if (changed := _changed(requirements, states)) or badge is not None:
+                templates[template] = [changed, badge]
+            else:
+                del templates[template]
+        for template, decided in o.badges.items():
+            requirements, _ = templates.get(template, _UNKNOWN)
+            templates[template] = [requirements, stored_badge(decided)]
+    return Progress(
+        templates,
+        p.places if o.source is None else _moved(p.places, o.source),
+        (p.recent + o.fingerprint)[-REMEMBERED * FINGERPRINT :],
+        o.catalog,
+        o.user,
+    )
 
 
-@value
-class Awarded:
-    """A badge was awarded."""
-
-    decision: Decision
+def fingerprint(activity_id: str) -> bytes:
+    """64 bits of a hash of the id."""
+    return blake2b(activity_id.encode(), digest_size=FINGERPRINT).digest()
 
 
-@value
-class Revoked:
-    """A badge was revoked."""
-
-    decision: Decision
-
-
-Fact = Applied | Repeated | Counted | Fulfilled | Reset | Awarded | Revoked
+def _moved(
+    places: Mapping[str, Mapping[str, Sequence[int]]], source: Source
+) -> dict[str, Mapping[str, Sequence[int]]]:
+    moved = {**places.get(source.topic, {}), str(source.partition): [source.epoch, source.offset]}
+    return {**places, source.topic: moved}
 
 
-def evolve(progress: Progress, fact: Fact) -> Progress:
-    """The progress after a fact: the only way from one state to the next."""
-    p = progress
-    match fact:
-        case Applied(source, fingerprint, user, catalog):
-            recent = (*p.recent, fingerprint)[-REMEMBERED:]
-            return Progress(p.requirements, p.badges, _moved(p, source), recent, catalog, user or p.user)
-        case Repeated(source):
-            return Progress(p.requirements, p.badges, _moved(p, source), p.recent, p.catalog, p.user)
-        case Counted(template, requirement, state) | Fulfilled(template, requirement, state):
-            return _with_requirements(p, template, _with(p.requirements.get(template), requirement, state))
-        case Reset(template, requirement):
-            return _with_requirements(p, template, _without(p.requirements.get(template), requirement))
-        case Awarded(decision):
-            return _with_badge(p, decision.template, _award(decision))
-        case Revoked(decision):
-            return _with_badge(p, decision.template, _revoke(p.badges[decision.template], decision))
-        case _:
-            assert_never(fact)
+def _changed(requirements: Mapping[str, Stored], states: Mapping[str, State | None]) -> Mapping[str, Stored]:
+    changed = {**requirements}
+    for id, state in states.items():
+        if state is None:
+            del changed[id]
+        else:
+            changed[id] = stored(state)
+    return changed
 
 
-def fingerprint(activity_id: str) -> int:
-    """64 bits of a hash of the id: enough that no two of a learner's few remembered ids share it."""
-    return int.from_bytes(blake2b(activity_id.encode(), digest_size=8).digest(), "big")
+def stored(state: State) -> Stored:
+    """The state as it is stored."""
+    s = state
+    if s.live:
+        return [s.moment, s.newest, s.counted, s.floor, s.distinct, [*s.times], [*s.ids], [*s.keys], True]
+    if s.times:
+        return [s.moment, s.newest, s.counted, s.floor, s.distinct, s.times, s.ids, s.keys]
+    return [s.moment, s.newest, s.counted] if s.floor is None else [s.moment, s.newest, s.counted, s.floor]
 
 
-def _partition(source: Source) -> str:
-    return f"{source.topic}/{source.partition}"
+def stored_badge(badge: Badge) -> Stored:
+    b = badge
+    award = [b.generation, b.awarded, b.because, b.activity, b.catalog]
+    if b.revoked is not None:
+        return [*award, b.ordered, b.revoked, b.revoked_by, b.revoked_catalog, b.revoked_ordered]
+    return [*award, True] if b.ordered else award
 
 
-def _moved(progress: Progress, source: Source) -> dict[str, tuple[int, int]]:
-    return {**progress.places, _partition(source): (source.epoch, source.offset)}
-
-
-def _with(entries: Mapping[str, T] | None, key: str, value: T) -> dict[str, T]:
-    return {**(entries or {}), key: value}
-
-
-def _without(entries: Mapping[str, T] | None, key: str) -> dict[str, T]:
-    return {name: value for name, value in (entries or {}).items() if name != key}
-
-
-def _with_requirements(p: Progress, template: str, states: Mapping[str, Count | Fulfilment]) -> Progress:
-    if states:
-        requirements = {**p.requirements, template: states}
-    else:
-        requirements = {id: others for id, others in p.requirements.items() if id != template}
-    return Progress(requirements, p.badges, p.places, p.recent, p.catalog, p.user)
-
-
-def _with_badge(p: Progress, template: str, badge: Badge) -> Progress:
-    return Progress(p.requirements, {**p.badges, template: badge}, p.places, p.recent, p.catalog, p.user)
-
-
-def _award(decision: Decision) -> Badge:
+def awarded(decision: Decision, *, ordered: bool) -> Badge:
+    """The badge of an award."""
+    because = [pack_id(id) for id in decision.because]
+    activity = pack_id(decision.activity)
     return Badge(
         decision.generation,
         stamp(decision.time),
-        decision.activity,
-        ends(decision.because),
-        catalog=decision.catalog,
+        ends(because),
+        None if because and because[-1] == activity else activity,
+        decision.catalog,
+        ordered,
     )
 
 
-def _revoke(badge: Badge, decision: Decision) -> Badge:
+def revoked(badge: Badge, decision: Decision, *, ordered: bool) -> Badge:
+    """The badge after its revocation."""
     return replace(
         badge,
         revoked=stamp(decision.time),
-        revoked_by=decision.activity,
+        revoked_by=pack_id(decision.activity),
         revoked_catalog=decision.catalog,
+        revoked_ordered=ordered,
     )
-
-
-def dump(progress: Progress) -> dict[str, Any]:
-    """The progress as a compact, versioned value for JSON; `load` is its reverse.
-
-    Its lists are tuples here, which are cheaper to make.
-    """
-    p, user = progress, progress.user
-    lists = Lists()
-    value: dict[str, Any] = {
-        "v": 1,
-        "c": p.catalog,
-        "p": p.places,
-        "i": p.recent,
-        "r": {
-            id: {r: _dump_state(s, lists) for r, s in states.items()} for id, states in p.requirements.items()
-        },
-    }
-    if p.badges:
-        value["b"] = {id: _dump_badge(badge) for id, badge in p.badges.items()}
-    if user is not None:
-        value["u"] = (user.id, user.is_active, user.username, user.email, user.name)
-    if lists.written:
-        value["v"], value["l"] = VERSION, lists.written
-    return value
-
-
-def load(value: Mapping[str, Any]) -> Progress:
-    """The progress that was dumped; raises `ValueError` for a version that this program does not know."""
-    if value["v"] not in (1, VERSION):
-        raise ValueError(f"progress of version {value['v']}, this program knows {VERSION}")
-    user = value.get("u")
-    badges = value.get("b")
-    lists = [unpacked(*written) for written in value.get("l", ())]
-    return Progress(
-        {id: {r: _load_state(lists, *s) for r, s in states.items()} for id, states in value["r"].items()},
-        {id: _load_badge(*badge) for id, badge in badges.items()} if badges else {},
-        {partition: (epoch, offset) for partition, (epoch, offset) in value["p"].items()},
-        tuple(value["i"]),
-        value["c"],
-        None if user is None else User(*user),
-    )
-
-
-def _dump_state(state: Count | Fulfilment, lists: Lists) -> tuple[Any, ...]:
-    long = len(state.ids) > SHARED
-    match state:
-        case Fulfilment(moment, ids):
-            return (lists.place((ids, (), ())) if long else ids, moment)
-        case Count(distinct, ids, times, values) if long:
-            return (lists.place((ids, times, values)), None, distinct)
-        case Count(None, ids, times, _):
-            return (ids, times, None)
-        case Count(distinct, ids, times, values):
-            return (ids, times, distinct, values)
-        case _:
-            assert_never(state)
-
-
-def _load_state(
-    lists: Sequence[Matches],
-    ids: list[str] | int,
-    times: int | list[int] | None,
-    distinct: str | None = None,
-    values: list[Scalar] | tuple[()] = (),
-) -> Count | Fulfilment:
-    matches = lists[ids] if isinstance(ids, int) else (tuple(ids), (), ())
-    if isinstance(times, int):
-        return Fulfilment(times, matches[0])
-    return (
-        Count(distinct, *matches)
-        if times is None
-        else Count(distinct, matches[0], tuple(times), tuple(values))
-    )
-
-
-def _dump_badge(badge: Badge) -> tuple[Any, ...]:
-    award = (badge.generation, badge.awarded, badge.activity, badge.because)
-    decided = (*award, badge.revoked, badge.revoked_by, badge.catalog)
-    return decided if badge.held else (*decided, badge.revoked_catalog)
-
-
-def _load_badge(
-    generation: int,
-    awarded: int,
-    activity: str,
-    because: list[str | int],
-    revoked: int | None = None,
-    revoked_by: str | None = None,
-    catalog: str = "",
-    revoked_catalog: str = "",
-) -> Badge:
-    # Version 1 kept all reasons.
-    reasons = ends(because)
-    return Badge(generation, awarded, activity, reasons, revoked, revoked_by, catalog, revoked_catalog)

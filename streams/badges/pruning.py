@@ -1,8 +1,12 @@
 """What a progress that has reached its bound can do without (decision 0054)."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
-from streams.badges.progress import Count, Counted, Fact, Fulfilled, Fulfilment, Progress, Reset, evolve
+from streams.badges.counting import State, newer_half
+from streams.badges.packing import ids_in, joined
+from streams.badges.progress import Outcome, Progress, evolve
 
 FEW = 16
 """Matches of a count that are never forgotten for lack of space."""
@@ -17,61 +21,46 @@ def pruned(
     then which activities fulfilled the requirements of badges that are held, but for the first and the last;
     then of the longest counts their older half, again and again.
     """
-    progress = _folded(progress, _unknown(progress, known))
+    progress = _changed(progress, _unknown(progress, known))
     if fits(progress):
         return progress
-    progress = _folded(progress, _reasons(progress))
+    progress = _changed(progress, _reasons(progress))
     if fits(progress):
         return progress
     while shorter := list(_older_halves(progress)):
-        progress = _folded(progress, shorter)
+        progress = _changed(progress, shorter)
         if fits(progress):
             break
     return progress
 
 
-def _folded(progress: Progress, facts: Iterable[Fact]) -> Progress:
-    for fact in facts:
-        progress = evolve(progress, fact)
-    return progress
+_Change = tuple[str, str, State | None]
 
 
-def _unknown(progress: Progress, known: Mapping[str, Collection[str]]) -> Iterator[Fact]:
-    for template, states in progress.requirements.items():
-        for requirement in states:
-            if requirement not in known.get(template, ()):
-                yield Reset(template, requirement)
+def _changed(progress: Progress, changes: Iterable[_Change]) -> Progress:
+    states: dict[str, dict[str, State | None]] = defaultdict(dict)
+    for template, requirement, state in changes:
+        states[template][requirement] = state
+    return evolve(progress, Outcome(None, b"", progress.user, progress.catalog, states, {}, ()))
 
 
-def _reasons(progress: Progress) -> Iterator[Fact]:
-    for template, states in progress.requirements.items():
-        badge = progress.badges.get(template)
-        for requirement, state in states.items():
-            if badge is not None and badge.held and isinstance(state, Fulfilment) and len(state.ids) > 2:
-                yield Fulfilled(
-                    template, requirement, Fulfilment(state.moment, (state.ids[0], state.ids[-1]))
-                )
+def _unknown(progress: Progress, known: Mapping[str, Collection[str]]) -> Iterator[_Change]:
+    for template, requirement, _ in progress.states:
+        if requirement not in known.get(template, ()):
+            yield template, requirement, None
 
 
-def _older_halves(progress: Progress) -> Iterator[Fact]:
-    counts = [
-        (template, requirement, state)
-        for template, states in progress.requirements.items()
-        for requirement, state in states.items()
-        if isinstance(state, Count) and len(state.ids) > FEW
-    ]
-    longest = max((len(count.ids) for *_, count in counts), default=0)
-    for template, requirement, count in counts:
-        if len(count.ids) == longest:
-            yield Counted(template, requirement, _newer_half(count))
+def _reasons(progress: Progress) -> Iterator[_Change]:
+    for template, requirement, state in progress.states:
+        badge = progress.badge(template)
+        ids = ids_in(state.counted)
+        if badge is not None and badge.held and len(ids) > 2:
+            yield template, requirement, replace(state, counted=joined([ids[0], ids[-1]]))
 
 
-def _newer_half(count: Count) -> Count:
-    by_time = sorted(range(len(count.ids)), key=count.times.__getitem__)
-    newer = sorted(by_time[len(by_time) // 2 :])
-    return Count(
-        count.distinct,
-        tuple(count.ids[i] for i in newer),
-        tuple(count.times[i] for i in newer),
-        tuple(count.values[i] for i in newer) if count.values else (),
-    )
+def _older_halves(progress: Progress) -> Iterator[_Change]:
+    counts = [found for found in progress.states if len(found[2].times) > FEW]
+    longest = max((len(state.times) for *_, state in counts), default=0)
+    for template, requirement, state in counts:
+        if len(state.times) == longest:
+            yield template, requirement, newer_half(state)

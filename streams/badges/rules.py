@@ -1,4 +1,4 @@
-"""Data rules: an operator compares what an activity holds at a path with a value."""
+"""Data rules: an operator compares what lies at a spot of an activity with a value."""
 
 import re
 from collections.abc import Callable
@@ -7,12 +7,12 @@ from decimal import MAX_EMAX, Decimal, InvalidOperation
 from operator import ge, gt, le, lt
 from typing import Any, Literal, Protocol, assert_never
 
+from streams.badges.spots import Part, Path, Spot, part_of
 from streams.badges.times import parse_time
 
-Operator = Literal["eq", "ne", "in", "not_in", "gt", "ge", "lt", "le", "matches", "exists"]
+Operator = Literal["eq", "ne", "in", "not_in", "gt", "ge", "lt", "le", "matches", "starts_with", "exists"]
 Order = Literal["gt", "ge", "lt", "le"]
 Scalar = str | bool | int | float
-Path = tuple[str, ...]
 Predicate = Callable[[Any], bool]
 
 
@@ -39,6 +39,12 @@ class Rule:
     path: Path
     operator: Operator
     value: Scalar | tuple[Scalar, ...] = True
+    part: Part | None = None
+
+    @property
+    def spot(self) -> Spot:
+        """Where the value lies that is compared."""
+        return Spot(self.path, self.part)
 
     @property
     def wanted(self) -> tuple[Scalar, ...] | None:
@@ -48,18 +54,20 @@ class Rule:
         return self.value if isinstance(self.value, tuple) else (self.value,)
 
 
-def find(data: Any, path: Path) -> Any:
-    """The value at the path; None if there is none."""
-    try:
-        for name in path:
-            data = data[name]
-    except (KeyError, TypeError):
-        return None
-    return data
-
-
 def predicate(rule: Rule, patterns: Patterns) -> Predicate:
     """The test for the value found at the rule's path."""
+    holds, part = _predicate(rule, patterns), rule.part
+    return holds if part is None else lambda found: holds(part_of(found, part))
+
+
+def prefix(rule: Rule, patterns: Patterns) -> str:
+    """With what every string at the rule's spot begins for which it holds; empty if that is not known."""
+    if rule.operator == "starts_with":
+        return str(rule.value)
+    return patterns(str(rule.value)).prefix if rule.operator == "matches" else ""
+
+
+def _predicate(rule: Rule, patterns: Patterns) -> Predicate:
     value: Any = rule.value
     match rule.operator:
         case "eq":
@@ -74,15 +82,12 @@ def predicate(rule: Rule, patterns: Patterns) -> Predicate:
             return _compares(rule.operator, value)
         case "matches":
             return _matches(patterns(value))
+        case "starts_with":
+            return lambda found: isinstance(found, str) and found.startswith(value)
         case "exists":
             return lambda found: (found is not None) is value
         case _:
             assert_never(rule.operator)
-
-
-def prefix(rule: Rule, patterns: Patterns) -> str:
-    """With what every string begins for which the rule holds; empty if that is not known."""
-    return patterns(str(rule.value)).prefix if rule.operator == "matches" else ""
 
 
 def _equals(value: Scalar) -> Predicate:

@@ -1,6 +1,8 @@
-"""Moments: ISO 8601 text to `datetime`, `datetime` to whole microseconds."""
+"""Moments and durations: ISO 8601 text to `datetime`, that to whole microseconds, and the calendar."""
 
+import calendar
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -10,6 +12,26 @@ _DATE = r"\d{4}-\d\d-\d\d|\d{8}"
 _CLOCK = r"\d\d(:?\d\d(:?\d\d([.,]\d+)?)?)?"
 _OFFSET = r"Z|[+-]\d\d(:?\d\d)?"
 _TIME = re.compile(rf"({_DATE})([T ]{_CLOCK}({_OFFSET})?)?", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """Calendar months, whose length differs, and an exact length."""
+
+    months: int
+    exact: timedelta
+
+    def after(self, start: datetime) -> datetime:
+        """The end of the duration if it begins at `start`; a day that the month lacks becomes its last.
+
+        Raises `OverflowError` after the year 9999, which is Python's last.
+        """
+        years, month = divmod(start.month - 1 + self.months, 12)
+        year = start.year + years
+        if year > 9999:
+            raise OverflowError("after the year 9999")
+        day = min(start.day, calendar.monthrange(year, month + 1)[1])
+        return start.replace(year=year, month=month + 1, day=day) + self.exact
 
 
 def parse_time(text: str) -> datetime | None:

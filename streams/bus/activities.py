@@ -10,12 +10,12 @@ learner is in the data, where the event type has it.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Activity, Source, User, find, parse_time
+from streams.badges import Activity, Order, Source, User, find, parse_time
 from streams.bus.schemas import event_types, learner_path
 from streams.errors import UnreadableError
 
@@ -26,6 +26,9 @@ NO_TIMESTAMP = -1
 """Kafka's own sign for a record without a timestamp."""
 LARGEST = 2**63 - 1
 """Offsets have 64 bits with a sign: a larger number was not written by us, and no row could hold it."""
+
+NOWHERE = {"topic": "catch-up", "partition": 0, "offset": 0}
+"""The source of an activity that is given again without one: nobody looks at it."""
 
 Line = dict[str, Any]
 
@@ -44,11 +47,13 @@ def is_line(raw: bytes) -> bool:
 
 
 def moved(raw: bytes, record: ConsumerRecord, epoch: int) -> tuple[bytes, bytes]:
-    """The activity of a line as one that lies where `record` does: its key and its line.
+    """The activity of a line as one that lies where `record` does, or the order: its key and its line.
 
     Raises `UnreadableError` where there is none.
     """
     value = parsed(raw)
+    if "order" in value:
+        return b"%d" % order_of(value).learner, raw
     activity = activity_of(value, event_types())
     if activity is None:
         raise _unreadable("type: unknown")
@@ -70,9 +75,12 @@ def parsed(raw: bytes) -> Line:
 def activity_of(value: Line, wanted: frozenset[str]) -> Activity | None:
     """The activity of a line; None where its type is not wanted; raise `UnreadableError` where it is none."""
     get, place = value.get, value.get("source")
+    catch_up = _catch_up(value["catch_up"]) if "catch_up" in value else False
+    if catch_up and place is None:
+        place = NOWHERE
     kind, id, text, data = get("type"), get("id"), get("time"), get("data")
     if type(place) is not dict or type(data) is not dict:
-        raise _fault(value)
+        _fault(value)
     get = place.get
     topic: Any = get("topic")
     partition: Any = get("partition")
@@ -94,17 +102,28 @@ def activity_of(value: Line, wanted: frozenset[str]) -> Activity | None:
         and 0 <= offset <= LARGEST
         and 0 <= epoch <= LARGEST
     ):
-        raise _fault(value)
+        _fault(value)
     time = _time(text)
     if kind not in wanted:
         return None
     learner, user = _learner(kind, data)
-    return Activity(kind, id, time, Source(topic, partition, offset, epoch), learner, data, user)
+    source = Source(topic, partition, offset, epoch)
+    return Activity(kind, id, time, source, learner, data, user, catch_up)
+
+
+def order_of(value: Line) -> Order:
+    """The operator's order of a line; raise `UnreadableError` where it is none."""
+    for name, wanted in (("order", str), ("template", str), ("learner", int), ("id", str), ("time", str)):
+        _check(name, value.get(name), wanted)
+    kind: Any = value["order"]
+    if kind not in ("award", "revoke"):
+        raise _unreadable("order: neither award nor revoke")
+    return Order(kind, value["template"].lower(), value["learner"], value["id"], _time(value["time"]))
 
 
 def timestamp_of(value: Line) -> int:
     """When the original record of an activity was written, in milliseconds; -1 where it is not said."""
-    timestamp = value["source"].get("timestamp")
+    timestamp = value.get("source", NOWHERE).get("timestamp")
     return timestamp if type(timestamp) is int else NO_TIMESTAMP
 
 
@@ -118,8 +137,8 @@ def _source(record: ConsumerRecord, epoch: int, timestamp: int) -> Line:
     }
 
 
-def _fault(value: Line) -> UnreadableError:
-    """What is wrong with a line that is no activity."""
+def _fault(value: Line) -> NoReturn:
+    """Raise what is wrong with a line that is no activity."""
     place = value.get("source")
     fields: list[tuple[str, Any, type]] = [("source", place, dict)]
     fields += [(name, value.get(name), str) for name in ("type", "id", "time")]
@@ -128,14 +147,26 @@ def _fault(value: Line) -> UnreadableError:
         fields += [(f"source.{name}", place.get(name), int) for name in ("partition", "offset")]
         fields.append(("source.epoch", place.get("epoch", 0), int))
     fields.append(("data", value.get("data"), dict))
-    for name, found, wanted in fields:
-        if type(found) is not wanted:
-            return _unreadable(f"{name}: {'missing' if found is None else 'of a wrong type'}")
-        if found == "":
-            return _unreadable(f"{name}: empty")
-        if isinstance(found, int) and not 0 <= found <= LARGEST:
-            return _unreadable(f"{name}: {'below 0' if found < 0 else 'too large'}")
+    for field in fields:
+        _check(*field)
     raise AssertionError(value)
+
+
+def _check(name: str, found: Any, wanted: type) -> None:
+    if type(found) is not wanted:
+        raise _unreadable(f"{name}: {'missing' if found is None else 'of a wrong type'}")
+    if found == "":
+        raise _unreadable(f"{name}: empty")
+    if isinstance(found, int) and not 0 <= found <= LARGEST:
+        raise _unreadable(f"{name}: {'below 0' if found < 0 else 'too large'}")
+
+
+def _catch_up(named: Any) -> bool | frozenset[str]:
+    if isinstance(named, bool):
+        return named
+    if not isinstance(named, list) or not all(isinstance(id, str) for id in named):
+        raise _unreadable("catch_up: neither true nor a list of templates' ids")
+    return frozenset(map(str.lower, named))
 
 
 def _time(text: str) -> datetime:

@@ -1,7 +1,7 @@
 """The catalog at the edge: a document written by people becomes what the core judges by, or faults."""
 
+from streams.badges import Duration
 from streams.catalog.document import Organization, TemplateDeclaration, is_loopback
-from streams.catalog.durations import Duration
 from streams.catalog.loading import CatalogDocument, load_catalog, take_catalog
 
 __all__ = [

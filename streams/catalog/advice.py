@@ -9,7 +9,7 @@ from streams.catalog.loading import CatalogDocument
 def advice(document: CatalogDocument) -> Iterator[str]:
     """A line for each, with its place."""
     for number, template in enumerate(document.templates.values()):
-        types = {r.event_type for r in template.requirements} - {schemas.BADGE_AWARDED}
+        types = {type for r in template.requirements for type in r.types} - {schemas.BADGE_AWARDED}
         if types and not any(_names_address(event_type) for event_type in types):
             names = ", ".join(sorted(types))
             yield (

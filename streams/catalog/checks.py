@@ -6,7 +6,7 @@ another. What the declaration checks itself (types, required keys, ranges) is no
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,10 @@ from streams.catalog.patterns import Pattern
 from streams.catalog.reading import inside
 
 BADGE_RULE_PATH = "template.uuid"
-_OF_NO_BADGE = ("count", "distinct", "within", "since", "until", "after")
+_OF_NO_BADGE = ("count", "distinct", "within", "repeats", "since", "until", "after", "no_later_than")
 _ORDERS = frozenset({"gt", "ge", "lt", "le"})
-_OPERATORS = _ORDERS | {"eq", "ne", "in", "not_in", "matches", "exists"}
+_ON_STRINGS = frozenset({"matches", "starts_with"})
+_OPERATORS = _ORDERS | _ON_STRINGS | {"eq", "ne", "in", "not_in", "exists"}
 
 
 def faults(document: Any) -> Iterator[str]:
@@ -123,27 +124,27 @@ def _external_ids(organizations: list[_Node], templates: list[_Node]) -> Iterato
 
 @dataclass(frozen=True, slots=True)
 class _Requirements:
-    """The ids of one template's requirements, and those of its badge requirements.
+    """One template's requirements by id, and the ids of its badge requirements.
 
     `certain` if every requirement has a readable id: only then is an unknown id a fault.
     """
 
-    ids: frozenset[str]
+    by_id: Mapping[str, _Node]
     badges: frozenset[str]
     certain: bool
 
     def lack(self, id: str | None) -> bool:
-        return self.certain and id is not None and id not in self.ids
+        return self.certain and id is not None and id not in self.by_id
 
 
 def _requirements(nodes: list[_Node]) -> _Requirements:
-    ids = {text: node for node in nodes if (text := node.get("id").text) is not None}
-    badges = frozenset(id for id, node in ids.items() if _is_on_badge(node))
-    return _Requirements(frozenset(ids), badges, all(node.get("id").text is not None for node in nodes))
+    by_id = {text: node for node in nodes if (text := node.get("id").text) is not None}
+    badges = frozenset(id for id, node in by_id.items() if _is_on_badge(node))
+    return _Requirements(by_id, badges, all(node.get("id").text is not None for node in nodes))
 
 
 def _is_on_badge(condition: _Node) -> bool:
-    return condition.get("event_type").text == BADGE_AWARDED
+    return condition.get("event_type").text == BADGE_AWARDED and condition.get("event_types").value is None
 
 
 def _template(template: _Node, known: frozenset[str]) -> Iterator[str]:
@@ -152,17 +153,29 @@ def _template(template: _Node, known: frozenset[str]) -> Iterator[str]:
     yield from _doubled(nodes, lambda node: node.get("id").text)
     yield from _doubled(penalties, lambda node: node.get("id").text)
     yield from _groups(template, nodes)
+    yield from _renewable(template, nodes)
     for node in nodes:
         if _is_on_badge(node):
             yield from _badge_requirement(node, _id(template), known)
         else:
             yield from _condition(node)
             yield from _distinct(node)
+            yield from _repeats(node)
             yield from _after(node, requirements)
     yield from _cycles_of_after(nodes)
     for penalty in penalties:
         yield from _condition(penalty)
-        yield from _resets(penalty, requirements)
+        yield from _takes_back(penalty, requirements)
+
+
+def _renewable(template: _Node, requirements: list[_Node]) -> Iterator[str]:
+    renewable = template.get("renewable")
+    if renewable.value is not True:
+        return
+    if template.get("expires_after").value is None:
+        yield renewable.fault("needs expires_after")
+    if requirements and all(map(_is_on_badge, requirements)):
+        yield renewable.fault("needs a requirement that is no badge requirement: a badge is not earned again")
 
 
 def _groups(template: _Node, requirements: list[_Node]) -> Iterator[str]:
@@ -181,7 +194,7 @@ def _groups(template: _Node, requirements: list[_Node]) -> Iterator[str]:
 def _badge_requirement(node: _Node, own: str | None, known: frozenset[str]) -> Iterator[str]:
     for key in _OF_NO_BADGE:
         if isinstance(node.value, dict) and key in node.value:
-            yield node.get(key).fault("a badge requirement takes a group and one rule, nothing else")
+            yield node.get(key).fault("a badge requirement takes a group, a text and one rule, nothing else")
     rules = node.members("rules")
     if len(rules) != 1:
         yield node.get("rules").fault(
@@ -189,7 +202,9 @@ def _badge_requirement(node: _Node, own: str | None, known: frozenset[str]) -> I
         )
         return
     (rule,) = rules
-    path, operator, value = rule.get("path"), rule.get("operator"), rule.get("value")
+    path, operator, value, part = (rule.get(key) for key in ("path", "operator", "value", "part"))
+    if part.value is not None:
+        yield part.fault("a template's id has no parts")
     if path.text is not None and path.text != BADGE_RULE_PATH:
         yield path.fault(f"must be {BADGE_RULE_PATH} in a badge requirement")
     if operator.text in _OPERATORS and operator.text != "eq":
@@ -203,68 +218,142 @@ def _badge_requirement(node: _Node, own: str | None, known: frozenset[str]) -> I
 
 
 def _condition(node: _Node) -> Iterator[str]:
-    event_type = node.get("event_type")
-    known: str | None = None
-    if event_type.text in BADGE_EVENTS:
-        yield event_type.fault("badge events are not activities")
-    elif event_type.text and learner_path(event_type.text) is None:
-        yield event_type.fault("no event type of this name, or none that names a learner")
-    else:
-        known = event_type.text or None
+    one, several = node.get("event_type"), node.get("event_types")
+    if one.value is None and several.value is None:
+        yield one.fault("required")
+    elif one.value is not None and several.value is not None:
+        yield several.fault("is given in place of event_type: only one of the two is possible")
+    if isinstance(several.value, list | tuple) and len(several.value) < 2:
+        yield several.fault("must be two or more: for one there is event_type")
+    types = _types(node)
+    for place, event_type in enumerate(types):
+        if event_type.text in BADGE_EVENTS:
+            yield event_type.fault("badge events are not activities")
+        elif event_type.text and learner_path(event_type.text) is None:
+            yield event_type.fault("no event type of this name, or none that names a learner")
+        elif event_type.text in [earlier.text for earlier in types[:place] if earlier.text]:
+            yield event_type.fault(f"{event_type.text} is given already")
     for rule in node.members("rules"):
-        yield from _rule(rule, known)
+        yield from _rule(rule, _known_types(node))
+
+
+def _types(node: _Node) -> list[_Node]:
+    one = node.get("event_type")
+    return [one] if one.value is not None else node.members("event_types")
+
+
+def _known_types(node: _Node) -> list[str]:
+    """The event types by which paths can be judged; what is wrong with the others is said elsewhere."""
+    texts = [event_type.text for event_type in _types(node)]
+    return [text for text in texts if text in event_types() and text not in BADGE_EVENTS]
 
 
 def _after(node: _Node, requirements: _Requirements) -> Iterator[str]:
     after = node.get("after")
     if requirements.lack(after.text):
         yield after.fault(f"no requirement of this template has the id {after.text}")
+    if after.value is None and (limit := node.get("no_later_than")).value is not None:
+        yield limit.fault("needs after")
 
 
-def _resets(penalty: _Node, requirements: _Requirements) -> Iterator[str]:
+def _repeats(node: _Node) -> Iterator[str]:
+    repeats = node.get("repeats")
+    if repeats.value is None:
+        return
+    missing = [key for key in ("distinct", "within") if node.get(key).value is None]
+    if missing:
+        yield repeats.fault(f"needs {' and '.join(missing)}")
+
+
+def _takes_back(penalty: _Node, requirements: _Requirements) -> Iterator[str]:
+    if penalty.get("resets").value is None and penalty.get("withdraws").value is None:
+        yield penalty.get("resets").fault("required, or withdraws")
     for reset in penalty.members("resets"):
         if requirements.lack(reset.text):
             yield reset.fault(f"no requirement of this template has the id {reset.text}")
         elif reset.text in requirements.badges:
             yield reset.fault("no penalty can reset a badge requirement")
+    for withdrawal in penalty.members("withdraws"):
+        if requirements.lack(withdrawal.text):
+            yield withdrawal.fault(f"no requirement of this template has the id {withdrawal.text}")
+        elif withdrawal.text in requirements.badges:
+            yield withdrawal.fault("no penalty can withdraw from a badge requirement")
+        elif (requirement := requirements.by_id.get(withdrawal.text or "")) is not None:
+            yield from _withdraws(withdrawal, penalty, requirement)
+
+
+def _withdraws(withdrawal: _Node, penalty: _Node, requirement: _Node) -> Iterator[str]:
+    if requirement.get("distinct").value is None:
+        yield withdrawal.fault(f"{withdrawal.text} has no distinct, so there is no value to withdraw")
+        return
+    path, types = _path_of_distinct(requirement).text, _known_types(penalty)
+    found = [_field(event_type, path) for event_type in types]
+    if found and all(isinstance(each, str) for each in found):
+        yield withdrawal.fault(
+            f"{withdrawal.text} differs by {path}, which {' and '.join(types)} does not have"
+        )
+
+
+def _path_of_distinct(node: _Node) -> _Node:
+    distinct = node.get("distinct")
+    return distinct if distinct.text is not None else distinct.get("path")
 
 
 def _distinct(node: _Node) -> Iterator[str]:
-    distinct, event_type = node.get("distinct"), node.get("event_type").text
-    found = _field(event_type, distinct.text)
-    if isinstance(found, str):
-        yield distinct.fault(found)
-    elif found is not None and "other" in found.kinds:
-        yield distinct.fault(f"a {found.words} has no values to tell apart")
+    path = _path_of_distinct(node)
+    found, faults = _common_field(path, _known_types(node))
+    yield from faults
+    if found is not None and "other" in found.kinds:
+        yield path.fault(f"a {found.words} has no values to tell apart")
+    yield from _part(node.get("distinct").get("part"), found)
 
 
-def _field(event_type: str | None, path: str | None) -> Field | str | None:
-    """The field, or why there is none; None if the event type or the path is wrong and reported elsewhere."""
-    if event_type in BADGE_EVENTS or event_type not in event_types():
-        return None
+def _part(part: _Node, found: Field | None) -> Iterator[str]:
+    if part.value is not None and found is not None and "string" not in found.kinds:
+        yield part.fault(f"only a string has parts, not a {found.words}")
+
+
+def _common_field(path: _Node, types: list[str]) -> tuple[Field | None, list[str]]:
+    """The field that all the types have at the path, if they do; and what is wrong with it."""
+    found = {event_type: _field(event_type, path.text) for event_type in types}
+    of = "in {}: {}" if len(types) > 1 else "{1}"
+    missing = [path.fault(of.format(type, why)) for type, why in found.items() if isinstance(why, str)]
+    fields = {type: field for type, field in found.items() if isinstance(field, Field)}
+    if missing or not fields:
+        return next(iter(fields.values()), None), missing
+    (first, field), *others = fields.items()
+    different = [
+        path.fault(f"a {other.words} in {type}, but a {field.words} in {first}")
+        for type, other in others
+        if set(other.words.split(" or ")) != set(field.words.split(" or "))
+    ]
+    return (None if different else field), different
+
+
+def _field(event_type: str, path: str | None) -> Field | str | None:
+    """The field, or why there is none; None if the path is wrong and reported elsewhere."""
     if not path or not all(path.split(".")):
         return None
     return field(event_type, path)
 
 
-def _rule(rule: _Node, event_type: str | None) -> Iterator[str]:
-    path, operator = rule.get("path"), rule.get("operator")
-    found = _field(event_type, path.text)
-    if isinstance(found, str):
-        yield path.fault(found)
+def _rule(rule: _Node, types: list[str]) -> Iterator[str]:
+    operator = rule.get("operator")
+    found, faults = _common_field(rule.get("path"), types)
+    yield from faults
+    yield from _part(rule.get("part"), found)
     if operator.text not in _OPERATORS:
         return
-    known = found if isinstance(found, Field) else None
-    if known is not None and not _operator_fits(operator.text, known):
-        yield operator.fault(f"does not fit a {known.words}")
+    if found is not None and not _operator_fits(operator.text, found):
+        yield operator.fault(f"does not fit a {found.words}")
     else:
-        yield from _value(rule, operator.text, known)
+        yield from _value(rule, operator.text, found)
 
 
 def _operator_fits(operator: str, found: Field) -> bool:
     if operator == "exists":
         return True
-    if operator == "matches":
+    if operator in _ON_STRINGS:
         return "string" in found.kinds
     if operator in _ORDERS:
         return not found.kinds.isdisjoint({"string", "whole", "number"})
@@ -285,6 +374,9 @@ def _value(rule: _Node, operator: str, found: Field | None) -> Iterator[str]:
             yield from _scalar(item, found)
     elif operator == "matches":
         yield from _pattern(value)
+    elif operator == "starts_with":
+        if value.text is None:
+            yield value.fault("must be a string")
     elif operator in _ORDERS:
         yield from _limit(value, found)
     else:

@@ -7,11 +7,13 @@ from streams.badges import (
     Requirement,
     Rule,
     Scalar,
+    Spot,
     Template,
 )
 from streams.bus.schemas import BADGE_AWARDED
 from streams.catalog.document import (
     Declaration,
+    DistinctDeclaration,
     PenaltyDeclaration,
     RequirementDeclaration,
     RuleDeclaration,
@@ -33,6 +35,7 @@ def _template(declared: TemplateDeclaration) -> Template:
         at_least={name: group.at_least for name, group in sorted(declared.groups.items())},
         active=declared.active,
         revocable=declared.revocable,
+        renewed_after=declared.expires_after if declared.renewable else None,
     )
 
 
@@ -41,23 +44,26 @@ def _requirement(declared: RequirementDeclaration) -> Requirement | BadgeRequire
         return BadgeRequirement(declared.id, str(declared.rules[0].value).lower(), declared.group)
     return Requirement(
         id=declared.id,
-        event_type=declared.event_type,
+        event_types=declared.types,
         rules=tuple(map(_rule, declared.rules)),
         group=declared.group,
         count=declared.count,
-        distinct=None if declared.distinct is None else tuple(declared.distinct.split(".")),
+        distinct=None if declared.distinct is None else _spot(declared.distinct),
         within=declared.within,
+        repeats=declared.repeats or "first",
         since=declared.since,
         until=declared.until,
         after=declared.after,
+        no_later_than=declared.no_later_than,
     )
 
 
 def _penalty(declared: PenaltyDeclaration) -> Penalty:
     return Penalty(
         id=declared.id,
-        event_type=declared.event_type,
+        event_types=declared.types,
         resets=declared.resets,
+        withdraws=declared.withdraws,
         rules=tuple(map(_rule, declared.rules)),
         since=declared.since,
         until=declared.until,
@@ -65,7 +71,11 @@ def _penalty(declared: PenaltyDeclaration) -> Penalty:
 
 
 def _rule(declared: RuleDeclaration) -> Rule:
-    return Rule(tuple(declared.path.split(".")), declared.operator, _value(declared))
+    return Rule(tuple(declared.path.split(".")), declared.operator, _value(declared), declared.part)
+
+
+def _spot(declared: DistinctDeclaration) -> Spot:
+    return Spot(tuple(declared.path.split(".")), declared.part)
 
 
 def _value(declared: RuleDeclaration) -> Scalar | tuple[Scalar, ...]:

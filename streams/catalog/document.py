@@ -23,8 +23,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from streams.badges import Operator, parse_time
-from streams.catalog.durations import Duration, parse_duration, parse_exact_duration
+from streams.badges import Duration, Operator, Part, Repeats, parse_time
+from streams.catalog.durations import parse_duration, parse_exact_duration
 
 URL_PATTERN = r"https?://([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/v1)?/?"
 UUID_PATTERN = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -100,6 +100,10 @@ def _external_id(value: object) -> str:
     if not _VISIBLE.fullmatch(text):
         raise ValueError("must be 1 to 200 characters without blanks")
     return normal_id(text)
+
+
+def _distinct(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
 
 
 def normal_id(text: str) -> str:
@@ -195,36 +199,68 @@ class RuleDeclaration(_Declared):
     value: Annotated[Any, WithJsonSchema(_VALUE)] = Field(
         None, description="For `in` and `not_in` a list; for `exists` true unless given."
     )
+    part: Part | None = Field(None, description="Of the Open edX key at the path, this part in its place.")
+
+
+class DistinctDeclaration(_Declared):
+    """By what matches must differ."""
+
+    path: DottedPath = Field(description="Relative to the payload, like `course.course_key`.")
+    part: Part | None = Field(None, description="Of the Open edX key at the path, this part in its place.")
+
+
+Distinct = Annotated[
+    DistinctDeclaration, BeforeValidator(_distinct, json_schema_input_type=DottedPath | DistinctDeclaration)
+]
 
 
 class _Condition(_Declared):
     id: Name = Field(description="Unique in the template; progress is kept by it.")
-    event_type: Name = Field(description="An Open edX event that names a learner.")
+    event_type: Name | None = Field(None, description="An Open edX event that names a learner.")
+    event_types: tuple[Name, ...] = Field((), description="In place of `event_type`: two or more.")
     rules: tuple[RuleDeclaration, ...] = Field(
         (), description="All must hold; none: every event of the type."
     )
     since: Moment | None = Field(None, description="Only activities at or after this time match.")
     until: Moment | None = Field(None, description="Only activities before this time match.")
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The event types, one or several."""
+        return self.event_types if self.event_type is None else (self.event_type,)
+
 
 class RequirementDeclaration(_Condition):
     """What a learner must do, or which badge to hold."""
 
+    text: Name | None = Field(None, description="What a learner reads of it.")
     group: Name | None = Field(None, description="Requirements of one group are alternatives.")
     count: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(1, description="How many different activities.")
-    distinct: DottedPath | None = Field(
+    distinct: Distinct | None = Field(
         None, description="`count` counts different values at this path instead."
     )
     within: Exact | None = Field(None, description="What counts must lie within a window of this length.")
+    repeats: Repeats | None = Field(
+        None,
+        description="With `distinct` and `within`: which match of a value stands for it, unless the `first`.",
+    )
     after: Name | None = Field(
         None, description="Only activities at or after the fulfilment of this requirement match."
+    )
+    no_later_than: Exact | None = Field(
+        None, description="With `after`: and at most this long after it, like P14D."
     )
 
 
 class PenaltyDeclaration(_Condition):
     """What makes fulfilled requirements unfulfilled."""
 
-    resets: tuple[Name, ...] = Field(description="Ids of requirements of this template.")
+    resets: tuple[Name, ...] = Field(
+        (), description="Ids of requirements of this template that lose all that they have."
+    )
+    withdraws: tuple[Name, ...] = Field(
+        (), description="Ids of those that lose one value: the one at their `distinct` in this event."
+    )
 
 
 class GroupDeclaration(_Declared):
@@ -256,6 +292,9 @@ class TemplateDeclaration(_Declared):
     notify: Notify = Field(Notify(), description="The provider's e-mails to the earner.")
     expires_after: Calendar | None = Field(
         None, description="How long a badge is valid; may have years and months."
+    )
+    renewable: StrictBool = Field(
+        False, description="With `expires_after`: may be earned again once it has expired."
     )
     requirements: Annotated[tuple[RequirementDeclaration, ...], Field(min_length=1)] = Field(
         description="All are required; of a group, only its `at_least`."

@@ -1,9 +1,9 @@
 """ISO 8601 durations."""
 
-import calendar
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+
+from streams.badges import Duration
 
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _DURATION = re.compile(
@@ -12,26 +12,6 @@ _DURATION = re.compile(
     re.ASCII,
 )
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds")
-
-
-@dataclass(frozen=True, slots=True)
-class Duration:
-    """Calendar months, whose length differs, and an exact length."""
-
-    months: int
-    exact: timedelta
-
-    def after(self, start: datetime) -> datetime:
-        """The end of the duration if it begins at `start`; a day that the month lacks becomes its last.
-
-        Raises `OverflowError` after the year 9999, which is Python's last.
-        """
-        years, month = divmod(start.month - 1 + self.months, 12)
-        year = start.year + years
-        if year > 9999:
-            raise OverflowError("after the year 9999")
-        day = min(start.day, calendar.monthrange(year, month + 1)[1])
-        return start.replace(year=year, month=month + 1, day=day) + self.exact
 
 
 def parse_duration(text: str) -> Duration:

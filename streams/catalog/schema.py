@@ -22,7 +22,12 @@ def made() -> str:
         "RequirementDeclaration": learners - {BADGE_REVOKED},
         "PenaltyDeclaration": learners - BADGE_EVENTS,
     }.items():
-        schema["$defs"][condition]["properties"]["event_type"]["enum"] = sorted(types)
+        properties = schema["$defs"][condition]["properties"]
+        properties["event_type"] = {
+            "description": properties["event_type"]["description"],
+            "enum": sorted(types),
+        }
+        properties["event_types"] |= {"items": {"enum": sorted(types - BADGE_EVENTS)}, "minItems": 2}
     return json.dumps(schema, indent=2) + "\n"
 
 

@@ -87,7 +87,7 @@ def topics(settings: Settings) -> Topics:
             f"{app}-activities", n, "delete", 7 * DAY_MS, True, "original records; key: learner id"
         ),
         progress=Topic(
-            f"{app}-progress-changelog", n, "compact", None, True, "progress, JSON; key: learner id"
+            f"{app}-progress-changelog", n, "compact", None, True, "progress, MessagePack; key: learner id"
         ),
         dead_letters=Topic(
             f"{app}-dead-letters", n, "delete", 28 * DAY_MS, True, "original records and the reason"

@@ -1,18 +1,24 @@
 """Why a learner holds a badge, or not yet, and where it is: read from the changelogs of both workers."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from streams.badges import (
     Badge,
     BadgeRequirement,
+    Catalog,
     Compiled,
-    Count,
-    Fulfilment,
     Progress,
+    State,
     badge_id,
+    ids_in,
+    is_held,
     latest,
     moment,
+    stamp,
     standing,
+    text_of,
+    texts,
 )
 from streams.catalog import CatalogDocument
 from streams.errors import ConfigurationError
@@ -46,7 +52,7 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
     if progress is None:
         lines += ["no relevant activity has been seen", *_left(issued, document)]
         return list(map(blanked, lines))
-    touched = {*progress.requirements, *progress.badges, *_waiting_for_badges(document, progress)}
+    touched = {*progress.templates, *_waiting_for_badges(document, progress)}
     if template is not None:
         template = template.lower()
         if template not in touched and template not in document.templates:
@@ -75,7 +81,7 @@ def _left(issued: Issuances, document: CatalogDocument) -> Iterator[str]:
 def _waiting_for_badges(document: CatalogDocument, progress: Progress) -> Iterator[str]:
     """Templates that the learner has come closer to by nothing but a badge."""
     for compiled in document.compiled.active:
-        if any(progress.badges.get(required) for required in compiled.badges.values()):
+        if any(progress.badge(required) for required in compiled.badges.values()):
             yield compiled.id
 
 
@@ -91,54 +97,68 @@ def _template(
     turn = document.compiled.turns.get(id)
     compiled = None if turn is None else document.compiled.active[turn]
     state = "not in the catalog" if declared is None else "inactive" if compiled is None else ""
-    standing_now = "" if compiled is None else "{} of {} groups".format(*standing(compiled, progress))
+    catalog, now = document.compiled, stamp(datetime.now(UTC))
+    standing_now = "" if compiled is None else _standing(catalog, compiled, progress, now)
     yield ""
     yield f"{declared.name if declared else 'template'} ({id}): {state or standing_now}"
-    if badge := progress.badges.get(id):
-        yield from _badge(badge, id, learner, names_by_rules)
+    if badge := progress.badge(id):
+        expired = badge.held and not is_held(catalog, id, badge, now)
+        yield from _badge(badge, id, learner, names_by_rules, "expired" if expired else "held")
         decision = latest(badge, id, learner)
         yield f"  issuer: {issued.where(str(decision.badge), document, str(decision.id))}"
     if compiled is not None:
-        yield from _requirements(compiled, progress)
+        yield from _requirements(catalog, compiled, progress, now)
 
 
-def _badge(badge: Badge, template: str, learner: int, names_by_rules: Mapping[str, str]) -> Iterator[str]:
+def _standing(catalog: Catalog, compiled: Compiled, progress: Progress, now: int) -> str:
+    return "{} of {} groups".format(*standing(catalog, compiled, progress, now))
+
+
+def _badge(
+    badge: Badge, template: str, learner: int, names_by_rules: Mapping[str, str], held: str
+) -> Iterator[str]:
     def under(rules: str) -> str:
         name = names_by_rules.get(rules)
         return f"under the rules of catalog {name}" if name else f"under rules {rules}"
 
-    yield f"  badge {badge_id(template, learner)}: {'held' if badge.held else 'revoked'}"
-    yield f"  awarded {_at(badge.awarded)}, generation {badge.generation}, by activity {badge.activity}"
-    reasons = (f"{id} more" if isinstance(id, int) else id for id in badge.because)
+    reasons = [f"{id} more" if isinstance(id, int) else text_of(id) for id in ids_in(badge.because)]
+    by = reasons[-1] if badge.activity is None else text_of(badge.activity)
+    yield f"  badge {badge_id(template, learner)}: {held if badge.held else 'revoked'}"
+    yield (
+        f"  awarded {_at(badge.awarded)}, generation {badge.generation}, "
+        f"by {'order' if badge.ordered else 'activity'} {by}"
+    )
     yield f"    because of {', '.join(reasons)}"
     yield f"    {under(badge.catalog)}"
-    if badge.revoked is not None:
-        yield f"  revoked {_at(badge.revoked)} because of {badge.revoked_by}"
+    if badge.revoked is not None and badge.revoked_by is not None:
+        order = "order " if badge.revoked_ordered else ""
+        yield f"  revoked {_at(badge.revoked)} because of {order}{text_of(badge.revoked_by)}"
         yield f"    {under(badge.revoked_catalog)}"
 
 
-def _requirements(compiled: Compiled, progress: Progress) -> Iterator[str]:
+def _requirements(catalog: Catalog, compiled: Compiled, progress: Progress, now: int) -> Iterator[str]:
     for requirement in compiled.template.requirements:
         group = f" (group {requirement.group})" if requirement.group else ""
         if isinstance(requirement, BadgeRequirement):
-            badge = progress.badges.get(requirement.template)
-            held = "held" if badge is not None and badge.held else "not held"
+            badge = progress.badge(requirement.template)
+            held = "held" if is_held(catalog, requirement.template, badge, now) else "not held"
             yield f"  requirement {requirement.id}{group}: badge of {requirement.template} {held}"
         else:
             state = progress.requirement(compiled.id, requirement.id)
             yield f"  requirement {requirement.id}{group}: {_state(state, requirement.count)}"
 
 
-def _state(state: Count | Fulfilment | None, wanted: int) -> str:
-    match state:
-        case Fulfilment(at, ids):
-            return f"fulfilled {_at(at)} by {', '.join(ids)}"
-        case Count(_, ids, _, values):
-            # The core marks what is no text with a zero byte.
-            seen = f", so far {', '.join(str(value).lstrip(chr(0)) for value in values)}" if values else ""
-            return f"{len(ids)} of {wanted}{seen}"
-        case _:
-            return f"0 of {wanted}"
+def _state(state: State | None, wanted: int) -> str:
+    if state is None:
+        return f"0 of {wanted}"
+    if state.moment is not None:
+        return f"fulfilled {_at(state.moment)} by {', '.join(texts(state.counted))}"
+    keys = {match.key for match in state.matches if match.id}
+    # The core keeps a long value as a hash, and marks what is no text with a zero byte.
+    values = [
+        str(key).lstrip(chr(0)) for key in dict.fromkeys(state.keys) if key in keys and type(key) is not bytes
+    ]
+    return f"{len(keys)} of {wanted}{', so far ' + ', '.join(values) if values else ''}"
 
 
 def _at(stamp: int) -> str:

@@ -1,10 +1,10 @@
-"""A rehearsal: the core alone over activities in JSON lines, decisions as JSON lines."""
+"""A rehearsal: the core alone over activities and orders in JSON lines, decisions as JSON lines."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 import orjson
 
-from streams.badges import Catalog, Decision, Progress, judge
+from streams.badges import Catalog, Decision, Order, Progress, judge
 from streams.bus import activities
 from streams.catalog import load_catalog, take_catalog
 from streams.catalog.reading import Doubled, read_json
@@ -13,11 +13,11 @@ from streams.errors import CatalogError, UnreadableError
 Report = Callable[[str], None]
 
 
-def simulate(catalog: str | bytes, lines: Iterable[bytes], report: Report) -> Iterator[bytes]:
-    """Judge the activities in `lines` and yield each decision as a line of JSON, without its end.
+def simulate(catalog: str | bytes, lines: Iterable[bytes], report: Report, note: Report) -> Iterator[bytes]:
+    """Judge what happens in `lines` and yield each decision as a line of JSON, without its end.
 
-    `report` is called with each unreadable line's number and fault; the others are still judged. Raises
-    `CatalogError` where the catalog is refused.
+    `report` is called with each unreadable line's number and fault; the others are still judged. `note` hears
+    of each order that is refused. Raises `CatalogError` where the catalog is refused.
     """
     rehearsal = _Rehearsal(load_catalog(catalog).compiled)
     for number, line in enumerate(lines, start=1):
@@ -25,6 +25,8 @@ def simulate(catalog: str | bytes, lines: Iterable[bytes], report: Report) -> It
             continue
         try:
             decisions = rehearsal.take(line)
+        except RefusedError as refusal:
+            note(f"line {number}: order refused: {refusal}")
         except UnreadableError as error:
             report(f"line {number}: {error.detail}")
         except CatalogError as error:
@@ -34,25 +36,39 @@ def simulate(catalog: str | bytes, lines: Iterable[bytes], report: Report) -> It
             yield from map(_line, decisions)
 
 
+class RefusedError(Exception):
+    """An order for a template that is not active: it changes nothing."""
+
+
 class _Rehearsal:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._progress: dict[int, Progress] = {}
 
     def take(self, line: bytes) -> tuple[Decision, ...]:
-        """Judge the line's activity, or put its catalog in force."""
+        """Judge the line's activity or order, or put its catalog in force."""
         value = activities.parsed(line)
         if "catalog" in value:
             self._catalog = _catalog(line)
             return ()
-        activity = activities.activity_of(value, self._catalog.event_types)
-        if activity is None:
+        happened = (
+            self._order(value)
+            if "order" in value
+            else activities.activity_of(value, self._catalog.event_types)
+        )
+        if happened is None:
             return ()
-        before = self._progress.get(activity.learner, Progress.initial())
-        after, decisions = judge(self._catalog, before, activity)
+        before = self._progress.get(happened.learner, Progress.initial())
+        after, decisions = judge(self._catalog, before, happened)
         if after is not before:
-            self._progress[activity.learner] = after
+            self._progress[happened.learner] = after
         return decisions
+
+    def _order(self, value: activities.Line) -> Order:
+        order = activities.order_of(value)
+        if order.template not in self._catalog.turns:
+            raise RefusedError(f"template {order.template} is not active")
+        return order
 
 
 def _catalog(line: bytes) -> Catalog:

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import fastavro
-import orjson
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams.badges import Activity, Catalog, Decision, Progress, Source, User, dump, judge
+from streams.badges import Activity, Catalog, Decision, Progress, Source, User, judge
 from streams.bus import schemas
 from streams.bus.activities import activity_of, parsed
 from streams.kafka import dead_letters
@@ -24,6 +23,7 @@ from streams.kafka.topics import topics
 from streams.sandbox.groups import committed
 from streams.sandbox.publisher import Emission, Placed
 from streams.settings import Settings
+from streams.tracker.rows import pack
 
 Position = tuple[str, int, int]
 """A record's topic, partition and offset."""
@@ -296,8 +296,8 @@ def _words(decision: Decision) -> str:
 
 
 def _stored(progress: Mapping[int, Progress], stored: Mapping[bytes, bytes]) -> dict[str, list[str]]:
-    wanted = {b"%d" % learner: orjson.loads(orjson.dumps(dump(p))) for learner, p in progress.items()}
-    found = {key: orjson.loads(value) for key, value in stored.items()}
+    wanted = {b"%d" % learner: pack(p, None) for learner, p in progress.items()}
+    found = dict(stored)
     return {
         "progress missing": [key.decode() for key in wanted.keys() - found.keys()],
         "progress unwanted": [key.decode() for key in found.keys() - wanted.keys()],

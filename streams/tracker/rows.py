@@ -1,6 +1,7 @@
-"""A learner's row in the table: the progress, and when the learner was forgotten (decision 0041)."""
+"""A learner's row in the table: progress (decision 0063), and when they were forgotten (decision 0041)."""
 
 import orjson
+import ormsgpack
 
 from streams.badges import Progress, dump, load
 from streams.kafka.forgotten import FORGOTTEN_BYTES
@@ -13,12 +14,13 @@ def pack(progress: Progress, forgotten: int | None) -> bytes:
     value = dump(progress)
     if forgotten is not None:
         value[FORGOTTEN] = forgotten
-    return orjson.dumps(value)
+    return ormsgpack.packb(value)
 
 
 def unpack(raw: bytes) -> tuple[Progress, int | None]:
     """The reverse; raises `ValueError` for a version that this program does not know."""
-    value = orjson.loads(raw)
+    # Until version 3 it was JSON, which no map of MessagePack begins like.
+    value = orjson.loads(raw) if raw[:1] == b"{" else ormsgpack.unpackb(raw)
     return load(value), value.get(FORGOTTEN)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
-from streams.badges import Activity, Badge, Catalog, Decision, Progress, User, judge, latest, pruned
-from streams.bus.activities import Line, activity_of, parsed, timestamp_of
+from streams.badges import Activity, Badge, Catalog, Decision, Order, Progress, User, judge, latest, pruned
+from streams.bus.activities import Line, activity_of, order_of, parsed, timestamp_of
 from streams.bus.emitter import BadgeEvent
 from streams.errors import UnreadableError
 from streams.headers import header
@@ -57,14 +57,15 @@ class Tracking:
             if not record.value and self._followed(record):
                 return
             line = parsed(record.value or b"")
-            activity = activity_of(line, self._document.compiled.event_types)
-            if activity is None:
+            happened = self._happened(line)
+            if happened is None:
                 return
-            if record.key != b"%d" % activity.learner:
-                raise UnreadableError("wrong_key", f"an activity of learner {activity.learner}")
-            self._judge(record, activity, line)
-            source = activity.source
-            self._unit.read[source.topic, source.partition] = (source.epoch, source.offset)
+            if record.key != b"%d" % happened.learner:
+                raise UnreadableError("wrong_key", f"it concerns learner {happened.learner}")
+            self._judge(record, happened, line)
+            if isinstance(happened, Activity) and not happened.catch_up:
+                source = happened.source
+                self._unit.read[source.topic, source.partition] = (source.epoch, source.offset)
         except UnreadableError as error:
             self.set_aside(record, error)
 
@@ -85,6 +86,16 @@ class Tracking:
         for decision in self._decisions:
             metrics.DECISIONS.labels(decision.kind, decision.template).inc()
             metrics.DECISION_LATENCY.observe(max(0.0, now - decision.time.timestamp()))
+
+    def _happened(self, line: Line) -> Activity | Order | None:
+        """What a line tells; None for an activity whose type is not wanted."""
+        catalog = self._document.compiled
+        if "order" not in line:
+            return activity_of(line, catalog.event_types)
+        order = order_of(line)
+        if order.template not in catalog.turns:
+            raise UnreadableError("no_template", f"template {order.template} is not active")
+        return order
 
     def _followed(self, record: ConsumerRecord) -> bool:
         """Follow the order in a record; False if there is none."""
@@ -124,21 +135,21 @@ class Tracking:
         self._changed.add(key)
         log.info("a learner is forgotten")
 
-    def _judge(self, record: ConsumerRecord, activity: Activity, line: Line) -> None:
+    def _judge(self, record: ConsumerRecord, happened: Activity | Order, line: Line) -> None:
         key = record.key
         before = self._progress_of(key)
         forgotten = self._forgotten.get(key)
-        if forgotten is not None and is_past(forgotten, activity.time, timestamp_of(line)):
+        if forgotten is not None and is_past(forgotten, happened.time, timestamp_of(line)):
             self._past += 1
             return
         self._judgements += 1
-        after, decisions = _judged(self._document.compiled, before, activity)
+        after, decisions = _judged(self._document.compiled, before, happened)
         if after is before:
             return
         after = self._bounded(key, after, len(record.value))
         events = [self._encode(decision, after.user) for decision in decisions]
         if _becomes_known(before.user, after.user):
-            events += self._again(_kept(before, after), activity.learner, after.user, ordered=False)
+            events += self._again(_kept(before, after), happened.learner, after.user, ordered=False)
         self._say(events)
         self._decisions.extend(decisions)
         for decision in decisions:
@@ -213,13 +224,13 @@ def _kept(before: Progress, after: Progress) -> Mapping[str, Badge]:
 
 
 def _judged(
-    catalog: Catalog, progress: Progress, activity: Activity
+    catalog: Catalog, progress: Progress, happened: Activity | Order
 ) -> tuple[Progress, tuple[Decision, ...]]:
     try:
-        return judge(catalog, progress, activity)
+        return judge(catalog, progress, happened)
     except UnreadableError:
         raise
     except Exception as error:
         # Judging is pure, so whatever it raises concerns this one record: the stream goes on without it.
-        log.exception("activity %s cannot be judged", activity.id)
+        log.exception("%s cannot be judged", happened.id)
         raise UnreadableError("judging_failed", type(error).__name__) from error

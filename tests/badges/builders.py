@@ -17,6 +17,7 @@ from streams.badges import (
     Requirement,
     Rule,
     Source,
+    Spot,
     Template,
     judge,
 )
@@ -27,6 +28,7 @@ CERTIFICATE = "org.openedx.learning.certificate.created.v1"
 ONE, TWO, THREE = (str(UUID(int=number)) for number in (1, 2, 3))
 START = datetime(2026, 1, 1, tzinfo=UTC)
 COURSE = ("course", "course_key")
+BY_COURSE = Spot(COURSE)
 
 
 def day(number: float) -> datetime:
@@ -42,12 +44,12 @@ def rules(passing: bool, course: str | None) -> tuple[Rule, ...]:
 
 def passing(course: str | None = None, id: str | None = None, **more: Any) -> Requirement:
     """A requirement to pass the course; any course if none is given."""
-    return Requirement(id or course or "any", PASSING, rules(True, course), **more)
+    return Requirement(id or course or "any", (PASSING,), rules(True, course), **more)
 
 
 def failing(course: str | None = None, resets: tuple[str, ...] | None = None, **more: Any) -> Penalty:
     """A penalty for losing the course."""
-    return Penalty("lost", PASSING, resets or (course or "any",), rules(False, course), **more)
+    return Penalty("lost", (PASSING,), resets or (course or "any",), rules(False, course), **more)
 
 
 def badge_of(template: str, **more: Any) -> BadgeRequirement:
@@ -94,7 +96,7 @@ class Learner:
 
     def holds(self, template: str = ONE) -> bool:
         """Whether the learner holds the template's badge."""
-        badge = self.progress.badges.get(template)
+        badge = self.progress.badge(template)
         return badge is not None and badge.held
 
 

@@ -70,7 +70,7 @@ def test_a_badge_that_was_never_complete_is_not_revoked() -> None:
 def test_an_activity_that_meets_requirement_and_penalty_is_judged_once_after_both() -> None:
     learner = Learner(template(passing("A")))
     learner.passes("A")
-    whatever_happens = Penalty("p", PASSING, resets=("A",))
+    whatever_happens = Penalty("p", (PASSING,), resets=("A",))
     learner.under(template(passing("A"), penalties=(whatever_happens,)))
 
     assert said(learner.passes("A")) == [revoked()]
@@ -90,7 +90,7 @@ def test_an_inactive_template_decides_nothing() -> None:
     learner = Learner(template(passing("A"), active=False))
 
     assert learner.passes() == ()
-    assert learner.progress.requirements == {}
+    assert learner.progress.templates == {}
 
 
 def test_a_badge_counts_for_other_badges_in_the_same_activity() -> None:

@@ -61,7 +61,7 @@ def test_a_repetition_under_another_offset_moves_the_offset_and_nothing_else() -
 
     learner.passes(id="x", source=Source("bus", 0, 50), user=replace(ADA, name="Countess"))
 
-    assert learner.progress == replace(before, places={"bus/0": (0, 50)})
+    assert learner.progress == replace(before, places={"bus": {"0": [0, 50]}})
 
 
 def test_sixteen_relevant_activities_are_remembered_and_a_repetition_refreshes_nothing() -> None:

@@ -2,12 +2,11 @@
 
 from datetime import timedelta
 
-import orjson
 import pytest
 
-from streams.badges import dump, load
+from streams.badges import Spot
 from tests.badges.builders import (
-    COURSE,
+    BY_COURSE,
     ONE,
     TWO,
     Learner,
@@ -75,7 +74,7 @@ def test_count_tells_activities_apart_also_when_many_lie_between() -> None:
 
 
 def test_distinct_counts_different_values_and_the_first_match_of_each() -> None:
-    learner = Learner(template(passing(count=2, distinct=COURSE)))
+    learner = Learner(template(passing(count=2, distinct=BY_COURSE)))
     learner.passes("A", id="first")
     assert learner.passes("A", id="again") == ()
 
@@ -85,7 +84,7 @@ def test_distinct_counts_different_values_and_the_first_match_of_each() -> None:
 
 
 def test_a_match_whose_distinct_path_leads_nowhere_does_not_count_and_moves_no_window() -> None:
-    learner = Learner(template(passing(count=2, distinct=("course", "start"), within=days(1))))
+    learner = Learner(template(passing(count=2, distinct=Spot(("course", "start")), within=days(1))))
     nothing = {"is_passing": True, "course": {"start": None}}
     learner.passes(at=0, data={"is_passing": True, "course": {"start": "x"}})
 
@@ -95,18 +94,16 @@ def test_a_match_whose_distinct_path_leads_nowhere_does_not_count_and_moves_no_w
 
 
 def test_a_boolean_is_another_value_than_a_number() -> None:
-    learner = Learner(template(passing(count=2, distinct=("flag",))))
+    learner = Learner(template(passing(count=2, distinct=Spot(("flag",)))))
     learner.passes(data={"is_passing": True, "flag": True})
 
     assert learner.passes(data={"is_passing": True, "flag": True}) == ()
     assert said(learner.passes(data={"is_passing": True, "flag": 1})) == [awarded()]
 
 
-@pytest.mark.parametrize("odd", [float("inf"), float("nan")])
-def test_what_json_has_no_number_for_is_one_value_also_after_storage(odd: float) -> None:
-    learner = Learner(template(passing(count=2, distinct=("n",))))
-    learner.passes(data={"is_passing": True, "n": odd})
-    learner.progress = load(orjson.loads(orjson.dumps(dump(learner.progress))))
+@pytest.mark.parametrize("odd", [float("inf"), float("-inf"), float("nan")])
+def test_a_number_that_is_none_is_no_value(odd: float) -> None:
+    learner = Learner(template(passing(distinct=Spot(("n",)))))
 
     assert learner.passes(data={"is_passing": True, "n": odd}) == ()
     assert said(learner.passes(data={"is_passing": True, "n": 1.0})) == [awarded()]
@@ -127,53 +124,55 @@ def test_a_late_match_counts_within_the_window_of_the_newest() -> None:
     assert said(learner.passes(at=10)) == [awarded()]
 
 
-def test_a_match_too_old_for_the_newest_is_forgotten_also_when_it_arrives_late() -> None:
-    learner = Learner(template(passing(count=3, within=days(10))))
-    learner.passes(at=40)
-    learner.passes(at=29)  # forgotten at once
-    learner.passes(at=30)
-
-    assert learner.passes(at=29) == ()
-    assert said(learner.passes(at=35)) == [awarded()]
-
-
-def test_matches_that_never_lay_in_one_window_with_the_newest_award_nothing() -> None:
-    # Given: two old ones that are near each other, but the newest came first
+def test_matches_count_that_lie_in_one_window_wherever_the_newest_is() -> None:
     learner = Learner(template(passing(count=2, within=days(10))))
     learner.passes(at=100)
+    learner.passes(at=10, id="one")
 
-    assert learner.passes(at=10) == ()
-    assert learner.passes(at=11) == ()
+    (decision,) = learner.passes(at=11, id="other")
+
+    assert decision.because == ("one", "other")
 
 
-def test_distinct_within_a_window_takes_the_newest_match_of_each_value() -> None:
-    learner = Learner(template(passing(count=2, distinct=COURSE, within=days(10))))
-    learner.passes("A", at=0, id="old")
-    learner.passes("A", at=9, id="new")
+def test_what_counts_is_all_that_lies_in_the_earliest_window_that_has_enough() -> None:
+    learner = Learner(template(passing(count=3, within=days(10))))
+    for at in (50, 55, 4, 14.5, 9):
+        assert learner.passes(at=at, id=f"day {at}") == ()
+    (decision,) = learner.passes(at=13, id="day 13")
+
+    assert decision.because == ("day 4", "day 9", "day 13")
+
+
+def test_of_a_value_the_earliest_match_stands_for_it() -> None:
+    learner = Learner(template(passing(count=2, distinct=BY_COURSE, within=days(10))))
+    learner.passes("A", at=9)
+    learner.passes("A", at=0, id="earliest")
+
+    assert learner.passes("B", at=15) == ()
+    (decision,) = learner.passes("B", at=8, id="b")
+    assert decision.because == ("earliest", "b")
+
+
+def test_or_the_newest_where_it_repeats_so() -> None:
+    newest = passing(count=2, distinct=BY_COURSE, within=days(10), repeats="newest")
+    learner = Learner(template(newest))
+    learner.passes("A", at=9, id="newest")
+    learner.passes("A", at=0)
 
     (decision,) = learner.passes("B", at=15, id="b")
 
-    assert decision.because == ("new", "b")
+    assert decision.because == ("newest", "b")
 
 
-def test_of_equal_times_the_first_to_arrive_counts() -> None:
-    learner = Learner(template(passing(count=2, distinct=COURSE, within=days(10))))
-    learner.passes("A", at=1, id="first")
-    learner.passes("A", at=1, id="second")
+def test_of_equal_times_the_first_to_arrive_stands() -> None:
+    for repeats in ("first", "newest"):
+        learner = Learner(template(passing(count=2, distinct=BY_COURSE, within=days(1), repeats=repeats)))
+        learner.passes("A", at=1, id="first")
+        learner.passes("A", at=1, id="second")
 
-    (decision,) = learner.passes("B", at=1, id="b")
+        (decision,) = learner.passes("B", at=1, id="b")
 
-    assert decision.because == ("first", "b")
-
-
-def test_an_older_match_of_a_value_does_not_take_the_newer_ones_place() -> None:
-    learner = Learner(template(passing(count=2, distinct=COURSE, within=days(10))))
-    learner.passes("A", at=9, id="new")
-    learner.passes("A", at=0, id="late")
-
-    (decision,) = learner.passes("B", at=15, id="b")
-
-    assert decision.because == ("new", "b")
+        assert decision.because == ("first", "b")
 
 
 @pytest.mark.parametrize(("at", "counts"), [(0.99, False), (1, True), (1.99, True), (2, False)])

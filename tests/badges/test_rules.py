@@ -14,7 +14,7 @@ NOWHERE = object()
 def holds(operator: Any, value: Any, found: Any = NOWHERE, path: tuple[str, ...] = ("field",)) -> bool:
     data = {} if found is NOWHERE else {"field": found}
     rule = Rule(path, operator, value)
-    catalog = Catalog([Template(ONE, (Requirement("any", PASSING, (rule,)),))], Pattern)
+    catalog = Catalog([Template(ONE, (Requirement("any", (PASSING,), (rule,)),))], Pattern)
     activity = _passing(data)
     assert catalog.relevant(activity) is bool(catalog.match(activity))
     return catalog.relevant(activity)
@@ -253,7 +253,7 @@ def test_a_pattern_is_found_by_its_prefix_among_others_of_every_kind() -> None:
 def test_long_lists_of_values_do_not_multiply_in_the_index() -> None:
     paths = [(name,) for name in "abcd"]
     rules = tuple(Rule(path, "in", tuple(range(1_000))) for path in paths)
-    templates = (Template(f"{number:032x}", (Requirement("any", PASSING, rules),)) for number in range(20))
+    templates = (Template(f"{number:032x}", (Requirement("any", (PASSING,), rules),)) for number in range(20))
     catalog = Catalog(templates, Pattern)
 
     assert catalog.relevant(_passing(dict.fromkeys("abcd", 999)))
@@ -266,11 +266,11 @@ def _passing(data: dict[str, Any]) -> Activity:
 
 def _of_a_course(number: int) -> Template:
     rules = (Rule(("is_passing",), "eq", True), Rule(("course", "course_key"), "eq", f"course{number}"))
-    return Template(f"{number:032x}", (Requirement("passed", PASSING, rules),))
+    return Template(f"{number:032x}", (Requirement("passed", (PASSING,), rules),))
 
 
 def _matching(number: int, pattern: str, is_passing: bool | None = None) -> Template:
     rules: tuple[Rule, ...] = (Rule(("course", "course_key"), "matches", pattern),)
     if is_passing is not None:
         rules = (Rule(("is_passing",), "eq", is_passing), *rules)
-    return Template(f"{number:032x}", (Requirement("passed", PASSING, rules),))
+    return Template(f"{number:032x}", (Requirement("passed", (PASSING,), rules),))

@@ -19,7 +19,8 @@ CERTIFICATE = "org.openedx.learning.certificate.created.v1"
 EXAM = "org.openedx.learning.exam.attempt.verified.v1"
 SUMMARY = "org.openedx.learning.course.persistent_grade_summary.changed.v1"
 BADGE = "org.openedx.learning.badge.awarded.v1"
-COURSES = ("A", "B", "C")
+PARTS = ("org", "course", "run")
+COURSES = ("course-v1:X+A+1", "course-v1:X+A+2", "course-v1:Y+B+1", "X/A/1", "A")
 GRADES = (
     "0.5",
     "0.90",
@@ -52,6 +53,27 @@ class World:
             if number and number % stretch == 0:
                 lines.append({"catalog": self.catalogs[number // stretch]})
             lines.append(line)
+        return lines
+
+    def caught_up(self, seed: int) -> list[Json]:
+        """The lines, with catch-ups of earlier ones in their order and of others, and orders in between."""
+        random = Random(seed)
+        templates = [template["id"] for template in self.catalogs[0]["templates"]]
+        lines: list[Json] = []
+        for number, line in enumerate(self.lines):
+            lines.append(line)
+            if _chance(random, 15):
+                lines.append(_order(random, f"o{number}", templates))
+            if _chance(random, 10):
+                named = random.choice([True, random.sample(templates, random.randint(0, len(templates)))])
+                begin = random.randrange(number + 1)
+                again = [each for each in self.lines[begin : number + 1] if _chance(random, 80)]
+                stretch = [{**each, "catch_up": named} for each in again]
+                lines += stretch * random.randint(1, 2)
+            if _chance(random, 10):
+                lines.append(
+                    {"id": f"c{number}", **_activity(random), "source": line["source"], "catch_up": True}
+                )
         return lines
 
 
@@ -93,12 +115,15 @@ def _templates(random: Random, size: int) -> list[Json]:
 
 def _template(random: Random, id: str, older: list[str]) -> Json:
     requirements = [_requirement(random, f"r{n}") for n in range(random.randint(1, 3))]
-    if older and _chance(random, 60):
+    if older and _chance(random, 50):
         requirements[-1] = {"id": requirements[-1]["id"], "event_type": BADGE, **_maybe_group(random)}
         requirements[-1]["rules"] = [_rule("template.uuid", "eq", random.choice(older))]
         random.shuffle(requirements)
     _put_in_order(random, requirements)
     sizes = [requirement["group"] for requirement in requirements if "group" in requirement]
+    renewed: Json = {}
+    if any(requirement.get("event_type") != BADGE for requirement in requirements) and _chance(random, 30):
+        renewed = {"renewable": True, "expires_after": random.choice(["P1D", "P2D", "P3D", "P1M", "P1Y"])}
     return {
         "id": id,
         "organization": ORGANIZATION,
@@ -107,6 +132,7 @@ def _template(random: Random, id: str, older: list[str]) -> Json:
         "revocable": _chance(random, 85),
         "requirements": requirements,
         "penalties": [_penalty(random, f"p{n}", requirements) for n in range(random.randint(0, 2))],
+        **renewed,
         "groups": {name: {"at_least": random.randint(1, sizes.count(name))} for name in sizes},
     }
 
@@ -114,19 +140,35 @@ def _template(random: Random, id: str, older: list[str]) -> Json:
 def _put_in_order(random: Random, requirements: list[Json]) -> None:
     order = random.sample(requirements, len(requirements))
     for place, requirement in enumerate(order):
-        if place and requirement["event_type"] != BADGE and _chance(random, 25):
+        if place and requirement.get("event_type") != BADGE and _chance(random, 25):
             requirement["after"] = random.choice(order[:place])["id"]
+            if _chance(random, 40):
+                requirement["no_later_than"] = f"P{random.randint(0, 3)}D"
 
 
 def _requirement(random: Random, id: str) -> Json:
     requirement = {"id": id, **_condition(random, 65), **_maybe_group(random)}
     if _chance(random, 45):
         requirement["count"] = random.randint(1, 3)
-    if _chance(random, 35):
-        requirement["distinct"] = _course(requirement["event_type"], random.choice(["course_key", "start"]))
+    if _chance(random, 45):
+        requirement["distinct"] = _distinct(random, requirement)
     if _chance(random, 35):
         requirement["within"] = f"P{random.randint(0, 4)}D"
+        if "distinct" in requirement and _chance(random, 60):
+            requirement["repeats"] = random.choice(["first", "newest", "newest"])
     return requirement
+
+
+def _distinct(random: Random, condition: Json) -> str | Json:
+    key = _course(_types(condition)[0], "course_key")
+    if EXAM not in _types(condition) and SUMMARY not in _types(condition) and _chance(random, 25):
+        return "course.start"
+    return key if _chance(random, 66) else {"path": key, "part": random.choice(PARTS)}
+
+
+def _types(condition: Json) -> list[str]:
+    types: list[str] = condition.get("event_types", [condition.get("event_type")])
+    return types
 
 
 def _maybe_group(random: Random) -> Json:
@@ -134,23 +176,38 @@ def _maybe_group(random: Random) -> Json:
 
 
 def _penalty(random: Random, id: str, requirements: list[Json]) -> Json:
-    ids = [requirement["id"] for requirement in requirements if requirement["event_type"] != BADGE]
-    return {"id": id, **_condition(random, 20), "resets": random.sample(ids, random.randint(0, len(ids)))}
+    ids = [requirement["id"] for requirement in requirements if requirement.get("event_type") != BADGE]
+    penalty = {"id": id, **_condition(random, 20), "resets": random.sample(ids, random.randint(0, len(ids)))}
+    exams = [EXAM in _types(penalty)]
+    several = [r["id"] for r in requirements if "distinct" in r and [EXAM in _types(r)] == exams]
+    several = [id for id in several if not _by_start(requirements, id) or SUMMARY not in _types(penalty)]
+    if several and _chance(random, 60):
+        penalty["withdraws"] = random.sample(several, random.randint(1, len(several)))
+        if _chance(random, 60):
+            del penalty["resets"]
+    return penalty
+
+
+def _by_start(requirements: list[Json], id: str) -> bool:
+    return any(r["id"] == id and r["distinct"] == "course.start" for r in requirements)
 
 
 def _condition(random: Random, passing: int) -> Json:
     event_type = _type(random)
     rules = [_course_rule(random, event_type)] if _chance(random, 40) else []
-    if _chance(random, 70 if event_type == PASSING else 50):
-        rules.append(_special_rule(random, event_type, passing))
     span = {"since": _day(random.randint(0, 3))} if _chance(random, 10) else {}
     if _chance(random, 10):
         span["until"] = _day(random.randint(4, 8))
+    if event_type in (PASSING, CERTIFICATE) and _chance(random, 20):
+        return {"event_types": [PASSING, CERTIFICATE], "rules": rules, **span}
+    if _chance(random, 70 if event_type == PASSING else 50):
+        rules.append(_special_rule(random, event_type, passing))
     return {"event_type": event_type, "rules": rules, **span}
 
 
-def _rule(path: str, operator: str, value: Any) -> Json:
-    return {"path": path, "operator": operator, "value": value}
+def _rule(path: str, operator: str, value: Any, part: str | None = None) -> Json:
+    rule = {"path": path, "operator": operator, "value": value}
+    return rule if part is None else {**rule, "part": part}
 
 
 def _type(random: Random) -> str:
@@ -172,7 +229,12 @@ def _course_rule(random: Random, event_type: str) -> Json:
             _rule(key, "eq", course),
             _rule(key, "in", random.sample(COURSES, random.randint(0, 2))),
             _rule(key, "ne", course),
-            _rule(key, "matches", "[AB]"),
+            _rule(key, "matches", "course-v1:X.*"),
+            _rule(key, "starts_with", random.choice(["course-v1:", "course-v1:X+A", "X", ""])),
+            _rule(key, "eq", random.choice("XY"), "org"),
+            _rule(key, "in", ["X+A", "X/A"], "course"),
+            _rule(key, "starts_with", "1", "run"),
+            _rule(key, "exists", _chance(random, 50), random.choice(PARTS)),
             _rule(start, "exists", _chance(random, 50)),
             _rule(start, "ge", _day(3)),
         ]
@@ -213,18 +275,33 @@ def _changed(random: Random, catalog: Json) -> Json:
 def _touched(random: Random, template: Json) -> Json:
     requirements = [dict(requirement) for requirement in template["requirements"]]
     for requirement in requirements:
-        if requirement["event_type"] != BADGE and _chance(random, 30):
+        if requirement.get("event_type") != BADGE and _chance(random, 30):
             change = _requirement(random, requirement["id"])
-            kept = {"after", "group"} & requirement.keys()
-            requirement |= {key: value for key, value in change.items() if key not in ("after", "group")}
-            for key in {"count", "distinct", "within", "since", "until"} - change.keys() - kept:
-                requirement.pop(key, None)
+            kept = {
+                key: requirement[key] for key in ("after", "group", "no_later_than") if key in requirement
+            }
+            requirement.clear()
+            requirement |= {key: value for key, value in change.items() if key != "group"} | kept
     named = {requirement.get("after") for requirement in requirements}
-    named |= {reset for penalty in template["penalties"] for reset in penalty["resets"]}
+    named |= {id for p in template["penalties"] for key in ("resets", "withdraws") for id in p.get(key, [])}
     loose = [r for r in requirements if r["id"] not in named and "group" not in r]
-    if len(requirements) > 1 and loose and _chance(random, 40):
+    if len(requirements) > 1 and loose and "renewable" not in template and _chance(random, 40):
         requirements.remove(loose[0])
-    return template | {"requirements": requirements, "active": _chance(random, 80)}
+    penalties = [_still_fits(penalty, requirements) for penalty in template["penalties"]]
+    return template | {"requirements": requirements, "penalties": penalties, "active": _chance(random, 80)}
+
+
+def _still_fits(penalty: Json, requirements: list[Json]) -> Json:
+    """Without the withdrawals from requirements that have changed so that there is nothing to withdraw."""
+    fits = [
+        r["id"]
+        for r in requirements
+        if "distinct" in r
+        and (EXAM in _types(r)) == (EXAM in _types(penalty))
+        and not (r["distinct"] == "course.start" and SUMMARY in _types(penalty))
+    ]
+    withdraws = [id for id in penalty.get("withdraws", []) if id in fits]
+    return {"resets": [], **penalty, "withdraws": withdraws}
 
 
 def _lines(random: Random, size: int) -> list[Json]:
@@ -246,6 +323,16 @@ def _lines(random: Random, size: int) -> list[Json]:
         line["source"] = {"topic": "t", "partition": partition, "offset": ends[partition], "epoch": epoch}
         lines.append(line)
     return lines
+
+
+def _order(random: Random, id: str, templates: list[str]) -> Json:
+    return {
+        "order": random.choice(["award", "revoke"]),
+        "template": random.choice([*templates, str(UUID(int=77))]),
+        "learner": random.choice([1, 1, 1, 2]),
+        "id": id,
+        "time": _day(random.randint(0, 8)),
+    }
 
 
 def _activity(random: Random) -> Json:

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Sequence
 from uuid import uuid4
 from zlib import crc32
 
-import orjson
-
-from streams.badges import Activity, Progress, Source, User, dump, judge
+from streams.badges import Activity, Progress, Source, User, judge
 from streams.catalog import load_catalog
 from streams.kafka.topics import topics
 from streams.sandbox import lms
+from streams.tracker.rows import pack
 from tests.bench import recovery, worker, workload
 from tests.bench.throughput import Bench, Contender, Figures
 from tests.bench.workload import Record
@@ -93,7 +92,7 @@ def _value(catalog: str, requirements: int, topic: str) -> bytes:
         id = f"5f1c7a2e-0000-11f1-8000-{number:012d}"
         activity = Activity(lms.PASSING, id, lms.TERM_START, source, user.id, data, user)
         progress, _ = judge(compiled, progress, activity)
-    return orjson.dumps(dump(progress))
+    return pack(progress, None)
 
 
 def _values(value: bytes) -> Iterator[Record]:

@@ -14,7 +14,7 @@ import yaml
 from aiokafka import AIOKafkaConsumer
 
 from streams import metrics
-from streams.badges import Progress, load
+from streams.badges import Progress
 from streams.catalog import in_force, load_catalog
 from streams.catalog.in_force import CatalogInForce, Revision
 from streams.errors import ConfigurationError
@@ -26,6 +26,7 @@ from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.process import Deadline, Process
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from streams.settings import Settings
+from streams.tracker.rows import unpack
 from tests import pages
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
@@ -74,7 +75,7 @@ def passes(learners: Iterable[int]) -> list[lms.Happening]:
 async def progress(commands: Commands) -> dict[int, Progress]:
     settings = commands.parsed
     rows = latest(await read_topic(settings, topics(settings).progress.name))
-    return {int(key): load(orjson.loads(raw)) for key, raw in rows.items()}
+    return {int(key): unpack(raw)[0] for key, raw in rows.items()}
 
 
 def catalog_page(tracker: Process) -> dict[str, object]:

@@ -38,7 +38,7 @@ def faults(text: str) -> list[str]:
 def rehearse(*lines: str) -> tuple[list[bytes], list[str]]:
     reports: list[str] = []
     accepted = catalog({"id": "kafka", "event_type": PASSING})
-    decisions = list(simulate(accepted, [line.encode() for line in lines], reports.append))
+    decisions = list(simulate(accepted, [line.encode() for line in lines], reports.append, reports.append))
     return decisions, reports
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import aiohttp
-import orjson
 
-from streams.badges import Activity, Progress, dump
+from streams.badges import Activity, Progress
 from streams.bus import schemas
 from streams.kafka.client import admin
 from streams.kafka.topics import topics
@@ -16,6 +15,7 @@ from streams.sandbox import lms
 from streams.sandbox.lms import Happening
 from streams.sandbox.process import Process
 from streams.sandbox.publisher import Emission, Publisher
+from streams.tracker.rows import pack
 from streams.tracker.tracking import PROGRESS_BYTES
 from tests.faults.configs import alter
 from tests.faults.fleet import READY, Worker, until
@@ -182,7 +182,7 @@ async def state_at_its_bound(run: Run) -> int:
 
 
 def above_bound(activity: Activity, after: Progress) -> bool:
-    return activity.learner >= NEWCOMERS and len(orjson.dumps(dump(after))) > PROGRESS_BYTES
+    return activity.learner >= NEWCOMERS and len(pack(after, None)) > PROGRESS_BYTES
 
 
 async def nothing_more(run: Run) -> int:

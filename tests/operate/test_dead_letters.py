@@ -15,8 +15,7 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 from confluent_kafka import Producer
 
-from streams.badges import load
-from streams.badges.progress import fingerprint
+from streams.badges.progress import Progress, fingerprint
 from streams.bus import schemas
 from streams.errors import FatalError
 from streams.kafka.dead_letters import DETAIL
@@ -26,6 +25,7 @@ from streams.sandbox import lms
 from streams.sandbox.audit import announcement, position, read_topic
 from streams.sandbox.credly import Fault
 from streams.sandbox.publisher import Emission
+from streams.tracker.rows import unpack
 from tests.faults.configs import alter
 from tests.relay.badge_bus import until
 from tests.sites import letters
@@ -176,8 +176,12 @@ def test_letters_are_judged_in_whatever_order_they_are_sent_again(
         # then
         names = topics(full.commands.parsed)
         ids = {fingerprint(emission.id) for emission in good}
+
+        async def known() -> Progress:
+            return unpack((await full.table(names.progress.name))[b"107"])[0]
+
         async with asyncio.timeout(WITHIN):
-            while not ids <= set(load(orjson.loads((await full.table(names.progress.name))[b"107"])).recent):
+            while not all(map((await known()).remembers, ids)):
                 await asyncio.sleep(0.2)
 
     loop.run(scenario())

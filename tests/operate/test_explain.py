@@ -28,7 +28,7 @@ def test_no_text_from_outside_steers_the_terminal(monkeypatch: pytest.MonkeyPatc
         return []
 
     async def progress(*_: object) -> Any:
-        return SimpleNamespace(requirements={}, badges={}), None
+        return SimpleNamespace(templates={}, badges={}, badge=lambda _: None), None
 
     monkeypatch.setattr(explain, "site", site)
     monkeypatch.setattr(explain, "published", nothing)

@@ -1,7 +1,6 @@
 """A badge that was refused for the learner's address is issued once the LMS has mended it."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,8 +8,7 @@ from typing import Any, cast
 import orjson
 import pytest
 
-from streams.badges import Progress, badge_id, dump, stamp
-from streams.badges.progress import Badge
+from streams.badges import Badge, Outcome, Progress, badge_id, evolve, stamp
 from streams.errors import FatalError
 from streams.issuers.outcomes import Refused as No
 from streams.kafka.orders import ORDER, REISSUE, TEMPLATE
@@ -19,6 +17,7 @@ from streams.operate.refused import refused
 from streams.relay import issuance, rows
 from streams.relay.issuance import Issue, desire, learned
 from streams.sandbox import lms
+from streams.tracker.rows import pack
 from tests.relay.badge_bus import until
 from tests.relay.virtual import EPOCH
 from tests.relay.world import event, recipient
@@ -47,11 +46,12 @@ def tables(*, kind: issuance.Kind = "awarded", generation: int = 1, knows: bool 
     """A refused badge of learner 1, and what the tracker knows of it."""
     wanted = desire(None, event(kind))
     row = learned(wanted, Issue(recipient(1), EPOCH), No("422"), EPOCH)
-    badge = Badge(generation, stamp(EPOCH), "an activity", ())
-    progress = replace(Progress.initial(), badges={row.template: badge} if knows else {})
+    badge = Badge(generation, stamp(EPOCH), ["an activity"])
+    known = {row.template: badge} if knows else {}
+    progress = evolve(Progress.initial(), Outcome(None, b"", None, "", {}, known, ()))
     return Tables(
         activities={},
-        progress={b"1": orjson.dumps(dump(progress)), b"2": orjson.dumps(dump(Progress.initial()))},
+        progress={b"1": pack(progress, None), b"2": pack(Progress.initial(), None)},
         issuances={event(kind).badge.encode(): orjson.dumps(rows.dump(row))},
     )
 

@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 import pytest
 
-from streams.catalog.durations import Duration, parse_duration
+from streams.badges import Duration
+from streams.catalog.durations import parse_duration
 from streams.clock import Patience
 from streams.issuers.http import Answer, NoAnswer, Request
 from streams.relay.issuance import Kind, Word, done

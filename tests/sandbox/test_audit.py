@@ -9,13 +9,14 @@ import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Decision, Source, dump
+from streams.badges import Decision, Source
 from streams.catalog import load_catalog
 from streams.kafka import dead_letters
 from streams.sandbox import lms
 from streams.sandbox.audit import Announcement, Traces, as_activity, compare, core_run, position
 from streams.sandbox.demo import CATALOG
 from streams.sandbox.publisher import Emission, Placed, Publisher, subjects
+from streams.tracker.rows import pack
 
 PARTITIONS = 4
 COMPILED = load_catalog(CATALOG.read_bytes()).compiled
@@ -43,7 +44,7 @@ def right(placed: Sequence[Placed]) -> Traces:
         activities=activities,
         badges=[_announcement(decision) for decision in decisions],
         dead_letters=[_letter(p) for p in placed if p.emission.fate == "dead letter"],
-        progress={b"%d" % learner: orjson.dumps(dump(p)) for learner, p in progress.items()},
+        progress={b"%d" % learner: pack(p, None) for learner, p in progress.items()},
     )
 
 

@@ -5,21 +5,21 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-import orjson
-
 from streams import metrics
-from streams.badges import Badge, Progress, dump
+from streams.badges import Badge, Outcome, Progress, evolve
 from streams.kafka.dead_letters import REASONS
 from streams.tracker.held import SLICE, Held
+from streams.tracker.rows import pack
 from tests.tracker.scene import TEMPLATE, tracker
 
 
 def row(**badges: bool) -> bytes:
     """A progress with these badges, held or revoked."""
     made = {
-        id: Badge(1, 1, "a", (), None if held else 2, None if held else "b") for id, held in badges.items()
+        id: Badge(1, 1, ["a"], revoked=None if held else 2, revoked_by=None if held else "b")
+        for id, held in badges.items()
     }
-    return orjson.dumps(dump(Progress({}, made, {}, (), "", None)))
+    return pack(evolve(Progress.initial(), Outcome(None, b"", None, "", {}, made, ())), None)
 
 
 def shown(template: str) -> float | None:

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Progress, Source, User, badge_id, decision_id, dump, judge, load
+from streams.badges import Outcome, Progress, Source, User, badge_id, decision_id, evolve, judge
 from streams.bus.activities import line
 from streams.bus.emitter import REISSUED
 from streams.bus.reader import Event
@@ -22,7 +22,7 @@ from streams.kafka.dead_letters import DETAIL, REASON, left_at
 from streams.kafka.forgotten import of_order, over_before
 from streams.kafka.orders import FORGET, ORDER, reissue
 from streams.tracker import tracking
-from streams.tracker.rows import is_over, pack
+from streams.tracker.rows import is_over, pack, unpack
 from streams.tracker.tracking import Tracking
 from tests.bus.memory import record, record_of, take
 from tests.runtime.recording import LARGEST, RecordingUnit
@@ -98,7 +98,7 @@ async def test_an_activity_that_fulfils_a_template_awards_its_badge_and_is_remem
     [sent] = unit.sent
     assert header(sent.headers, "ce_type") == BADGE_AWARDED.encode()
     assert str(badge_id(TEMPLATE, LEARNER)).encode() in (sent.key or b"")
-    progress = load(orjson.loads(unit.table[KEY] or b""))
+    progress = unpack(unit.table[KEY] or b"")[0]
     assert progress.badges[TEMPLATE].held
     assert unit.read == {("bus", 0): (SETTINGS.source_epoch, 7)}
 
@@ -164,14 +164,13 @@ async def test_a_progress_at_its_bound_gives_up_what_is_out_of_the_catalog_and_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     [row] = (await tracked(activity())).table.values()
-    value = orjson.loads(row or b"")
     gone = {"v": 1, "c": "another", "p": {}, "i": [], "r": {"gone": {"r": [["x" * 2_000], 5]}}}
     monkeypatch.setattr(tracking, "PROGRESS_BYTES", 2_000)
 
     unit = await tracked(activity(), rows={KEY: orjson.dumps(gone)})
 
     assert reasons(unit) == [None]
-    assert orjson.loads(unit.table[KEY] or b"") == value
+    assert unit.table[KEY] == row
 
 
 async def test_an_activity_that_cannot_be_judged_is_set_aside_and_the_next_is_judged(
@@ -217,12 +216,12 @@ async def test_the_order_to_forget_deletes_a_progress_and_what_came_before_it() 
     assert (await tracked(FORGOTTEN, rows={KEY: kept})).table == {KEY: forgotten(FORGOTTEN)}
     assert (await tracked(activity(), FORGOTTEN)).table == {KEY: forgotten(FORGOTTEN)}
     assert (await tracked(FORGOTTEN)).table == {KEY: forgotten(FORGOTTEN)}
-    assert load(orjson.loads(forgotten(FORGOTTEN))) == Progress.initial()
+    assert unpack(forgotten(FORGOTTEN))[0] == Progress.initial()
 
 
 async def test_after_it_is_forgotten_a_learner_begins_again() -> None:
     unit = await tracked(activity(7, id=1), FORGOTTEN, later(8, id=2))
-    assert load(orjson.loads(unit.table[KEY] or b"")).badges[TEMPLATE].held
+    assert unpack(unit.table[KEY] or b"")[0].badges[TEMPLATE].held
 
 
 async def test_what_is_read_again_of_a_forgotten_learner_changes_nothing() -> None:
@@ -249,7 +248,7 @@ async def test_a_learner_who_is_forgotten_twice_is_so_since_the_second_time() ->
 
 async def test_a_row_is_over_once_it_says_nothing_and_its_learner_was_forgotten_long_ago() -> None:
     now = datetime.fromtimestamp(FORGOTTEN.timestamp / 1000, UTC) + timedelta(days=91)
-    alone, again = forgotten(FORGOTTEN), pack(load(orjson.loads(await awarded())), 1)
+    alone, again = forgotten(FORGOTTEN), pack(unpack(await awarded())[0], 1)
     assert is_over(KEY, alone, over_before(now, 90))
     assert not is_over(KEY, alone, over_before(now, 92))
     assert not is_over(KEY, again, over_before(now, 90))
@@ -258,8 +257,8 @@ async def test_a_row_is_over_once_it_says_nothing_and_its_learner_was_forgotten_
 
 async def awarded(user: User | None = None) -> bytes:
     """The progress of a learner who holds the badge, and of whom no more than this is known."""
-    kept = load(orjson.loads((await tracked(activity())).table[KEY] or b""))
-    return orjson.dumps(dump(replace(kept, user=user)))
+    kept = unpack((await tracked(activity())).table[KEY] or b"")[0]
+    return pack(replace(kept, user=user), None)
 
 
 def told(sent: Sent) -> dict[str, str]:
@@ -288,9 +287,10 @@ async def test_an_award_is_said_again_by_order_with_what_is_known_of_the_learner
 
 
 async def test_a_revocation_is_said_again_by_order() -> None:
-    held = load(orjson.loads(await awarded()))
+    held = unpack(await awarded())[0]
     badge = replace(held.badges[TEMPLATE], revoked=held.badges[TEMPLATE].awarded + 1, revoked_by="a penalty")
-    revoked = orjson.dumps(dump(replace(held, badges={TEMPLATE: badge})))
+    after = Outcome(None, b"", held.user, held.catalog, {}, {TEMPLATE: badge}, ())
+    revoked = pack(evolve(held, after), None)
     [sent] = (await tracked(order(), rows={KEY: revoked})).sent
 
     assert header(sent.headers, "ce_type") == BADGE_REVOKED.encode()
