@@ -1,6 +1,5 @@
 """The commands. Each imports what it needs when it is called and calls one function elsewhere."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from streams.errors import BadgeStreamsError
-from streams.options import Commands, File, FileOrStdin, Time, as_json, at_site, filtered, say
+from streams.options import Commands, File, FileOrStdin, Time, as_json, at_site, filtered, run_async, say
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -92,7 +91,7 @@ def topics(settings: "Settings", create: bool, everything: bool, json: bool) -> 
                 _print([f"made {name}" for name in made] or ["every topic exists"])
             return [row for row in await ours.look(here, made) if row.fault or not create]
 
-    rows = asyncio.run(run())
+    rows = run_async(run())
     if json:
         _print(terminal.as_json(row.as_json()) for row in rows)
     elif rows:
@@ -143,7 +142,7 @@ def reconcile(settings: "Settings", organizations: tuple[str, ...], json: bool) 
             click.echo(report, err=True)
         return differ
 
-    if asyncio.run(run()):
+    if run_async(run()):
         raise SystemExit(1)
 
 
@@ -155,7 +154,7 @@ def explain(settings: "Settings", learner: int, template: str | None) -> None:
     """Print a learner's progress and the reasons of each decision, from the changelog."""
     from streams.operate.explain import explain
 
-    _print(asyncio.run(explain(settings, learner, template)))
+    _print(run_async(explain(settings, learner, template)))
 
 
 @main.command()
@@ -169,7 +168,7 @@ def forget(settings: "Settings", learner: int, within: float) -> None:
     """
     from streams.operate.forget import forget
 
-    if not asyncio.run(forget(settings, learner, within, click.echo)):
+    if not run_async(forget(settings, learner, within, click.echo)):
         raise SystemExit(1)
 
 
@@ -185,7 +184,7 @@ def reissue(settings: "Settings", learner: int, template: str | None, within: fl
     """
     from streams.operate.reissue import reissue
 
-    _print(asyncio.run(reissue(settings, learner, template, within)))
+    _print(run_async(reissue(settings, learner, template, within)))
 
 
 @main.command()
@@ -197,7 +196,7 @@ def status(settings: "Settings", json: bool) -> None:
     from streams.operate.terminal import as_json, meter
 
     with meter("reading") as bar:
-        found = asyncio.run(status(settings, bar))
+        found = run_async(status(settings, bar))
     _print([as_json(found.as_json())] if json else found.lines())
 
 
@@ -241,7 +240,7 @@ def record(
                 click.echo(line)
                 count += 1
 
-    asyncio.run(run())
+    run_async(run())
     said = f"; {unreadable.total()} could not be read: {_counted(unreadable)}" if unreadable else ""
     say([f"{count} activities{said}"])
     if unreadable:
@@ -260,7 +259,7 @@ def publish_catalog(settings: "Settings", file: IO[bytes]) -> None:
     """Put a catalog in force, - for stdin; workers take it within seconds."""
     from streams.operate.catalog import publish
 
-    _print(asyncio.run(publish(settings, file.read(), datetime.now(UTC))))
+    _print(run_async(publish(settings, file.read(), datetime.now(UTC))))
 
 
 @catalog.command("show")
@@ -270,7 +269,7 @@ def show_catalog(settings: "Settings", revision: str | None) -> None:
     """Print the catalog in force, or a REVISION of `catalog history`; its name on standard error."""
     from streams.operate.catalog import show
 
-    name, text = asyncio.run(show(settings, revision))
+    name, text = run_async(show(settings, revision))
     click.echo(name, err=True)
     click.echo(text.rstrip())
 
@@ -283,7 +282,7 @@ def catalog_history(settings: "Settings", json: bool) -> None:
     from streams.operate.catalog import history
     from streams.operate.terminal import as_json
 
-    published = asyncio.run(history(settings))
+    published = run_async(history(settings))
     if not published:
         say(["nothing was published: the file is in force"])
     _print(as_json(revision.as_json()) if json else str(revision) for revision in published)
@@ -316,7 +315,7 @@ def list_letters(
                 reasons[letter.reason] += 1
                 click.echo(as_json(letter.as_json()) if json else aligned(letter.row, WIDTHS))
 
-    asyncio.run(run())
+    run_async(run())
     say([f"{reasons.total()} dead letters: {_counted(reasons)}" if reasons else "no dead letters"])
 
 
@@ -329,7 +328,7 @@ def show_letter(settings: "Settings", id: str, json: bool) -> None:
     from streams.operate.dead_letters import letter, shown, shown_as_json
     from streams.operate.terminal import as_json
 
-    found = asyncio.run(letter(settings, id))
+    found = run_async(letter(settings, id))
     _print([as_json(shown_as_json(found))] if json else shown(found))
 
 
@@ -363,7 +362,7 @@ def redrive_letters(
     told = Redriven()
     try:
         with meter("reading and sending") as bar:
-            asyncio.run(redrive(settings, Wanted(ids, filter, limit, again), told, bar))
+            run_async(redrive(settings, Wanted(ids, filter, limit, again), told, bar))
     except BadgeStreamsError:
         if told.sent:
             _print((f"sent again: {len(told.sent)}", *told.sent))

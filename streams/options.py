@@ -2,10 +2,10 @@
 
 import functools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -19,6 +19,7 @@ WAIT_SECONDS = 4.0
 """With the time that a process takes to start, a person waits about five seconds for the cause."""
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Faults(logging.Handler):
@@ -106,6 +107,13 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--limit", type=click.IntRange(min=1), help="At most so many, the oldest."),
     )
     return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns, in a loop of its own."""
+    import asyncio  # dear, and a command that asks no broker goes without
+
+    return asyncio.run(work)
 
 
 def say(lines: Iterable[str]) -> None:

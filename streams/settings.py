@@ -3,19 +3,19 @@
 import os
 import re
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from aiokafka.conn import collect_hosts
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from streams.errors import ConfigurationError
 
+PREFIX = "BADGES_"
 LIFECYCLE_TOPIC = "learning-badges-lifecycle"
 TOPIC_PART = r"^[a-zA-Z0-9._-]{1,200}$"
 HOST = r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
@@ -28,12 +28,10 @@ SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """One frozen value; the environment variable of each field is `BADGES_` and its name in capitals."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="BADGES_", frozen=True, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kafka: str = Field("localhost:9092", description="Bootstrap servers of Kafka, comma-separated.")
     registry: str = Field(
@@ -49,7 +47,7 @@ class Settings(BaseSettings):
     topic_prefix: str = Field(
         "", description="The bus's topic prefix; if empty, topics have neither prefix nor dash."
     )
-    source_topics: Annotated[tuple[str, ...], NoDecode] = Field(
+    source_topics: tuple[str, ...] = Field(
         (),
         description="Full names of the Open edX topics, comma-separated; default: the badge topic's default.",
     )
@@ -122,7 +120,7 @@ class Settings(BaseSettings):
         description="How the variable of a catalog's `{env: …}` must begin; default: the issuer's name in "
         "capitals and `_`, like `CREDLY_`.",
     )
-    issuer_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    issuer_hosts: tuple[str, ...] = Field(
         (),
         description="Hosts that a catalog's `url` may name, as `host` or `host:port`, comma-separated; "
         "default: the issuers' own, and this machine's loopback.",
@@ -233,7 +231,7 @@ def load_settings() -> Settings:
     if unknown := "\n".join(_unknown(os.environ)):
         raise ConfigurationError(unknown)
     try:
-        return Settings()
+        return Settings.model_validate(dict(_given(os.environ)))
     except ValidationError as error:
         lines = (
             f"BADGES_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
@@ -258,10 +256,18 @@ def read_secret(path: Path) -> str:
         raise ConfigurationError(f"{path}: cannot be read: {type(error).__name__}") from None
 
 
+def _given(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The fields that the environment sets; their variables may be written in any case."""
+    for name, text in environment.items():
+        field = name[len(PREFIX) :].lower()
+        if name[: len(PREFIX)].upper() == PREFIX and field in Settings.model_fields:
+            yield field, text
+
+
 def _unknown(names: Iterable[str]) -> Iterator[str]:
     """A line for each variable that looks like a setting of ours and is none, with what may be meant."""
     for name in sorted(names):
-        prefix, field = name[:7].upper(), name[7:].lower()
-        if prefix == "BADGES_" and field not in Settings.model_fields and not KUBERNETES.search(name):
+        prefix, field = name[: len(PREFIX)].upper(), name[len(PREFIX) :].lower()
+        if prefix == PREFIX and field not in Settings.model_fields and not KUBERNETES.search(name):
             meant = get_close_matches(field, Settings.model_fields, n=1)
             yield f"{name}: no such setting" + (f"; did you mean BADGES_{meant[0].upper()}?" if meant else "")

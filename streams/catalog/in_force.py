@@ -15,7 +15,6 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams import metrics
 from streams.badges import Catalog
 from streams.catalog import CatalogDocument, load_catalog
 from streams.catalog.reading import TEXT_BYTES
@@ -157,6 +156,8 @@ class CatalogInForce:
         try:
             document = await _loaded(lambda: unpack(revision.value))
         except (CatalogError, ConfigurationError) as error:
+            from streams import metrics  # dear, and a command that reads revisions counts none
+
             self._refused = str(error).splitlines()[:20]
             metrics.CATALOG_REFUSALS.inc()
             log.error("catalog %s is refused: %s", revision.name, "; ".join(self._refused))
@@ -165,6 +166,8 @@ class CatalogInForce:
         return True
 
     def _put_in_force(self, document: CatalogDocument, revision: str) -> None:
+        from streams import metrics
+
         if self._revision:
             metrics.CATALOG.remove(self._revision)
         self._document, self._revision = document, revision

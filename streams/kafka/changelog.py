@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from streams import metrics
 from streams.kafka.client import reader
 from streams.kafka.insides import high_watermark
 from streams.settings import Settings
@@ -58,6 +57,8 @@ async def read_table(settings: Settings, changelog: str, partition: int) -> dict
     Nobody may be writing: the previous owner has finished or is fenced, so the high watermark is the end of
     what will ever be read. The markers of its last transaction may not be written yet.
     """
+    from streams import metrics  # dear, and what else is here is read by commands
+
     began = time.monotonic()
     async with reader(settings) as consumer:
         tp = TopicPartition(changelog, partition)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 from zlib import crc32
 
-import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
@@ -80,6 +79,8 @@ async def start(client: Client, settings: Settings) -> None:
 
     Raises `FatalError` with the cause: after `settings.start_seconds`, or at once where waiting cannot help.
     """
+    import stamina  # dear, and not every command connects
+
     trouble = "no answer"
     try:
         async with asyncio.timeout(settings.start_seconds):

@@ -17,7 +17,6 @@ import logging
 from typing import Protocol
 from uuid import UUID
 
-from streams import metrics
 from streams.badges import Source
 from streams.errors import UnreadableError
 from streams.headers import Headers, header
@@ -77,6 +76,8 @@ def set_aside(outbox: Outbox, topic: str, agent: str, original: Original, error:
     A record that is larger than the dead letters take goes without its value; its origin says where
     the value still is.
     """
+    from streams import metrics  # dear, and what else is here is read by commands
+
     source = original.source
     reasons = [
         (REASON, error.reason.encode()),

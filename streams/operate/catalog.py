@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streams.catalog import CatalogDocument, TemplateDeclaration, in_force, load_catalog
 from streams.catalog.in_force import Revision
@@ -11,9 +11,10 @@ from streams.errors import CatalogError, ConfigurationError
 from streams.kafka.topics import topics
 from streams.logs import blanked
 from streams.operate.site import Site, site
-from streams.relay.keys import Reach, reach
-from streams.relay.terms import terms
 from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.relay.keys import Reach
 
 
 async def publish(settings: Settings, text: bytes, now: datetime) -> list[str]:
@@ -22,6 +23,8 @@ async def publish(settings: Settings, text: bytes, now: datetime) -> list[str]:
     Raises `CatalogError` with every fault where it is refused, `ConfigurationError` where it has no topic: a
     broker could make one by itself, without what it needs.
     """
+    from streams.relay.keys import reach  # dear, and only publishing wants it
+
     document = load_catalog(text)
     if faults := list(_beyond(document, reach(settings))):
         raise CatalogError(faults)
@@ -33,8 +36,10 @@ async def publish(settings: Settings, text: bytes, now: datetime) -> list[str]:
     return [f"published {name}", *map(blanked, differences(before, document) if before else ())]
 
 
-def _beyond(document: CatalogDocument, allowed: Reach) -> Iterator[str]:
+def _beyond(document: CatalogDocument, allowed: "Reach") -> Iterator[str]:
     """What the relay would refuse to call or to read, a line for each organization."""
+    from streams.relay.terms import terms
+
     for organization in terms(document)[0]:
         if why := allowed.refuses(organization.issuer, organization.base, organization.key):
             yield f"organization {organization.id}: {why}"

@@ -8,7 +8,6 @@ import orjson
 from aiokafka.structs import TopicPartition
 
 from streams.catalog import CatalogDocument
-from streams.issuers import ISSUERS
 from streams.kafka.changelog import read
 from streams.kafka.client import partition_of
 from streams.operate.site import Site
@@ -55,6 +54,8 @@ def lacking(issuance: Issuance, document: CatalogDocument) -> str:
     template = document.templates.get(issuance.template)
     if template is None or issuance.kind != "awarded" or done(issuance) or issuance.held:
         return ""
+    from streams.issuers import ISSUERS  # dear, and few badges wait for a learner's data
+
     issuer = ISSUERS[document.organizations[template.organization].provider]
     return issuer.lacks(issuance.recipient)
 

@@ -31,11 +31,18 @@ def imported(statement: str) -> set[str]:
 def test_a_command_imports_nothing_of_a_workers(command: str) -> None:
     found = imported(f"import {command}")
     assert command in found
-    assert found.isdisjoint({*WORKER, *(() if command in HTTP else ("aiohttp",))})
+    assert found.isdisjoint(
+        {*WORKER, *(() if command in HTTP else ("aiohttp", "prometheus_client", "stamina"))}
+    )
 
 
 @pytest.mark.parametrize("module", ["streams.cli", "streams.tracker", "streams.relay", "streams.catalog"])
 def test_what_needs_no_broker_imports_no_client_of_one(module: str) -> None:
     found = imported(f"import {module}")
     assert module in found
-    assert found.isdisjoint({*WORKER, "aiokafka"})
+    assert found.isdisjoint({*WORKER, "aiokafka", "prometheus_client"})
+
+
+@pytest.mark.parametrize("module", ["streams.cli", "streams.catalog", "streams.operate.simulate"])
+def test_what_asks_nobody_imports_no_event_loop(module: str) -> None:
+    assert "asyncio" not in imported(f"import {module}")

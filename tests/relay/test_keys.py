@@ -20,7 +20,7 @@ def keys(tmp_path: Path) -> Path:
 
 
 def key(ref: KeyRef, directory: Path = Path("/nowhere"), base: str = CREDLY, **settings: object) -> Key:
-    allowed = reach(Settings(issuer_key_dir=directory, **settings))  # type: ignore[arg-type]  # whatever is told
+    allowed = reach(Settings(issuer_key_dir=directory, **settings))  # whatever is told
     return Key("credly", base, ref, Reach(allowed.directory, allowed.env_prefix, allowed.hosts, ENVIRON))
 
 
