@@ -26,23 +26,28 @@ def main() -> None:
 
 @main.command()
 @click.argument("catalog", type=FileOrStdin)
-def check(catalog: IO[bytes]) -> None:
+@click.option("--strict", is_flag=True, help="Exit 1 also if something is probably not meant.")
+def check(catalog: IO[bytes], strict: bool) -> None:
     """Validate a catalog file, - for stdin; print every fault with its place. Exit 1 if there is one.
 
-    What is probably not meant is no fault, and said on standard error.
+    What is probably not meant is no fault, and said on standard error: by the settings of the site, events
+    too that its tracker does not read.
     """
-    from streams.catalog import load_catalog
-    from streams.catalog.advice import advice
     from streams.errors import CatalogError
+    from streams.operate.check import check
 
     try:
-        document = load_catalog(catalog.read())
+        checked = check(catalog.read())
     except CatalogError as error:
         for fault in error.faults:
             click.echo(fault)
         raise SystemExit(1) from None
-    say(advice(document))
-    click.echo(f"{getattr(catalog, 'name', '-')}: {len(document.templates)} badge templates, no fault")
+    say(checked.warnings)
+    count = len(checked.warnings)
+    warned = f", {count} warning{'s' * (count > 1)}" if count else ""
+    click.echo(f"{getattr(catalog, 'name', '-')}: {checked.templates} badge templates, no fault{warned}")
+    if strict and count:
+        raise SystemExit(1)
 
 
 @main.command()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from aiokafka.conn import collect_hosts
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from streams.errors import ConfigurationError
@@ -186,6 +185,8 @@ class Settings(BaseModel):
     @field_validator("kafka")
     @classmethod
     def _hosts(cls, value: str) -> str:
+        from aiokafka.conn import collect_hosts  # dear, and a command that asks no broker goes without
+
         with suppress(ValueError):
             if all(host and 0 < port < 65_536 for host, port, _ in collect_hosts(value, randomize=False)):
                 return value

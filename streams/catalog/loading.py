@@ -12,7 +12,13 @@ from pydantic import ValidationError
 from streams.badges import Catalog
 from streams.catalog import checks, reading
 from streams.catalog.compiling import compiled
-from streams.catalog.document import ORGANIZATIONS, Declaration, Organization, TemplateDeclaration
+from streams.catalog.document import (
+    ORGANIZATIONS,
+    UUID_PATTERN,
+    Declaration,
+    Organization,
+    TemplateDeclaration,
+)
 from streams.errors import CatalogError
 
 _SAID = {
@@ -27,6 +33,7 @@ _SAID = {
     "tuple_type": "must be a list",
     "union_tag_invalid": f"must be one of {', '.join(ORGANIZATIONS)}",
 }
+_UUID = "must be a UUID: 8, 4, 4, 4 and 12 hexadecimal digits, joined by dashes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,8 @@ def _said(error: ValidationError) -> Iterator[str]:
         if detail["type"] == "union_tag_invalid":
             place = reading.inside(place, "provider")
         message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "string_pattern_mismatch":
+            message = _UUID if UUID_PATTERN in message else "must be names joined by dots"
         yield f"{place or 'catalog'}: {_SAID.get(detail['type'], message)}"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.catalog import CatalogDocument, TemplateDeclaration, in_force, load_catalog
 from streams.catalog.in_force import Revision
+from streams.catalog.wording import load_worded
 from streams.errors import CatalogError, ConfigurationError
 from streams.kafka.topics import topics
 from streams.logs import blanked
@@ -25,7 +26,7 @@ async def publish(settings: Settings, text: bytes, now: datetime) -> list[str]:
     """
     from streams.relay.keys import reach  # dear, and only publishing wants it
 
-    document = load_catalog(text)
+    document = load_worded(text)
     if faults := list(_beyond(document, reach(settings))):
         raise CatalogError(faults)
     async with site(settings) as here:

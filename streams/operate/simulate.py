@@ -6,8 +6,9 @@ import orjson
 
 from streams.badges import Catalog, Decision, Order, Progress, judge
 from streams.bus import activities
-from streams.catalog import load_catalog, take_catalog
+from streams.catalog import take_catalog
 from streams.catalog.reading import Doubled, read_json
+from streams.catalog.wording import load_worded
 from streams.errors import CatalogError, UnreadableError
 
 Report = Callable[[str], None]
@@ -19,7 +20,7 @@ def simulate(catalog: str | bytes, lines: Iterable[bytes], report: Report, note:
     `report` is called with each unreadable line's number and fault; the others are still judged. `note` hears
     of each order that is refused. Raises `CatalogError` where the catalog is refused.
     """
-    rehearsal = _Rehearsal(load_catalog(catalog).compiled)
+    rehearsal = _Rehearsal(load_worded(catalog).compiled)
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
