@@ -25,6 +25,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from streams.badges import Duration, Operator, Part, Repeats, parse_time
 from streams.catalog.durations import parse_duration, parse_exact_duration
+from streams.catalog.texts import LANGUAGE, parse_texts
 
 URL_PATTERN = r"https?://([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/v1)?/?"
 UUID_PATTERN = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -144,6 +145,17 @@ ExternalId = Annotated[
 ]
 DottedPath = Annotated[str, StringConstraints(pattern=r"^[^.]+(\.[^.]+)*$")]
 
+_TEXT = {"type": "string", "minLength": 1}
+_TEXTS = {
+    "type": "object",
+    "minProperties": 1,
+    "propertyNames": {"pattern": f"^{LANGUAGE}$"},
+    "additionalProperties": _TEXT,
+}
+ForLearners = Annotated[
+    dict[str, str], BeforeValidator(parse_texts), WithJsonSchema({"anyOf": [_TEXT, _TEXTS]})
+]
+
 _SCALAR = {"type": ["string", "boolean", "number"]}
 _VALUE = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}
 
@@ -233,7 +245,9 @@ class _Condition(_Declared):
 class RequirementDeclaration(_Condition):
     """What a learner must do, or which badge to hold."""
 
-    text: Name | None = Field(None, description="What a learner reads of it.")
+    text: ForLearners | None = Field(
+        None, description="What a learner reads of it: a text, or one for each language, `{en: …, de: …}`."
+    )
     group: Name | None = Field(None, description="Requirements of one group are alternatives.")
     count: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(1, description="How many different activities.")
     distinct: Distinct | None = Field(
@@ -286,6 +300,9 @@ class TemplateDeclaration(_Declared):
     organization: Uuid = Field(description="The id of one of `organizations`.")
     name: Name = Field(description="The badge's name.")
     description: str | None = Field(None, description="What it is awarded for.")
+    criteria: ForLearners | None = Field(
+        None, description="What a learner has to do for it, in words: a text, or one for each language."
+    )
     image_url: str | None = Field(None, description="The badge's picture.")
     active: StrictBool = Field(True, description="Inactive templates are ignored by the engine.")
     revocable: StrictBool = Field(True, description="If false, a penalty never revokes the badge.")
