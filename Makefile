@@ -49,8 +49,9 @@ types: install ## Check types, strictly
 schemas: ## Make avro/*.avsc out of the openedx-events package
 	venv=$$(tests/openedx/venv) && "$$venv/bin/python" tests/openedx/make_schemas.py avro
 
-reference: install ## Make docs/reference.md out of the code
+reference: install ## Make docs/reference.md and docs/events.md out of the code
 	$(BIN)/python docs/make_reference.py docs/reference.md
+	$(BIN)/python docs/make_events.py docs/events.md
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

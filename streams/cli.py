@@ -51,6 +51,48 @@ def check(catalog: IO[bytes], strict: bool) -> None:
 
 
 @main.command()
+@click.argument("type", required=False)
+@as_json
+def events(type: str | None, json: bool) -> None:
+    """Print which events rules can use; of one TYPE its fields, a sample, and where it is sent.
+
+    The sample is a line that simulate reads.
+    """
+    from streams.operate import events as known
+    from streams.operate.sources import sources
+    from streams.operate.terminal import as_json
+
+    read, unknown = sources()
+    say(unknown)
+    if type is None:
+        _print([as_json(e.as_json()) for e in known.events(read)] if json else known.listed(read))
+        return
+    found = known.event(type, read)
+    _print([as_json(known.described_as_json(found))] if json else known.described(found))
+
+
+@main.command("lms-settings")
+@click.argument("catalog", type=FileOrStdin)
+def lms_settings(catalog: IO[bytes]) -> None:
+    """Print the settings by which the LMS sends what a catalog's rules use, - for stdin."""
+    from streams.catalog.wording import load_worded
+    from streams.operate.lms_settings import lms_settings
+    from streams.operate.sources import sources
+
+    read, unknown = sources()
+    say(unknown)
+    _print(lms_settings(load_worded(catalog.read()), read.prefix if read is not None else ""))
+
+
+@main.command()
+def schema() -> None:
+    """Print the catalog's JSON Schema, by which an editor checks and completes a catalog."""
+    from streams.catalog.schema import shipped
+
+    click.echo(shipped().rstrip())
+
+
+@main.command()
 @click.option("--catalog", type=File, required=True, help="The catalog to judge by.")
 @click.option("--activities", type=FileOrStdin, required=True, help="JSON lines; - for stdin.")
 def simulate(catalog: Path, activities: IO[bytes]) -> None:

@@ -193,12 +193,13 @@ def test_an_exit_code_means_what_the_table_says(
     assert f"\n| {code} | " in table
 
 
-def test_the_reference_is_what_the_code_declares(tmp_path: Path) -> None:
-    made = tmp_path / "reference.md"
+@pytest.mark.parametrize("page", ["reference", "events"])
+def test_a_page_that_is_made_is_what_the_code_declares(page: str, tmp_path: Path) -> None:
+    made = tmp_path / f"{page}.md"
 
-    subprocess.run([sys.executable, ROOT / "docs" / "make_reference.py", made], check=True)
+    subprocess.run([sys.executable, ROOT / "docs" / f"make_{page}.py", made], check=True)
 
-    assert made.read_text() == (ROOT / "docs" / "reference.md").read_text()
+    assert made.read_text() == (ROOT / "docs" / f"{page}.md").read_text(), "run make reference"
 
 
 def _leaves(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-from streams.catalog.advice import Sources, advice
+from streams.catalog.advice import advice
 from streams.catalog.wording import load_worded, worded_advice
-from streams.errors import ConfigurationError
-from streams.kafka.topics import topics
-from streams.settings import load_settings
+from streams.operate.sources import sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +18,5 @@ class Checked:
 def check(text: bytes) -> Checked:
     """Check a catalog; raise `CatalogError` with every fault where it is refused."""
     document = load_worded(text)
-    sources, unknown = _sources()
-    return Checked(len(document.templates), (*worded_advice(text, advice(document, sources)), *unknown))
-
-
-def _sources() -> tuple[Sources | None, tuple[str, ...]]:
-    """The topics that the site reads; where its settings are wrong none, and what is wrong with them."""
-    try:
-        settings = load_settings()
-        names = topics(settings).sources
-    except ConfigurationError as error:
-        return None, tuple(f"topics are not looked at: {line}" for line in str(error).splitlines())
-    return Sources(frozenset(topic.name for topic in names), settings.topic_prefix), ()
+    read, unknown = sources()
+    return Checked(len(document.templates), (*worded_advice(text, advice(document, read)), *unknown))

@@ -1,0 +1,45 @@
+"""What the services of Open edX have to be told, so that they send what a catalog's rules use."""
+
+from collections.abc import Iterable, Iterator
+
+from streams.bus.publication import PUBLICATIONS, Publication, Service, topic_name
+from streams.bus.schemas import BADGE_EVENTS
+from streams.catalog import CatalogDocument
+from streams.catalog.advice import types_of
+
+_PLACES: dict[Service, str] = {
+    "LMS": "Tutor's patch openedx-lms-common-settings, or the end of the LMS's settings",
+    "edx-exams": "the settings of edx-exams",
+    "credentials": "the settings of credentials",
+}
+_BUS = """\
+def _bus(event, topic, key):
+    EVENT_BUS_PRODUCER_CONFIG.setdefault(event, {})[topic] = {"event_key_field": key, "enabled": True}
+"""
+
+
+def lms_settings(document: CatalogDocument, prefix: str) -> Iterator[str]:
+    """Lines of Python for each service that sends events of the catalog, and of BADGES_SOURCE_TOPICS."""
+    used = _used(document)
+    topics = dict.fromkeys(topic_name(how.topic, prefix) for how in used.values())
+    yield "# What this catalog needs of the event bus. Nothing is sent until a service is told so; that it is"
+    yield "# also needs EVENT_BUS_PRODUCER, EVENT_BUS_TOPIC_PREFIX and the bus's address in the settings."
+    yield f"# The tracker's: BADGES_SOURCE_TOPICS={','.join(topics)}"
+    yield "# badge-streams topics --create --all makes those topics that are missing."
+    for service, place in _PLACES.items():
+        lines = [_line(name, how) for name, how in used.items() if how.service == service]
+        if lines:
+            yield from ("", f"# {service}: {place}", *_BUS.splitlines(), *lines)
+
+
+def _used(document: CatalogDocument) -> dict[str, Publication]:
+    """Where each event type is sent that the catalog names, in the order of their names."""
+    templates = document.templates.values()
+    conditions: Iterable[object] = (c for t in templates for c in (*t.requirements, *t.penalties))
+    types = {name for condition in conditions for name in types_of(condition)}
+    return {name: PUBLICATIONS[name] for name in sorted(types - BADGE_EVENTS)}
+
+
+def _line(name: str, how: Publication) -> str:
+    proposed = "" if how.shipped else "  # the topic's name is ours to choose"
+    return f'_bus("{name}", "{how.topic}", "{how.key}"){proposed}'
