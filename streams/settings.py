@@ -30,7 +30,7 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"
 class Settings(BaseModel):
     """One frozen value; the environment variable of each field is `BADGES_` and its name in capitals."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     kafka: str = Field("localhost:9092", description="Bootstrap servers of Kafka, comma-separated.")
     registry: str = Field(
