@@ -26,7 +26,7 @@ def build(settings: Settings) -> App:
         origin="streams",
     )
     relay = Relay(app, settings, names)
-    app.resources.append(relay)
+    app.resources += [relay.pages, relay.registry, relay]
     app.on_partition_ready = relay.partition_ready
     app.Table("issuances", input_topic=names.decisions.name, changelog=names.issuances.name)
 

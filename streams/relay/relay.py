@@ -44,7 +44,10 @@ COUNT_SECONDS = 5.0
 
 
 class Relay:
-    """What the agents and the reconcilers work with."""
+    """What the agents and the reconcilers work with.
+
+    `pages` and `registry` are resources of the app as well, opened before.
+    """
 
     def __init__(self, app: App, settings: Settings, names: Topics) -> None:
         self.app = app
@@ -67,8 +70,6 @@ class Relay:
 
     async def start(self) -> None:
         """Know the catalog before anything is read."""
-        await self.pages.start()
-        await self.registry.start()
         await self.catalogs.start(self.take_catalog, self.app.fail)
         await self.app.wait_for(self.catalogs.loaded, CATALOG_WANTED)
         self._tasks = [asyncio.ensure_future(self._guarded(t)) for t in (self._count, self._watch_keys)]
@@ -79,9 +80,7 @@ class Relay:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.catalogs.stop()
-        await self.registry.stop()
         await self.http.close()
-        await self.pages.stop()
 
     def take_catalog(self) -> None:
         """Work by the catalog in force; called whenever another one comes into force."""

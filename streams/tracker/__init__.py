@@ -1,25 +1,15 @@
 """The tracker, a worker: from the bus's events to badge events.
 
-`app` (for `faust -A streams.tracker`) is built when first asked for, so importing this package neither
-reads the environment nor connects.
+`app` is there for `faust -A streams.tracker`.
 """
 
-import functools
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from streams.runtime.app import App
+from streams.faust_app import Build, on_demand
 
 
-@functools.cache
-def _app() -> "App":
-    from streams.settings import load_settings
+def _build() -> Build:
     from streams.tracker.agents import build
 
-    return build(load_settings())
+    return build
 
 
-def __getattr__(name: str) -> "App":
-    if name == "app":
-        return _app()
-    raise AttributeError(name)
+__getattr__ = on_demand(_build)

@@ -28,7 +28,7 @@ def build(settings: Settings) -> App:
         origin="streams",
     )
     tracker = Tracker(app, settings, names)
-    app.resources.append(tracker)
+    app.resources += [tracker.pages, tracker.registry, tracker]
     app.on_partition_ready = tracker.partition_ready
     app.Table(
         "progress",

@@ -29,7 +29,7 @@ DEFAULT_HTTP = "127.0.0.1:8080"
 
 
 class Tracker:
-    """What both agents work with."""
+    """What both agents work with; `pages` and `registry` are resources of the app as well, opened before."""
 
     def __init__(self, app: App, settings: Settings, names: Topics) -> None:
         self.app = app
@@ -46,8 +46,6 @@ class Tracker:
 
     async def start(self) -> None:
         """Be able to judge and to emit before anything is read."""
-        await self.pages.start()
-        await self.registry.start()
         await self.catalogs.start(self.take_catalog, self.app.fail)
         await self.app.wait_for(self.catalogs.loaded, CATALOG_WANTED)
         self.app.waits_for = "the schema registry"
@@ -57,8 +55,6 @@ class Tracker:
     async def stop(self) -> None:
         """Close what `start` opened."""
         await self.catalogs.stop()
-        await self.registry.stop()
-        await self.pages.stop()
 
     def partition_ready(self, partition: Partition) -> None:
         """Sweep an assigned partition of the table and count what is held, while it stays assigned."""
