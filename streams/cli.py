@@ -95,24 +95,39 @@ def schema() -> None:
 @main.command()
 @click.option("--catalog", type=File, required=True, help="The catalog to judge by.")
 @click.option("--activities", type=FileOrStdin, required=True, help="JSON lines; - for stdin.")
-def simulate(catalog: Path, activities: IO[bytes]) -> None:
+@click.option("--against", type=File, help="Print where this catalog decides differently instead.")
+@click.option("--totals", is_flag=True, help="Totals also where standard error is no terminal.")
+def simulate(catalog: Path, activities: IO[bytes], against: Path | None, totals: bool) -> None:
     """Judge activities in JSON lines by a catalog; print the decisions as JSON lines.
 
-    Exit 1 if some could not be read.
+    On a terminal, after them: by template how many hold the badge, who just missed it, and what they lack.
+    With --against a line for each learner and badge of which the two catalogs decide differently. Exit 1 if
+    some could not be read.
     """
-    from streams.operate.simulate import simulate
+    from streams.operate import totals as ours
+    from streams.operate.terminal import as_json, is_terminal
 
-    unreadable: list[int] = []
+    unreadable: set[str] = set()
 
     def report(line: str) -> None:
-        unreadable[:] = [1]
-        click.echo(line, err=True)
+        if line not in unreadable:  # both catalogs meet it
+            say([line])
+        if against is not None or not unreadable:
+            unreadable.add(line)
 
     def note(line: str) -> None:
-        click.echo(line, err=True)
+        say([line])
 
-    for decision in simulate(catalog.read_bytes(), activities, report, note):
-        click.echo(decision)
+    totals = totals or is_terminal()
+    if against is None:
+        rehearsed = ours.rehearse(catalog.read_bytes(), activities, report, note, click.echo)
+        say(ours.totals(rehearsed) if totals else ())
+    else:
+        lines = activities.readlines()
+        one, other = (ours.rehearse(file.read_bytes(), lines, report, note) for file in (catalog, against))
+        found = list(ours.differences(one, other))
+        _print(as_json(difference.as_json()) for difference in found)
+        say(ours.compared(found) if totals else ())
     if unreadable:
         raise SystemExit(1)
 

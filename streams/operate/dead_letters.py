@@ -14,7 +14,8 @@ from streams.bus.activities import is_line, parsed
 from streams.errors import ConfigurationError, UnreadableError
 from streams.headers import Headers, header
 from streams.kafka.dead_letters import AGENT, DETAIL, EPOCH, ORIGIN, OURS, REASON, REASONS, REDRIVEN
-from streams.operate.site import NO_METER, Meter, Site, site
+from streams.operate.meter import NO_METER, Meter
+from streams.operate.site import Site, site
 from streams.settings import Settings
 
 RELAYS = "relay:"

@@ -13,7 +13,8 @@ from streams.bus import schemas
 from streams.bus.activities import line
 from streams.errors import ConfigurationError, UnreadableError
 from streams.operate.decoding import decoder
-from streams.operate.site import NO_METER, Meter, site
+from streams.operate.meter import NO_METER, Meter
+from streams.operate.site import site
 from streams.settings import Settings
 
 

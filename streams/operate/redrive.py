@@ -21,8 +21,9 @@ from streams.kafka.dead_letters import EPOCH, OURS, REDRIVEN, left_at
 from streams.kafka.origin import origin_headers
 from streams.operate.dead_letters import Filter, Letter, Letters, Marks, Worker, places, workers
 from streams.operate.decoding import Decoder, decoder
+from streams.operate.meter import NO_METER, Meter
 from streams.operate.refused import Refused, refused
-from streams.operate.site import NO_METER, Meter, Site, site
+from streams.operate.site import Site, site
 from streams.settings import Settings
 
 MAX_REQUEST_BYTES = 64 * 1024 * 1024

@@ -14,13 +14,20 @@ from streams.errors import CatalogError, UnreadableError
 Report = Callable[[str], None]
 
 
-def simulate(catalog: str | bytes, lines: Iterable[bytes], report: Report, note: Report) -> Iterator[bytes]:
+def simulate(
+    catalog: str | bytes,
+    lines: Iterable[bytes],
+    report: Report,
+    note: Report,
+    learners: dict[int, Progress] | None = None,
+) -> Iterator[bytes]:
     """Judge what happens in `lines` and yield each decision as a line of JSON, without its end.
 
     `report` is called with each unreadable line's number and fault; the others are still judged. `note` hears
-    of each order that is refused. Raises `CatalogError` where the catalog is refused.
+    of each order that is refused. `learners` takes the progress of each. Raises `CatalogError` where the
+    catalog is refused.
     """
-    rehearsal = _Rehearsal(load_worded(catalog).compiled)
+    rehearsal = _Rehearsal(load_worded(catalog).compiled, {} if learners is None else learners)
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -42,9 +49,9 @@ class RefusedError(Exception):
 
 
 class _Rehearsal:
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, learners: dict[int, Progress]) -> None:
         self._catalog = catalog
-        self._progress: dict[int, Progress] = {}
+        self._progress = learners
 
     def take(self, line: bytes) -> tuple[Decision, ...]:
         """Judge the line's activity or order, or put its catalog in force."""

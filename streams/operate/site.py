@@ -15,6 +15,7 @@ from streams.kafka import client, insides
 from streams.kafka.changelog import read
 from streams.kafka.checks import HOW_TO_MAKE
 from streams.kafka.topics import topics
+from streams.operate.meter import NO_METER, Meter
 from streams.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,19 +28,6 @@ MERGED_RECORDS = 200
 """Read ahead of each partition that is merged: enough that waiting for a fetch is seldom felt."""
 POLL_MS = 500
 """How long to wait for records; what is asked for is there, so it is seldom felt."""
-
-
-class Meter:
-    """Is told how far a command has read; this one shows nothing."""
-
-    def expect(self, offsets: int) -> None:
-        """So many more are to be read."""
-
-    def advance(self, offsets: int) -> None:
-        """So many are passed."""
-
-
-NO_METER = Meter()
 
 
 @asynccontextmanager

@@ -16,7 +16,8 @@ from streams.catalog import CatalogDocument
 from streams.errors import ConfigurationError
 from streams.kafka import insides
 from streams.operate.dead_letters import RELAYS, Filter, listed
-from streams.operate.site import NO_METER, Meter, Site, site
+from streams.operate.meter import NO_METER, Meter
+from streams.operate.site import Site, site
 from streams.operate.terminal import table
 from streams.operate.whereabouts import lacking
 from streams.relay.issuance import done

@@ -10,7 +10,7 @@ import click
 import orjson
 
 from streams.logs import blanked
-from streams.operate.site import Meter
+from streams.operate.meter import Meter
 
 SOON_SECONDS = 1.0
 """What takes no longer needs no bar."""
@@ -65,10 +65,15 @@ class Bar(Meter):
             self._shown = None
 
 
+def is_terminal() -> bool:
+    """Whether a person reads what is printed on standard error."""
+    return sys.stderr.isatty()
+
+
 @contextmanager
 def meter(what: str, *, beside_output: bool = False) -> Iterator[Meter]:
     """A bar where standard error is a terminal; with `beside_output` only if the output goes elsewhere."""
-    if not sys.stderr.isatty() or (beside_output and sys.stdout.isatty()):
+    if not is_terminal() or (beside_output and sys.stdout.isatty()):
         yield Meter()
         return
     bar = Bar(what)

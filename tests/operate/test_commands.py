@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,8 @@ import yaml
 from streams.errors import FatalError
 from streams.kafka.topics import topics
 from streams.sandbox.audit import announcement, read_topic
-from streams.sandbox.commands import Commands
 from tests.faults.configs import alter
-from tests.sites import CATALOG, Site
+from tests.sites import CATALOG, Here, Site
 
 
 def _badge_events(site: Site) -> Counter[str]:
@@ -184,7 +181,7 @@ def test_nothing_is_made_where_topics_are_missing(site: Site, app_prefix: str) -
         "BADGES_APP_ID": app_prefix,
         "BADGES_RELAY_ID": f"{app_prefix}-r",
     }
-    elsewhere = Commands(settings)
+    elsewhere = Here(settings)
 
     for command in (
         ("catalog", "publish", str(CATALOG)),
@@ -226,6 +223,4 @@ def _learner(activity: dict[str, Any]) -> int:
 
 
 def _simulated(activities: Path) -> list[str]:
-    command = [sys.executable, "-c", "from streams.cli import main; main()", "simulate"]
-    command += ["--catalog", str(CATALOG), "--activities", str(activities)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return Here({}).run("simulate", "--catalog", str(CATALOG), "--activities", str(activities)).splitlines()

@@ -1,0 +1,93 @@
+"""How far a learner is with a template, in words: what of each requirement is there, and what is missing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streams.badges import BadgeRequirement, Compiled, Count, Fulfilment, Progress
+from streams.badges.catalog import AnyRequirement
+from streams.catalog import CatalogDocument, TemplateDeclaration
+from streams.catalog.texts import in_language
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far one requirement is: what is `there` of what is `wanted`, and the values that were counted."""
+
+    fulfilled: bool
+    there: int
+    wanted: int
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a template is: how many matches are `missing` at least, and in words what `lacks`.
+
+    `begun` if anything counts for it.
+    """
+
+    begun: bool
+    missing: int
+    lacks: tuple[str, ...]
+
+
+def standing_of(document: CatalogDocument, template: str, progress: Progress) -> Standing | None:
+    """The learner's standing with a template; None if it is not active."""
+    turn = document.compiled.turns.get(template)
+    if turn is None:
+        return None
+    compiled, declared = document.compiled.active[turn], document.templates[template]
+    steps = {r.id: step_of(document, compiled, r, progress) for r in compiled.template.requirements}
+    missing, lacks = 0, []
+    for group in compiled.groups:
+        open_steps = sorted(
+            (step.wanted - step.there, r.id)
+            for r in group.requirements
+            if not (step := steps[r.id]).fulfilled
+        )
+        wanted = group.at_least - (len(group.requirements) - len(open_steps))
+        if wanted > 0:
+            missing += sum(left for left, _ in open_steps[:wanted])
+            lacks.append(_lack(declared, [id for _, id in open_steps], wanted, steps))
+    begun = any(step.there for step in steps.values())
+    return Standing(begun, missing, tuple(lacks))
+
+
+def step_of(
+    document: CatalogDocument, compiled: Compiled, requirement: AnyRequirement, progress: Progress
+) -> Step:
+    """How far one requirement is."""
+    if isinstance(requirement, BadgeRequirement):
+        badge = progress.badges.get(requirement.template)
+        held = badge is not None and badge.held
+        return Step(held, int(held), 1)
+    match progress.requirement(compiled.id, requirement.id):
+        case Fulfilment():
+            return Step(True, requirement.count, requirement.count)
+        case Count(_, ids, _, values):
+            # The core marks what is no text with a zero byte.
+            seen = tuple(str(value).lstrip("\0") for value in values)
+            return Step(False, len(ids), requirement.count, seen)
+        case _:
+            return Step(False, 0, requirement.count)
+
+
+def called(template: TemplateDeclaration, requirement: str) -> str:
+    """What a requirement is called: what learners read of it, else its id."""
+    declared = next(one for one in template.requirements if one.id == requirement)
+    return requirement if declared.text is None else f"{requirement} ({in_language(declared.text)})"
+
+
+def _lack(declared: TemplateDeclaration, ids: list[str], wanted: int, steps: Mapping[str, Step]) -> str:
+    """What is missing of a group of which these are not fulfilled."""
+    said = [_missing(called(declared, id), steps[id]) for id in ids]
+    if len(said) == wanted:
+        return "; ".join(said)
+    return f"{wanted} of: {' | '.join(said)}"
+
+
+def _missing(name: str, step: Step) -> str:
+    if step.wanted == 1:
+        return name
+    seen = f", so far {', '.join(step.values)}" if step.values else ""
+    return f"{name}: {step.there} of {step.wanted}{seen}"
