@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
-from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Activity, Order, Source, User, find, parse_time
 from streams.bus.schemas import event_types, learner_path
 from streams.errors import UnreadableError
 
 if TYPE_CHECKING:
+    from aiokafka.structs import ConsumerRecord
+
     from streams.bus.reader import Event
 
 NO_TIMESTAMP = -1
@@ -33,7 +34,7 @@ NOWHERE = {"topic": "catch-up", "partition": 0, "offset": 0}
 Line = dict[str, Any]
 
 
-def line(event: "Event", record: ConsumerRecord, epoch: int) -> bytes:
+def line(event: "Event", record: "ConsumerRecord", epoch: int) -> bytes:
     """The line of an event that was read from a record; `epoch` is that of the record's topic."""
     source = _source(record, epoch, record.timestamp)
     return orjson.dumps(
@@ -46,7 +47,7 @@ def is_line(raw: bytes) -> bool:
     return raw[:1] == b"{"
 
 
-def moved(raw: bytes, record: ConsumerRecord, epoch: int) -> tuple[bytes, bytes]:
+def moved(raw: bytes, record: "ConsumerRecord", epoch: int) -> tuple[bytes, bytes]:
     """The activity of a line as one that lies where `record` does, or the order: its key and its line.
 
     Raises `UnreadableError` where there is none.
@@ -127,7 +128,7 @@ def timestamp_of(value: Line) -> int:
     return timestamp if type(timestamp) is int else NO_TIMESTAMP
 
 
-def _source(record: ConsumerRecord, epoch: int, timestamp: int) -> Line:
+def _source(record: "ConsumerRecord", epoch: int, timestamp: int) -> Line:
     return {
         "topic": record.topic,
         "partition": record.partition,
