@@ -211,12 +211,19 @@ def reconcile(settings: "Settings", organizations: tuple[str, ...], json: bool) 
 @main.command()
 @click.option("--learner", type=int, required=True, help="The LMS user id.")
 @click.option("--template", help="Only this badge template.")
+@click.option("--brief", is_flag=True, help="Activities by their ids alone, which reads no topic of them.")
 @at_site
-def explain(settings: "Settings", learner: int, template: str | None) -> None:
-    """Print a learner's progress and the reasons of each decision, from the changelog."""
-    from streams.operate.explain import explain
+def explain(settings: "Settings", learner: int, template: str | None, brief: bool) -> None:
+    """Print a learner's progress and the reasons of each decision, from the changelog.
 
-    _print(run_async(explain(settings, learner, template)))
+    What counted is said in words as long as its activity is on its topic, and what is still missing.
+    """
+    from streams.operate.explain import explain
+    from streams.operate.terminal import meter
+
+    with meter("reading") as bar:
+        lines = run_async(explain(settings, learner, template, brief=brief, meter=bar))
+    _print(lines)
 
 
 @main.command()

@@ -1,6 +1,6 @@
 """Why a learner holds a badge, or not yet, and where it is: read from the changelogs of both workers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 
 from streams.badges import (
@@ -24,14 +24,24 @@ from streams.catalog import CatalogDocument
 from streams.errors import ConfigurationError
 from streams.logs import blanked
 from streams.operate.catalog import published
+from streams.operate.counted import counted
+from streams.operate.meter import NO_METER, Meter
 from streams.operate.site import Site, site
+from streams.operate.standing import called, ids_of, standing_of, values_of
 from streams.operate.whereabouts import Issuances, issuances
 from streams.settings import Settings
 from streams.tracker.rows import unpack
 
+NOT_BEGUN = 20
+"""Templates of which a learner has nothing that are listed: a screen of them."""
 
-async def explain(settings: Settings, learner: int, template: str | None) -> list[str]:
-    """Lines about each badge that the learner holds, held or has begun; of one template only if given.
+
+async def explain(
+    settings: Settings, learner: int, template: str | None, *, brief: bool = False, meter: Meter = NO_METER
+) -> list[str]:
+    """Lines about each badge that the learner holds, held or has begun, and in short about the others.
+
+    Of one template only if given. If `brief`, activities are named by their ids alone.
 
     Raises `ConfigurationError` for a template that neither the catalog nor the learner's progress has.
     """
@@ -43,6 +53,9 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
         # Without a progress, the relay's table may still have a badge, of which template nobody knows.
         decided = progress.badges if progress else document.templates
         issued = await issuances(here, [str(badge_id(id, learner)) for id in decided])
+        template = template.lower() if template else None
+        ids = _ids(progress, template) if progress and not brief else frozenset()
+        said = await counted(here, learner, ids, meter)
     # Of several with the same rules the first: nobody wrote down which of them was in force.
     names_by_rules = {catalogs.compiled.revision: catalogs.revision}
     names_by_rules |= {rules: name for name, rules in reversed(revisions)}
@@ -51,15 +64,16 @@ async def explain(settings: Settings, learner: int, template: str | None) -> lis
         lines.append(f"forgotten {_at(forgotten)}: what was before says nothing")
     if progress is None:
         lines += ["no relevant activity has been seen", *_left(issued, document)]
-        return list(map(blanked, lines))
+        progress = Progress.initial()
     touched = {*progress.templates, *_waiting_for_badges(document, progress)}
     if template is not None:
-        template = template.lower()
         if template not in touched and template not in document.templates:
             raise ConfigurationError(f"--template: {template} is in no catalog and no progress")
         touched = {template}
     for id in sorted(touched):
-        lines += _template(document, progress, learner, id, names_by_rules, issued)
+        lines += _template(document, progress, learner, id, names_by_rules, issued, said)
+    if template is None:
+        lines += _not_begun(document, progress, touched)
     return list(map(blanked, lines))
 
 
@@ -92,6 +106,7 @@ def _template(
     id: str,
     names_by_rules: Mapping[str, str],
     issued: Issuances,
+    said: Mapping[str, str],
 ) -> Iterator[str]:
     declared = document.templates.get(id)
     turn = document.compiled.turns.get(id)
@@ -107,7 +122,8 @@ def _template(
         decision = latest(badge, id, learner)
         yield f"  issuer: {issued.where(str(decision.badge), document, str(decision.id))}"
     if compiled is not None:
-        yield from _requirements(catalog, compiled, progress, now)
+        yield from _requirements(document, compiled, progress, now, said)
+        yield from _missing(document, progress, id)
 
 
 def _standing(catalog: Catalog, compiled: Compiled, progress: Progress, now: int) -> str:
@@ -136,16 +152,57 @@ def _badge(
         yield f"    {under(badge.revoked_catalog)}"
 
 
-def _requirements(catalog: Catalog, compiled: Compiled, progress: Progress, now: int) -> Iterator[str]:
+def _ids(progress: Progress, template: str | None) -> frozenset[str]:
+    """The activities that count for what is begun, of one template if given."""
+    templates = progress.templates if template is None else [template]
+    return frozenset(
+        id
+        for name in templates
+        for requirement in progress.templates.get(name, ({}, None))[0]
+        for id in ids_of(progress, name, requirement)
+    )
+
+
+def _missing(document: CatalogDocument, progress: Progress, id: str) -> Iterator[str]:
+    standing_now = standing_of(document, id, progress)
+    if standing_now is not None and standing_now.lacks:
+        yield f"  still missing: {'; '.join(standing_now.lacks)}"
+
+
+def _not_begun(document: CatalogDocument, progress: Progress, touched: Collection[str]) -> Iterator[str]:
+    """The active templates that nothing counts for yet, with what they ask."""
+    others = [compiled.id for compiled in document.compiled.active if compiled.id not in touched]
+    if others:
+        yield ""
+    for id in others[:NOT_BEGUN]:
+        standing_now = standing_of(document, id, progress)
+        if standing_now is not None:
+            yield f"not begun: {document.templates[id].name} ({id}): {'; '.join(standing_now.lacks)}"
+    if len(others) > NOT_BEGUN:
+        yield f"and {len(others) - NOT_BEGUN} more that are not begun: --template ID says what one asks"
+
+
+def _requirements(
+    document: CatalogDocument,
+    compiled: Compiled,
+    progress: Progress,
+    now: int,
+    said: Mapping[str, str],
+) -> Iterator[str]:
+    declared = document.templates[compiled.id]
     for requirement in compiled.template.requirements:
+        name = called(declared, requirement.id)
         group = f" (group {requirement.group})" if requirement.group else ""
         if isinstance(requirement, BadgeRequirement):
             badge = progress.badge(requirement.template)
-            held = "held" if is_held(catalog, requirement.template, badge, now) else "not held"
-            yield f"  requirement {requirement.id}{group}: badge of {requirement.template} {held}"
+            held = "held" if is_held(document.compiled, requirement.template, badge, now) else "not held"
+            yield f"  requirement {name}{group}: badge of {requirement.template} {held}"
         else:
             state = progress.requirement(compiled.id, requirement.id)
-            yield f"  requirement {requirement.id}{group}: {_state(state, requirement.count)}"
+            yield f"  requirement {name}{group}: {_state(state, requirement.count)}"
+            for id in ids_of(progress, compiled.id, requirement.id):
+                if id in said:
+                    yield f"    {id}: {said[id]}"
 
 
 def _state(state: State | None, wanted: int) -> str:
@@ -153,12 +210,9 @@ def _state(state: State | None, wanted: int) -> str:
         return f"0 of {wanted}"
     if state.moment is not None:
         return f"fulfilled {_at(state.moment)} by {', '.join(texts(state.counted))}"
-    keys = {match.key for match in state.matches if match.id}
-    # The core keeps a long value as a hash, and marks what is no text with a zero byte.
-    values = [
-        str(key).lstrip(chr(0)) for key in dict.fromkeys(state.keys) if key in keys and type(key) is not bytes
-    ]
-    return f"{len(keys)} of {wanted}{', so far ' + ', '.join(values) if values else ''}"
+    there = len({match.key for match in state.matches if match.id})
+    values = values_of(state)
+    return f"{there} of {wanted}{', so far ' + ', '.join(values) if values else ''}"
 
 
 def _at(stamp: int) -> str:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from streams.badges import BadgeRequirement, Compiled, Count, Fulfilment, Progress
-from streams.badges.catalog import AnyRequirement
+from streams.badges import AnyRequirement, BadgeRequirement, Compiled, Progress, State, text_of, texts
 from streams.catalog import CatalogDocument, TemplateDeclaration
 from streams.catalog.texts import in_language
 
@@ -38,10 +37,11 @@ def standing_of(document: CatalogDocument, template: str, progress: Progress) ->
         return None
     compiled, declared = document.compiled.active[turn], document.templates[template]
     steps = {r.id: step_of(document, compiled, r, progress) for r in compiled.template.requirements}
-    missing, lacks = 0, []
+    missing = 0
+    lacks: list[str] = []
     for group in compiled.groups:
         open_steps = sorted(
-            (step.wanted - step.there, r.id)
+            (max(1, step.wanted - step.there), r.id)
             for r in group.requirements
             if not (step := steps[r.id]).fulfilled
         )
@@ -58,18 +58,35 @@ def step_of(
 ) -> Step:
     """How far one requirement is."""
     if isinstance(requirement, BadgeRequirement):
-        badge = progress.badges.get(requirement.template)
+        badge = progress.badge(requirement.template)
         held = badge is not None and badge.held
         return Step(held, int(held), 1)
-    match progress.requirement(compiled.id, requirement.id):
-        case Fulfilment():
-            return Step(True, requirement.count, requirement.count)
-        case Count(_, ids, _, values):
-            # The core marks what is no text with a zero byte.
-            seen = tuple(str(value).lstrip("\0") for value in values)
-            return Step(False, len(ids), requirement.count, seen)
-        case _:
-            return Step(False, 0, requirement.count)
+    state = progress.requirement(compiled.id, requirement.id)
+    if state is None:
+        return Step(False, 0, requirement.count)
+    if state.moment is not None:
+        return Step(True, requirement.count, requirement.count)
+    keys = dict.fromkeys(match.key for match in state.matches if match.id)
+    return Step(False, len(keys), requirement.count, values_of(state))
+
+
+def values_of(state: State) -> tuple[str, ...]:
+    """The values that were counted, those that are kept as they were."""
+    if state.distinct is None:
+        return ()
+    keys = dict.fromkeys(match.key for match in state.matches if match.id)
+    # The core keeps a long value as a hash, and marks what is no text with a zero byte.
+    return tuple(str(key).lstrip("\0") for key in keys if not isinstance(key, bytes))
+
+
+def ids_of(progress: Progress, template: str, requirement: str) -> tuple[str, ...]:
+    """The activities that count for a requirement."""
+    state = progress.requirement(template, requirement)
+    if state is None:
+        return ()
+    if state.moment is not None:
+        return texts(state.counted)
+    return tuple(text_of(match.id) for match in state.matches if match.id)
 
 
 def called(template: TemplateDeclaration, requirement: str) -> str:
@@ -90,4 +107,5 @@ def _missing(name: str, step: Step) -> str:
     if step.wanted == 1:
         return name
     seen = f", so far {', '.join(step.values)}" if step.values else ""
-    return f"{name}: {step.there} of {step.wanted}{seen}"
+    enough = ", but not within its window" if step.there >= step.wanted else ""
+    return f"{name}: {step.there} of {step.wanted}{enough}{seen}"

@@ -89,11 +89,21 @@ def test_a_learner_is_explained_by_the_activities_that_counted(site: Site) -> No
     assert f"badge {event.badge}" in said
     assert "because of" in said
     assert "fulfilled" in said
+    [counted, *_] = [line for line in said.splitlines() if line.startswith(f"    {because(said)}: ")]
+    assert "course course-v1:" in counted
     assert "issuer: the relay has not heard of it" in said
 
 
-def test_a_learner_never_heard_of_is_said_to_be_so(site: Site) -> None:
-    assert "no relevant activity" in site.commands.run("explain", "--learner", "987654321")
+def because(said: str) -> str:
+    """The first activity that an explanation names."""
+    return said.partition("because of ")[2].split(",")[0].split()[0]
+
+
+def test_a_learner_never_heard_of_is_told_what_each_badge_asks(site: Site) -> None:
+    said = site.commands.run("explain", "--learner", "987654321")
+
+    assert "no relevant activity" in said
+    assert "not begun: Kafka Apprentice (" in said
 
 
 def test_dead_letters_are_listed_and_shown_and_what_cannot_be_read_is_not_sent(site: Site) -> None:

@@ -33,6 +33,7 @@ def test_no_text_from_outside_steers_the_terminal(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(explain, "site", site)
     monkeypatch.setattr(explain, "published", nothing)
     monkeypatch.setattr(explain, "issuances", nothing)
+    monkeypatch.setattr(explain, "counted", nothing)
     monkeypatch.setattr(explain, "read_progress", progress)
 
     lines = asyncio.run(explain.explain(Settings(), 42, "t"))
