@@ -1,4 +1,4 @@
-"""What people ask about an event: its fields with their types, and a sample, out of its Avro schema."""
+"""What people ask about an event: fields, types and a sample, out of its Avro schema (decision 0072)."""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""What a catalog may say, and probably does not mean; each line says what to write instead."""
+"""What a catalog may say, and probably does not mean (decision 0071); each line says what to write."""
 
 import re
 from collections.abc import Iterable, Iterator
