@@ -162,18 +162,13 @@ async def merged(
     heads: list[tuple[int, TopicPartition]] = []
     empty = set(ends)
     while True:
-        while empty:
+        while empty := await _unread(consumer, empty, ends):
             fetched = await consumer.getmany(*empty, timeout_ms=POLL_MS, max_records=MERGED_RECORDS)
             for tp in list(empty):
                 queues[tp].extend(record for record in fetched.get(tp, ()) if record.offset < ends[tp])
                 if queues[tp]:
                     heappush(heads, (queues[tp][0].timestamp, tp))
-                # `position`, not the last record: control records at the end are never delivered.
-                elif await consumer.position(tp) < ends[tp]:
-                    continue
-                else:
-                    consumer.pause(tp)
-                empty.discard(tp)
+                    empty.discard(tp)
         if not heads:
             return
         _, tp = heappop(heads)
@@ -182,3 +177,16 @@ async def merged(
             heappush(heads, (queues[tp][0].timestamp, tp))
         else:
             empty.add(tp)
+
+
+async def _unread(
+    consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition], ends: Mapping[TopicPartition, int]
+) -> set[TopicPartition]:
+    """The partitions that are not read to their end; the others are fetched no more.
+
+    Asking for records at an end would take as long as nothing comes.
+    """
+    # `position`, not the last record: control records at the end are never delivered.
+    at_end = {tp for tp in tps if await consumer.position(tp) >= ends[tp]}
+    consumer.pause(*at_end)
+    return set(tps) - at_end

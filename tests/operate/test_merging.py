@@ -67,3 +67,12 @@ async def test_nothing_is_read_ahead_of_what_is_not_taken() -> None:
 
     assert (await anext(taken)).timestamp == 1
     assert there.asked == [{A, B}]
+
+
+async def test_a_partition_is_not_asked_again_at_its_end() -> None:
+    there = Partitions({A: [1, 4], B: [2, 3]}, 100)
+
+    await times(there)
+
+    # A question at an end is answered only when its time is over.
+    assert there.asked == [{A, B}]
