@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 
 from streams.catalog import reading
 from streams.catalog.advice import Advice
-from streams.catalog.hints import hint
 from streams.catalog.lines import QUOTED, Lines
 from streams.catalog.loading import CatalogDocument, load_catalog
 from streams.errors import CatalogError
@@ -35,6 +34,8 @@ def _worded(text: str | bytes, faults: Iterable[str]) -> Iterator[str]:
     except CatalogError:
         yield from (_of_syntax(text, fault) for fault in faults)
         return
+    from streams.catalog.hints import hint  # dear, and most catalogs have no fault
+
     lines = Lines(text, document)
     for fault in faults:
         place, _, message = fault.partition(": ")

@@ -28,8 +28,7 @@ AGENT = "dead-letter-agent"
 ORIGIN = "dead-letter-origin"
 REDRIVEN = "dead-letter-redriven"
 EPOCH = "dead-letter-epoch"
-OURS = frozenset({REASON, DETAIL, AGENT, ORIGIN})
-"""Of a letter; the others are those of its record."""
+_OF_A_LETTER = frozenset({REASON, DETAIL, AGENT, ORIGIN})
 
 REASONS = {
     "no_type": "no event type, or more than one",
@@ -92,6 +91,11 @@ def set_aside(outbox: Outbox, topic: str, agent: str, original: Original, error:
         outbox.send(topic, key=original.key, value=original.value, headers=[*original.headers, *reasons])
     except UnreadableError:  # decision 0008
         outbox.send(topic, key=original.key and original.key[:KEY_BYTES], value=None, headers=reasons)
+
+
+def of_its_record(letter: Headers) -> list[tuple[str, bytes]]:
+    """A letter's headers without those that made its record a letter."""
+    return [(name, value) for name, value in letter if name not in _OF_A_LETTER]
 
 
 def left_at(letter: Headers) -> Source | None:

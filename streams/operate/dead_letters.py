@@ -13,7 +13,16 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from streams.bus.activities import is_line, parsed
 from streams.errors import ConfigurationError, UnreadableError
 from streams.headers import Headers, header
-from streams.kafka.dead_letters import AGENT, DETAIL, EPOCH, ORIGIN, OURS, REASON, REASONS, REDRIVEN
+from streams.kafka.dead_letters import (
+    AGENT,
+    DETAIL,
+    EPOCH,
+    ORIGIN,
+    REASON,
+    REASONS,
+    REDRIVEN,
+    of_its_record,
+)
 from streams.operate.meter import NO_METER, Meter
 from streams.operate.site import Site, site
 from streams.settings import Settings
@@ -45,7 +54,7 @@ class Letter:
     @property
     def headers(self) -> list[tuple[str, bytes]]:
         """The original record's headers."""
-        return [(name, value) for name, value in self.record.headers if name not in OURS]
+        return of_its_record(self.record.headers)
 
     @property
     def what(self) -> str:

@@ -17,7 +17,7 @@ from streams.bus.activities import is_line, line, moved
 from streams.bus.schemas import BADGE_EVENTS, event_types
 from streams.errors import FatalError, UnreadableError
 from streams.kafka.client import connection, partition_of, start
-from streams.kafka.dead_letters import EPOCH, OURS, REDRIVEN, left_at
+from streams.kafka.dead_letters import EPOCH, REDRIVEN, left_at, of_its_record
 from streams.kafka.origin import origin_headers
 from streams.operate.dead_letters import Filter, Letter, Letters, Marks, Worker, places, workers
 from streams.operate.decoding import Decoder, decoder
@@ -232,7 +232,7 @@ class Sender:
             headers = []
         else:
             key, value = record.key, record.value
-            original = [(name, value) for name, value in record.headers if name not in OURS]
+            original = of_its_record(record.headers)
             headers = [*original, *origin_headers(letter.record, epoch)]
         return {
             "topic": self.worker.target,
