@@ -52,6 +52,8 @@ class Here(Commands):
     ) -> str:
         others = {name: None for name in os.environ if name.startswith("BADGES_")}
         ran = CliRunner().invoke(main, arguments, input=given, env=others | dict(self.settings))
+        if ran.exception is not None and not isinstance(ran.exception, SystemExit):
+            raise ran.exception
         if ran.exit_code not in codes:
             raise FatalError(f"badge-streams {' '.join(arguments)} ended with {ran.exit_code}: {ran.stderr}")
         return ran.stdout
