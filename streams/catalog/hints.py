@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from streams.bus.schemas import BADGE_AWARDED, BADGE_EVENTS, event_types, learner_path
+from streams.catalog.document import ORGANIZATIONS
 from streams.catalog.durations import parse_duration
 from streams.catalog.lines import above, value_at
 
@@ -56,6 +57,13 @@ _OPERATORS = {
     "has": "exists",
 }
 _TRUTHS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
+_SHAPES = {
+    "notify": "{award: true, revoke: false}",
+    "rules": "{path: …, operator: …, value: …} after the dash",
+    "requirements": "id: and event_type: after the dash",
+    "penalties": "id:, event_type: and resets: after the dash",
+}
+_COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DATES = ("%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d %B %Y", "%B %d, %Y")
 _SPAN = re.compile(r"(\d+)\s*(day|week|hour|minute|month|year)s?", re.IGNORECASE)
 _UUID_DIGITS = 32
@@ -137,10 +145,16 @@ def _as_list(key: str, value: Any, message: str) -> str:
 
 
 def _as_text(key: str, value: Any, message: str) -> str:
-    if message == "must be a whole number" and isinstance(value, str) and value.strip().isdigit():
-        return f"write {value.strip()}, without quotes"
-    if message == "must be 1" and value == "1":
-        return "write 1, without quotes"
+    if message == "must be a whole number":
+        return _whole(value)
+    if message == "must be true or false" and (truth := _TRUTHS.get(str(value).strip().lower())):
+        return f"write {truth}, without quotes"
+    if key == "version":
+        return "write 1" + (", without quotes" if value == "1" else "")
+    if message == "must be a string" and isinstance(value, int | float) and key not in _BY_KEY:
+        return f'write "{value}" in quotes'
+    if message == "must be a mapping" and key in _SHAPES:
+        return f"write {_SHAPES[key]}"
     if key == "event_type" and isinstance(value, list):
         several = (
             "event_types takes several; " if "event_types" in _keys_at("templates[0].requirements[0]") else ""
@@ -149,13 +163,25 @@ def _as_text(key: str, value: Any, message: str) -> str:
     return ""
 
 
+def _whole(value: Any) -> str:
+    """The whole number that is meant: `"3"`, `3.0`, `three`."""
+    if isinstance(value, float) and value == int(value):
+        return f"write {int(value)}"
+    text = str(value).strip().lower()
+    number = text if text.isdigit() else str(_COUNTS.index(text)) if text in _COUNTS else ""
+    return f"write {number}, {'without quotes' if text == number else 'in digits'}" if number else ""
+
+
 def _event_type(document: Any, place: str, value: Any) -> str:
     if value in BADGE_EVENTS and ".penalties" in place:
         return "leave the penalty out: a badge requirement ends by itself when the other badge is revoked"
     if not isinstance(value, str) or value in BADGE_EVENTS:
         return ""
     by_core = {_core(name): name for name in sorted(event_types()) if learner_path(name) is not None}
-    near = get_close_matches(_core(value), by_core, n=1, cutoff=0.75)
+    core = _core(value)
+    # What the given name is a part of; the shortest, which has least in addition.
+    wider = sorted((name for name in by_core if len(core) > 3 and core in name), key=len)
+    near = get_close_matches(core, by_core, n=1, cutoff=0.75) or wider
     if near:
         return f"did you mean {by_core[near[0]]}?"
     return "badge-streams events lists those that a rule can use"
@@ -179,9 +205,15 @@ def _path(document: Any, place: str, value: Any) -> str:
     inner = value.removeprefix(f"{description.envelope(event_type)}.")
     if inner != value and inner in paths:
         return f"write {inner}: paths begin inside {description.envelope(event_type)}"
-    ends = [path for path in paths if path.endswith(f".{inner.rpartition('.')[2]}") and ".pii." not in path]
-    found = ends[:1] or get_close_matches(inner, paths, n=1, cutoff=0.7)
+    found = _ending(inner, paths) or get_close_matches(inner, paths, n=1, cutoff=0.7)
     return f"did you mean {found[0]}?" if found else f"badge-streams events {event_type} lists the fields"
+
+
+def _ending(given: str, paths: list[str]) -> list[str]:
+    """The paths whose last name is the given path's, or ends with it as a word of its own."""
+    last = given.rpartition(".")[2].lower()
+    same = [path for path in paths if path.rpartition(".")[2] == last]
+    return same or [path for path in paths if path.endswith(f"_{last}")]
 
 
 def _type_of(document: Any, place: str) -> Any:
@@ -215,7 +247,9 @@ def _value(document: Any, place: str, value: Any) -> str:
     if isinstance(value, str) and (truth := _TRUTHS.get(value.strip().lower())):
         return f"write {truth}, without quotes"
     if (number := _number(value)) is not None:
-        fraction = " (a grade is between 0 and 1)" if isinstance(value, str) and "%" in value else ""
+        fraction = (
+            " (a grade is between 0 and 1)" if isinstance(value, str) and re.search("%|per", value) else ""
+        )
         return f"write {number:g}, without quotes{fraction}"
     if operator in ("eq", "ne", "in", "not_in") and isinstance(value, int | float):
         return f'the field is a string: write "{value}" in quotes, or compare the number with ge'
@@ -246,7 +280,7 @@ def _number(value: Any) -> float | None:
     """The number that a text is meant to be: `"0.8"`, `80%`, `0,8`."""
     if not isinstance(value, str):
         return None
-    text = value.strip().replace(",", ".")
+    text = re.sub(r"\s*(percent|per cent)$", "%", value.strip().lower().replace(",", "."))
     with suppress(ValueError):
         return float(text.rstrip("% ")) / 100 if text.endswith("%") else float(text)
     return None
@@ -275,7 +309,8 @@ def _duration(document: Any, place: str, value: Any) -> str:
         return f"write {text if place.endswith('expires_after') else _exact(text)}"
     with suppress(ValueError):
         return f"write {_exact(value)}" if parse_duration(value).months else ""
-    return ""
+    without_unit = re.fullmatch(r"[Pp]?(\d+)", value.strip())
+    return f"write P{without_unit[1]}D, for days" if without_unit else ""
 
 
 def _exact(text: str) -> str:
@@ -332,6 +367,10 @@ def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _provider(document: Any, place: str, value: Any) -> str:
+    return _meant(str(value), ORGANIZATIONS)
+
+
 _BY_KEY: Mapping[str, Callable[[Any, str, Any], str]] = {
     "event_type": _event_type,
     "event_types": _event_type,
@@ -346,6 +385,7 @@ _BY_KEY: Mapping[str, Callable[[Any, str, Any], str]] = {
     "expires_after": _duration,
     "id": _uuid,
     "organization": _organization,
+    "provider": _provider,
     "after": _requirement_id,
     "resets": _requirement_id,
     "withdraws": _requirement_id,

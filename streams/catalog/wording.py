@@ -68,6 +68,8 @@ def _syntax(problem: str, line: str) -> str:
         return "indent with blanks: YAML takes no tabs"
     if line.count(": ") > 1 and "mapping values" in problem:
         return "put a text that has a colon in it in quotes"
+    if line.count("'") > 2 or line.count('"') > 2:
+        return "put a text that has a quote in it in quotes of the other kind"
     if line.lstrip().startswith("- ") and ("expected key" in problem or "'-' indicator" in problem):
         return "the dash must be right below the others of its list"
     return next((said for part, said in _SYNTAX.items() if part in problem), "")
@@ -80,6 +82,8 @@ _SYNTAX = {
     "block end": "the line must begin right below the others of its list, or of its mapping",
     "',' or '}'": "in this line or before it a { is not closed, or a comma is missing",
     "',' or ']'": "in this line or before it a [ is not closed, or a comma is missing",
+    "expected ':'": "the line before it lacks its colon, or the blank after that",
+    "entries are not allowed": "put the text in quotes",
     "quoted scalar": "a quote is not closed",
     "end of stream": "a quote is not closed",
     "cannot start any token": "put the text in quotes",

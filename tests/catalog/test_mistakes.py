@@ -186,6 +186,29 @@ FAULTS: dict[str, tuple[tuple[str, str], str]] = {
     "expires": (template("expires_after: 2 years"), "write P2Y"),
     "no count": (on_requirement("count: 0"), "count: Input should be greater than or equal to 1"),
     "list on top": ((GOOD, "- version: 1\n"), "begin with version: 1"),
+    "a number in words": (on_requirement("count: three"), "write 3, in digits"),
+    "a whole number with a point": (on_requirement("count: 3.0"), "write 3 ("),
+    "a part of a type": ((PASSING, "passing"), f"did you mean {PASSING}?"),
+    "a part of a path": (("course.course_key", "course.key"), "did you mean course.course_key?"),
+    "percent": (
+        grade("{path: grade, operator: ge, value: 80 percent}"),
+        "write 0.8, without quotes (a grade",
+    ),
+    "no is false": (template("revocable: no"), "write false, without quotes"),
+    "notify at all": (template("notify: true"), "write {award: true, revoke: false}"),
+    "version 2": (("version: 1", "version: 2"), "write 1 ("),
+    "a number for a name": (("name: Kafka Apprentice", "name: 101"), 'write "101" in quotes'),
+    "a duration without a unit": (template("expires_after: P365"), "write P365D, for days"),
+    "Credly": (
+        ("organizations:\n  - ", "organizations:\n  - provider: Credly\n    "),
+        "did you mean credly?",
+    ),
+    "no colon": (("name: Kafka", "name Kafka"), "lacks its colon"),
+    "a quote in a text": (("name: Kafka Apprentice", "name: 'It's Kafka'"), "quotes of the other kind"),
+    "organization by name": (
+        ("organization: 5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11", "organization: Demo University"),
+        "write 5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11",
+    ),
     "open brace": (("value: true}", "value: true"), "a { is not closed"),
 }
 
