@@ -22,11 +22,19 @@ def _badge_events(site: Site) -> Counter[str]:
     return Counter(event.id for record in records if (event := announcement(record, settings)))
 
 
-def test_what_was_recorded_simulates_to_what_was_decided(site: Site, tmp_path: Path) -> None:
-    recorded = tmp_path / "activities.jsonl"
-    recorded.write_text(site.commands.run("record", codes=(1,)))  # some of it is rubbish
+@pytest.fixture(scope="module")
+def recorded(site: Site) -> list[str]:
+    """The lines of all that is on the bus, of which some is rubbish."""
+    return site.commands.run("record", codes=(1,)).splitlines()
 
-    decided = [json.loads(line) for line in _simulated(recorded)]
+
+def test_what_was_recorded_simulates_to_what_was_decided(
+    site: Site, recorded: list[str], tmp_path: Path
+) -> None:
+    activities = tmp_path / "activities.jsonl"
+    activities.write_text("\n".join(recorded))
+
+    decided = [json.loads(line) for line in _simulated(activities)]
 
     # Between partitions the order of arrival is that of the records' times only nearly.
     first = {
@@ -40,22 +48,22 @@ def test_what_was_recorded_simulates_to_what_was_decided(site: Site, tmp_path: P
     assert len(first & emitted) > 0.9 * len(emitted) > 0
 
 
-def test_what_is_recorded_is_in_the_order_of_time(site: Site) -> None:
+def test_what_is_recorded_is_in_the_order_of_time(site: Site, recorded: list[str]) -> None:
     timestamps = {
         (r.topic, r.partition, r.offset): r.timestamp
         for topic in topics(site.commands.parsed).sources
         for r in asyncio.run(read_topic(site.commands.parsed, topic.name))
     }
 
-    recorded = [json.loads(line)["source"] for line in site.commands.run("record", codes=(1,)).splitlines()]
+    places = [json.loads(line)["source"] for line in recorded]
 
-    times = [timestamps[source["topic"], source["partition"], source["offset"]] for source in recorded]
+    times = [timestamps[source["topic"], source["partition"], source["offset"]] for source in places]
     assert times == sorted(times)
-    assert len({(source["topic"], source["partition"]) for source in recorded}) > 1
+    assert len({(source["topic"], source["partition"]) for source in places}) > 1
 
 
-def test_a_learners_or_a_types_records_are_recorded_alone(site: Site) -> None:
-    everything = [json.loads(line) for line in site.commands.run("record", codes=(1,)).splitlines()]
+def test_a_learners_or_a_types_records_are_recorded_alone(site: Site, recorded: list[str]) -> None:
+    everything = [json.loads(line) for line in recorded]
     learner, type = _learner(everything[0]), everything[0]["type"]
 
     of_learner = site.commands.run("record", "--learner", str(learner), codes=(0, 1)).splitlines()
