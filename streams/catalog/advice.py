@@ -8,7 +8,12 @@ from typing import Any
 
 from streams.bus import schemas
 from streams.bus.publication import PUBLICATIONS, REPEATED, read_on, topic_name
-from streams.catalog.document import RuleDeclaration, TemplateDeclaration
+from streams.catalog.document import (
+    PenaltyDeclaration,
+    RequirementDeclaration,
+    RuleDeclaration,
+    TemplateDeclaration,
+)
 from streams.catalog.fields import Field, field, is_number
 from streams.catalog.loading import CatalogDocument
 
@@ -21,8 +26,9 @@ _MODES = ("audit", "honor", "verified", "professional", "no-id-professional", "c
 _PATTERN = re.compile(r"[.^$*+?()\[\]{}|\\]")
 _PLUS = re.compile(r"(?<!\\)(?<!\\\w)(?<=[\w-])\+")
 """A plus sign after a letter or digit that stands for itself."""
-Condition = Any
-"""A requirement or a penalty."""
+_ORGANIZATION = re.compile(r"[a-z0-9-]+:[^+/\s]+")
+"""A key of which no more than the organization is given."""
+Condition = RequirementDeclaration | PenaltyDeclaration
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +63,17 @@ Found = Iterator[tuple[str, str]]
 def _of_template(template: TemplateDeclaration, sources: Sources | None) -> Found:
     yield from _without_address(template)
     yield from _groups(template)
-    for kind in ("requirements", "penalties"):
-        for number, condition in enumerate(getattr(template, kind)):
-            if condition.event_type == schemas.BADGE_AWARDED:
-                continue
-            place = f".{kind}[{number}]"
-            for below, said in _of_condition(condition, sources):
-                yield place + below, said
-            if kind == "requirements":
-                yield from ((place + below, said) for below, said in _counting(condition))
-
-
-def types_of(condition: Condition) -> tuple[str, ...]:
-    """The event types that a requirement or a penalty names."""
-    several: tuple[str, ...] = getattr(condition, "event_types", None) or ()
-    return several or (condition.event_type,)
+    for number, requirement in enumerate(template.requirements):
+        if requirement.event_type != schemas.BADGE_AWARDED:
+            found = (*_of_condition(requirement, sources), *_counting(requirement))
+            yield from ((f".requirements[{number}]{below}", said) for below, said in found)
+    for number, penalty in enumerate(template.penalties):
+        for below, said in _of_condition(penalty, sources):
+            yield f".penalties[{number}]{below}", said
 
 
 def _without_address(template: TemplateDeclaration) -> Found:
-    types = {name for r in template.requirements for name in types_of(r)} - {schemas.BADGE_AWARDED}
+    types = {name for r in template.requirements for name in r.types} - {schemas.BADGE_AWARDED}
     if types and not any(schemas.learner_path(name) != ("user_id",) for name in types):
         yield (
             "",
@@ -111,18 +109,18 @@ def _of_condition(condition: Condition, sources: Sources | None) -> Found:
             "{path: is_passing, operator: eq, value: true}",
         )
     for number, rule in enumerate(condition.rules):
-        for below, said in _of_rule(rule, types_of(condition)):
+        for below, said in _of_rule(rule):
             yield f".rules[{number}]{below}", said
     yield from _contradictions(condition.rules)
 
 
 def _says_passing(condition: Condition) -> bool:
-    return any(event_type.endswith("passing.status.updated.v1") for event_type in types_of(condition))
+    return any(event_type.endswith("passing.status.updated.v1") for event_type in condition.types)
 
 
 def _unread(condition: Condition, sources: Sources | None) -> Found:
     """Events that the site's tracker never sees, because it does not read their topic."""
-    for event_type in types_of(condition) if sources is not None else ():
+    for event_type in condition.types if sources is not None else ():
         assert sources is not None
         reads = read_on(event_type, sources.topics, sources.prefix)
         if reads is not False:
@@ -137,7 +135,7 @@ def _unread(condition: Condition, sources: Sources | None) -> Found:
         )
 
 
-def _of_rule(rule: RuleDeclaration, event_types: tuple[str, ...]) -> Found:
+def _of_rule(rule: RuleDeclaration) -> Found:
     values = rule.value if isinstance(rule.value, list) else [rule.value]
     name = rule.path.rpartition(".")[2]
     if rule.operator == "matches":
@@ -146,7 +144,7 @@ def _of_rule(rule: RuleDeclaration, event_types: tuple[str, ...]) -> Found:
     if name in _GRADES and any(is_number(value) and value > 1 for value in values):
         wrong = next(value for value in values if is_number(value) and value > 1)
         yield ".value", f"a grade is between 0 and 1: write {wrong / 100:g}"
-    for text in (value for value in values if isinstance(value, str)):
+    for text in (value for value in values if isinstance(value, str) and rule.part is None):
         yield from ((".value", said) for said in _of_text(text, name, rule.operator))
 
 
@@ -156,6 +154,8 @@ def _of_text(text: str, name: str, operator: str) -> Iterator[str]:
         return
     if name == "mode" and text not in _MODES and text.lower() in _MODES:
         yield f"modes are in lower case: write {text.lower()}"
+    if operator == "starts_with" and name in _KEYS and _ORGANIZATION.fullmatch(text):
+        yield f"takes every organization whose name begins so, too: write {text}+, or part: org"
     if operator not in ("eq", "in"):
         return
     if "*" in text:
@@ -189,8 +189,8 @@ def _contradictions(rules: Iterable[RuleDeclaration]) -> Found:
     most: dict[str, float] = {}
     for number, rule in enumerate(rules):
         place, path = f".rules[{number}]", rule.path
-        if getattr(rule, "part", None):
-            continue
+        if rule.part is not None:
+            path = f"{path} ({rule.part})"
         values = set(map(_typed, rule.value if isinstance(rule.value, list) else [rule.value]))
         if rule.operator in ("eq", "in"):
             if path in wanted and not wanted[path] & values:
@@ -214,7 +214,7 @@ def _typed(value: Any) -> tuple[bool, Any]:
     return isinstance(value, bool), value
 
 
-def _counting(requirement: Condition) -> Found:
+def _counting(requirement: RequirementDeclaration) -> Found:
     if requirement.within is not None and requirement.count == 1:
         yield ".within", "does nothing with one match: add count, like count: 3"
     if requirement.count == 1:
@@ -222,7 +222,7 @@ def _counting(requirement: Condition) -> Found:
     if requirement.distinct is not None:
         yield from _too_many(requirement)
         return
-    for event_type in types_of(requirement):
+    for event_type in requirement.types:
         if event_type in REPEATED:
             key = (
                 "course.ccx_course_key"
@@ -236,17 +236,17 @@ def _counting(requirement: Condition) -> Found:
             return
 
 
-def _too_many(requirement: Condition) -> Found:
+def _too_many(requirement: RequirementDeclaration) -> Found:
     """A count above the number of values that the rules let pass."""
-    path = getattr(requirement.distinct, "path", requirement.distinct)
-    if getattr(requirement.distinct, "part", None):
+    if requirement.distinct is None:
         return
+    path, part = requirement.distinct.path, requirement.distinct.part
     possible = [
         set(map(_typed, rule.value if isinstance(rule.value, list) else [rule.value]))
         for rule in requirement.rules
-        if rule.path == path and rule.operator in ("eq", "in")
+        if (rule.path, rule.part) == (path, part) and rule.operator in ("eq", "in")
     ]
-    found = field(types_of(requirement)[0], path)
+    found = field(requirement.types[0], path)
     if isinstance(found, Field) and found.kinds == {"boolean"}:
         possible.append({(True, True), (True, False)})
     values = set.intersection(*possible) if possible else None

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
+from streams.badges import Operator, Part, Repeats
 from streams.bus.schemas import BADGE_AWARDED, BADGE_EVENTS, event_types, learner_path
 from streams.catalog.document import ORGANIZATIONS
 from streams.catalog.durations import parse_duration
@@ -77,7 +78,7 @@ def hint(document: Any, place: str, message: str) -> str:
         return _group(document, place, value)
     if message.startswith("unknown key"):
         return _meant(key, _keys_at(above(place)) - set(around or ()))
-    if message == "required":
+    if message.startswith("required"):
         return _required(document, place, key)
     if message.endswith("more than once"):
         return "put both under one"
@@ -228,7 +229,7 @@ def _type_of(document: Any, place: str) -> Any:
 def _operator(document: Any, place: str, value: Any) -> str:
     if not isinstance(value, str):
         return ""
-    known = {"eq", "ne", "in", "not_in", "gt", "ge", "lt", "le", "matches", "starts_with", "exists"}
+    known = get_args(Operator)
     meant = _OPERATORS.get(value.strip().lower()) or _OPERATORS.get(_squashed(value))
     if value in known:
         return ""
@@ -371,6 +372,14 @@ def _provider(document: Any, place: str, value: Any) -> str:
     return _meant(str(value), ORGANIZATIONS)
 
 
+def _part(document: Any, place: str, value: Any) -> str:
+    return _meant(str(value), get_args(Part))
+
+
+def _repeats(document: Any, place: str, value: Any) -> str:
+    return _meant(str(value), get_args(Repeats))
+
+
 _BY_KEY: Mapping[str, Callable[[Any, str, Any], str]] = {
     "event_type": _event_type,
     "event_types": _event_type,
@@ -386,6 +395,8 @@ _BY_KEY: Mapping[str, Callable[[Any, str, Any], str]] = {
     "id": _uuid,
     "organization": _organization,
     "provider": _provider,
+    "part": _part,
+    "repeats": _repeats,
     "after": _requirement_id,
     "resets": _requirement_id,
     "withdraws": _requirement_id,

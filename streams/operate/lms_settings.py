@@ -1,11 +1,10 @@
 """What the services of Open edX have to be told, so that they send what a catalog's rules use."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from streams.bus.publication import PUBLICATIONS, Publication, Service, topic_name
 from streams.bus.schemas import BADGE_EVENTS
 from streams.catalog import CatalogDocument
-from streams.catalog.advice import types_of
 
 _PLACES: dict[Service, str] = {
     "LMS": "Tutor's patch openedx-lms-common-settings, or the end of the LMS's settings",
@@ -35,8 +34,8 @@ def lms_settings(document: CatalogDocument, prefix: str) -> Iterator[str]:
 def _used(document: CatalogDocument) -> dict[str, Publication]:
     """Where each event type is sent that the catalog names, in the order of their names."""
     templates = document.templates.values()
-    conditions: Iterable[object] = (c for t in templates for c in (*t.requirements, *t.penalties))
-    types = {name for condition in conditions for name in types_of(condition)}
+    conditions = (c for t in templates for c in (*t.requirements, *t.penalties))
+    types = {name for condition in conditions for name in condition.types}
     return {name: PUBLICATIONS[name] for name in sorted(types - BADGE_EVENTS)}
 
 

@@ -255,6 +255,10 @@ WARNED: dict[str, tuple[tuple[str, str], str]] = {
     "no is_passing": ((f"- {IS_PASSING}\n          ", ""), f"add {IS_PASSING}"),
     "repeats": (on_requirement("count: 3"), "add distinct: course.course_key"),
     "within alone": (on_requirement("within: P30D"), "add count"),
+    "an organization's beginning": (
+        on_key('{path: course.course_key, operator: starts_with, value: "course-v1:OrgX"}'),
+        "write course-v1:OrgX+, or part: org",
+    ),
     "a beginning": (
         on_key('{path: course.course_key, operator: eq, value: "course-v1:OrgX+*"}'),
         "starts_with",
