@@ -11,22 +11,11 @@ from streams.clock import Clock
 from streams.issuers import outcomes
 from streams.issuers.issuer import Award, Call, Steps, drive
 from streams.issuers.outcomes import Outcome
-from streams.relay.issuance import (
-    FRESH_SECONDS,
-    Called,
-    Erase,
-    Issuance,
-    Issue,
-    LookUp,
-    Revoke,
-    Step,
-    Trace,
-    intend,
-    next_step,
-)
+from streams.relay.issuance import FRESH_SECONDS, Issuance, intend, next_step
 from streams.relay.organizations import Organization, Organizations, OvertakenError
 from streams.relay.ownership import Ownership
 from streams.relay.saving import Saving, Store
+from streams.relay.steps import Called, Erase, Issue, LookUp, Revoke, Step, Trace
 from streams.relay.terms import TemplateTerms
 
 log = logging.getLogger(__name__)

@@ -12,6 +12,19 @@ from streams.issuers import outcomes
 from streams.issuers.http import CALL_SECONDS
 from streams.issuers.issuer import Issuer
 from streams.issuers.outcomes import Recipient
+from streams.relay.steps import (
+    Called,
+    Erase,
+    Issue,
+    Keep,
+    Lack,
+    LookUp,
+    Nothing,
+    Revoke,
+    Step,
+    Trace,
+    Wait,
+)
 
 FRESH_SECONDS = 5.0
 """If more time than this passes between saving an intent and calling (a paused machine), another worker may
@@ -102,74 +115,6 @@ class Issuance:
     forbidden: int = 0
     answer: str = ""
     answered_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """Have the badge issued."""
-
-    recipient: Recipient
-    time: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Revoke:
-    """Have the badge revoked."""
-
-    badge: str
-
-
-@dataclass(frozen=True, slots=True)
-class LookUp:
-    """Ask the issuer what it holds: of the badge itself if its id is known, else of the learner's badges.
-
-    `addresses` are those that may show that a badge is the learner's.
-    """
-
-    addresses: tuple[str, ...] = field(default=(), repr=False)
-    badge: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """Ask the issuer whether it still knows of the badge, in whatever state."""
-
-    addresses: tuple[str, ...] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Erase:
-    """Have the badge deleted."""
-
-    badge: str
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """Leave an adopted badge as it is: it is not for the relay to revoke or to delete."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Do nothing for this long."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Lack:
-    """Nothing can be sent until more is known of the learner."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """The issuer holds what is desired, or has refused it."""
-
-
-Called = Issue | Revoke | LookUp | Trace | Erase
-Step = Called | Keep | Wait | Lack | Nothing
 
 
 def desire(issuance: Issuance | None, word: Word) -> Issuance:

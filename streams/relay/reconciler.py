@@ -17,27 +17,10 @@ from streams.clock import Clock, Patience, change_within
 from streams.issuers import outcomes
 from streams.issuers.outcomes import Outcome
 from streams.relay.calling import Calling
-from streams.relay.issuance import (
-    ERASED,
-    KEPT,
-    Called,
-    Erase,
-    Issuance,
-    Issue,
-    Keep,
-    Lack,
-    LookUp,
-    Nothing,
-    Revoke,
-    Trace,
-    Wait,
-    adopts,
-    done,
-    kept,
-    learned,
-)
+from streams.relay.issuance import ERASED, KEPT, Issuance, adopts, done, kept, learned
 from streams.relay.organizations import Organization, Organizations
 from streams.relay.saving import Saving, Store
+from streams.relay.steps import Called, Erase, Issue, Keep, Lack, LookUp, Nothing, Revoke, Trace, Wait
 from streams.relay.terms import TemplateTerms
 from streams.relay.waiting import Census, Pending, Waiting
 

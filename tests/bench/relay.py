@@ -20,11 +20,12 @@ import orjson
 from streams.bus.emitter import BadgeEvent
 from streams.clock import Clock
 from streams.issuers.outcomes import Issued
-from streams.relay.issuance import Issue, KeptRecord, desire, learned
+from streams.relay.issuance import KeptRecord, desire, learned
 from streams.relay.organizations import Organizations
 from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
 from streams.relay.rows import dump
+from streams.relay.steps import Issue
 from streams.sandbox.bus import Bus, bus
 from streams.sandbox.commands import Commands
 from streams.sandbox.credly import CredlySimulator

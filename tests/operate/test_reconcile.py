@@ -10,8 +10,9 @@ from streams.errors import FatalError
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.outcomes import Absent, Found, Issued, IssuedBadge, Refused, Revoked
 from streams.operate.reconcile import Difference, compare, listed, reports
-from streams.relay.issuance import Issuance, Issue, LookUp, Revoke, desire, kept, learned
+from streams.relay.issuance import Issuance, desire, kept, learned
 from streams.relay.ownership import Ownership
+from streams.relay.steps import Issue, LookUp, Revoke
 from streams.relay.terms import TemplateTerms
 from streams.sandbox.bus import Bus
 from streams.sandbox.credly import Fault

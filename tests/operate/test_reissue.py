@@ -15,7 +15,8 @@ from streams.kafka.orders import ORDER, REISSUE, TEMPLATE
 from streams.operate.dead_letters import Filter
 from streams.operate.refused import refused
 from streams.relay import issuance, rows
-from streams.relay.issuance import Issue, desire, learned
+from streams.relay.issuance import desire, learned
+from streams.relay.steps import Issue
 from streams.sandbox import lms
 from streams.tracker.rows import pack
 from tests.relay.badge_bus import until

@@ -9,7 +9,8 @@ from streams.catalog import CatalogDocument, load_catalog
 from streams.issuers import outcomes
 from streams.operate.reconcile import open_ends
 from streams.operate.whereabouts import Issuances
-from streams.relay.issuance import Issuance, Issue, Revoke, desire, forget, learned
+from streams.relay.issuance import Issuance, desire, forget, learned
+from streams.relay.steps import Issue, Revoke
 from tests.relay.badge_bus import catalog
 from tests.relay.virtual import EPOCH
 from tests.relay.world import ORGANIZATION, OTHER_TEMPLATE, TEMPLATE, badge_id, event, recipient

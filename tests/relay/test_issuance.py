@@ -13,24 +13,9 @@ from hypothesis import strategies as st
 from streams.issuers import outcomes
 from streams.issuers.credly.issuer import CREDLY
 from streams.relay import issuance as issuances
-from streams.relay.issuance import (
-    SETTLES_SURELY,
-    Doubt,
-    Issuance,
-    Issue,
-    Lack,
-    LookUp,
-    Nothing,
-    Revoke,
-    Trace,
-    Wait,
-    Word,
-    desire,
-    done,
-    forget,
-    learned,
-)
+from streams.relay.issuance import SETTLES_SURELY, Doubt, Issuance, Word, desire, done, forget, learned
 from streams.relay.rows import dump, load
+from streams.relay.steps import Issue, Lack, LookUp, Nothing, Revoke, Trace, Wait
 from tests.relay.virtual import EPOCH
 from tests.relay.world import event, recipient
 

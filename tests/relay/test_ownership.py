@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from streams.issuers.outcomes import Found, Proof
-from streams.relay.issuance import KEPT, Doubt, LookUp, desire, learned
+from streams.relay.issuance import KEPT, Doubt, desire, learned
 from streams.relay.ownership import Adopted, Ownership
+from streams.relay.steps import LookUp
 from streams.sandbox.credly import CredlyBadge, Fault, Manners
 from tests.relay.virtual import EPOCH
 from tests.relay.world import ORGANIZATION, TEMPLATE, World, event, in_world, play, recipient

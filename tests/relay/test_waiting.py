@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from streams.issuers.outcomes import Issued
-from streams.relay.issuance import Issue, desire, learned
+from streams.relay.issuance import desire, learned
+from streams.relay.steps import Issue
 from streams.relay.waiting import Pending, Waiting
 from tests.relay.virtual import EPOCH
 from tests.relay.world import (
