@@ -110,6 +110,13 @@ class Settings(BaseModel):
         "`manage` (revoke and delete) them as its own.",
     )
     issuer_rate: float = Field(5, gt=0, description="Calls a second at its issuer for each organization.")
+    issuer_lag_seconds: float = Field(
+        30,
+        ge=0,
+        le=3_600,
+        description="By how much an issuer's lists may be late: for so long no look-up is believed where "
+        "a badge could be issued twice, or become a dead letter for no reason.",
+    )
     issuer_key_dir: Path = Field(
         Path("/etc/badge-streams/issuer-keys"),
         description="The directory that a catalog's `{file: …}` must be in, whatever links lead there.",

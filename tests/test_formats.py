@@ -45,7 +45,8 @@ from streams.kafka.forgotten import of_order
 from streams.kafka.topics import topics
 from streams.relay import issuance, rows
 from streams.relay.badge_events import word_of
-from streams.relay.issuance import Doubt, Issuance
+from streams.relay.doubt import Doubt
+from streams.relay.issuance import Issuance
 from streams.relay.steps import Issue
 from streams.relay.table import forgotten_row
 from streams.runtime import recovery

@@ -4,6 +4,8 @@ A new aiokafka touches this file and `runtime/patches.py`; nothing else reaches 
 """
 
 import asyncio
+import math
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,16 +15,29 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchError, PartitionRecords
 from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import CommitFailedError
+from aiokafka.errors import CommitFailedError, RebalanceInProgressError
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
+
+MEMBERS = (HeartbeatRequest, SyncGroupRequest)
+"""The requests that keep a member's session alive."""
+HEARD = frozenset((0, RebalanceInProgressError.errno))
+"""How the group answers a member; in a rebalance it waits for each to join again."""
 
 
 class GroupConsumer(AIOKafkaConsumer):
-    """aiokafka's consumer of a group, of which a partition's fetch can be taken whole."""
+    """aiokafka's consumer of a group, of which a partition's fetch can be taken whole.
+
+    `heard_at`: when the last request was sent (monotonic seconds) that the group answered as a member's. The
+    group counts a member's session from no earlier.
+    """
+
+    heard_at = -math.inf
 
     async def start(self) -> None:
         """Connect."""
         await super().start()
+        self._note_when_heard()
         read_ahead(self)
 
     @property
@@ -96,6 +111,18 @@ class GroupConsumer(AIOKafkaConsumer):
     async def leave_now(self) -> None:
         """Tell the group that this member is gone, without stopping."""
         await self._coordinator._maybe_leave_group()
+
+    def _note_when_heard(self) -> None:
+        send = self._coordinator._send_req
+
+        async def noted(request: Any) -> Any:
+            at = time.monotonic()
+            response = await send(request)
+            if isinstance(request, MEMBERS) and response.error_code in HEARD:
+                self.heard_at = at
+            return response
+
+        self._coordinator._send_req = noted
 
     def _state(self, tp: TopicPartition) -> Any:
         """aiokafka's state of `tp`, if the next fetch has a position."""

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import astuple, replace
 from datetime import datetime
 from functools import partial
@@ -11,7 +12,8 @@ from streams.clock import Clock
 from streams.issuers import outcomes
 from streams.issuers.issuer import Award, Call, Steps, drive
 from streams.issuers.outcomes import Outcome
-from streams.relay.issuance import FRESH_SECONDS, Issuance, intend, next_step
+from streams.relay.doubt import Trust
+from streams.relay.issuance import Issuance, intend, next_step
 from streams.relay.organizations import Organization, Organizations, OvertakenError
 from streams.relay.ownership import Ownership
 from streams.relay.saving import Saving, Store
@@ -24,18 +26,34 @@ log = logging.getLogger(__name__)
 class Calling:
     """Makes the calls of a partition's badges."""
 
-    def __init__(self, store: Store, saving: Saving, organizations: Organizations, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        saving: Saving,
+        organizations: Organizations,
+        clock: Clock,
+        trust: Trust,
+        ours: Callable[[], bool],
+    ) -> None:
         self._store = store
         self._saving = saving
         self._organizations = organizations
         self._clock = clock
+        self._trust = trust
+        self._ours = ours
 
     def next(self, issuance: Issuance, organization: Organization) -> Step:
         """What to do next for a badge, by what is known of its template."""
         seen, issuer = organization.templates[issuance.template], organization.issuer
         keeps = self._organizations.ownership.keeps
-        now, duplicates = self._clock.wall(), seen.allows_duplicates
-        return next_step(issuance, now, issuer, allows_duplicates=duplicates, keeps=keeps)
+        return next_step(
+            issuance,
+            self._clock.wall(),
+            issuer,
+            allows_duplicates=seen.allows_duplicates,
+            keeps=keeps,
+            trust=self._trust,
+        )
 
     async def make(
         self,
@@ -106,12 +124,13 @@ class Calling:
         async with organization.turn(wanted) as turn:
             if not self._is_still(badge, step, organization, terms):
                 raise OvertakenError
-            began, now = self._clock.monotonic(), self._clock.wall()
-            intent = partial(intend, step=step, now=now, issuer=organization.issuer)
+            now = self._clock.wall()
+            intent = partial(intend, step=step, now=now, issuer=organization.issuer, trust=self._trust)
             intended = await self._saving.save(badge, intent)
             if intended.doubt is None or intended.doubt.at != now:
                 raise OvertakenError
-            if self._clock.monotonic() - began > FRESH_SECONDS:
+            if not self._ours():
+                # A machine that was paused: another worker may have the partition (decision 0060).
                 raise OvertakenError
             return await turn.ask(call)
 

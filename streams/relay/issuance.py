@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
 from streams.issuers import outcomes
-from streams.issuers.http import CALL_SECONDS
 from streams.issuers.issuer import Issuer
 from streams.issuers.outcomes import Recipient
+from streams.relay.doubt import USUAL, Doubt, Trust, left
 from streams.relay.steps import (
     Called,
     Erase,
@@ -26,14 +26,6 @@ from streams.relay.steps import (
     Wait,
 )
 
-FRESH_SECONDS = 5.0
-"""If more time than this passes between saving an intent and calling (a paused machine), another worker may
-own the partition by now: do not call."""
-SETTLES_SURELY = timedelta(seconds=FRESH_SECONDS + CALL_SECONDS)
-"""A call may still arrive this long after its intent. Where the issuer itself would not refuse it (a template
-that allows duplicates; a call that undoes what is desired now), a look-up is believed only after that
-(decision 0004)."""
-
 FORBIDDEN_TRIES = 12
 """So often in a row a badge is forbidden while the key works, until a person must look: half an hour
 (decision 0037)."""
@@ -44,7 +36,6 @@ KEPT = "kept"
 
 Kind = Literal["awarded", "revoked"]
 Desired = Kind | Literal["forgotten"]
-Reason = Literal["issue", "revoke", "duplicate", "unseen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +60,6 @@ class Word:
     recipient: Recipient
     original: KeptRecord
     ordered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """Since `at` it is not known what the issuer holds: no result of an intent, or an answer against it.
-
-    `address` is the one to which the badge was to be issued: the bus's next word may name another.
-    """
-
-    about: Reason
-    at: datetime
-    address: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +148,13 @@ def forget(issuance: Issuance, at: datetime) -> Issuance:
 
 
 def next_step(
-    issuance: Issuance, now: datetime, issuer: Issuer, *, allows_duplicates: bool = False, keeps: bool = True
+    issuance: Issuance,
+    now: datetime,
+    issuer: Issuer,
+    *,
+    allows_duplicates: bool = False,
+    keeps: bool = True,
+    trust: Trust = USUAL,
 ) -> Step:
     """What brings the issuer nearer to what is desired.
 
@@ -178,16 +163,19 @@ def next_step(
     if issuance.refused:
         return Nothing()
     if issuance.kind == "forgotten":
-        return _after(issuance.doubt or issuance.loose, now, SETTLES_SURELY) or _forgetting(issuance, keeps)
+        arrives = _arrives(issuance.doubt or issuance.loose, now, trust, trust.surely)
+        return arrives or _forgetting(issuance, keeps)
     if issuance.doubt is not None:
+        # Of a late call that the issuer would refuse, no harm can come.
         unprotected = allows_duplicates or _contrary(issuance.doubt, issuance.kind)
-        wait = _after(issuance.doubt, now, SETTLES_SURELY if unprotected else issuer.settles)
-        return wait or LookUp(_addresses(issuance), issuance.held or "")
+        wait = _arrives(issuance.doubt, now, trust, trust.surely if unprotected else issuer.settles)
+        again = _seen_before(issuance) and _wait(left(issuance.doubt, now, trust.lag))
+        return wait or again or LookUp(_addresses(issuance), issuance.held or "")
     if issuance.kind == "revoked" and issuance.held and issuance.adopted and keeps:
         return Nothing() if issuance.state == KEPT else Keep()
     if issuance.kind == "revoked" and issuance.held:
         # While it is held, the issuer refuses the second badge that may be on its way.
-        return _after(issuance.loose, now, SETTLES_SURELY) or Revoke(issuance.held)
+        return _arrives(issuance.loose, now, trust, trust.surely) or Revoke(issuance.held)
     if issuance.kind == "revoked":
         return Nothing()
     if issuance.held:
@@ -201,10 +189,12 @@ def next_step(
     return Issue(issuance.recipient, issuance.time)
 
 
-def intend(issuance: Issuance, step: Issue | Revoke, now: datetime, issuer: Issuer) -> Issuance:
+def intend(
+    issuance: Issuance, step: Issue | Revoke, now: datetime, issuer: Issuer, trust: Trust = USUAL
+) -> Issuance:
     """Say before a call that it may have been made; unchanged if that is no longer the step."""
     # Whether adopted badges are kept was settled before: a revocation of one means that they are not.
-    if next_step(issuance, now, issuer, keeps=False) != step:
+    if next_step(issuance, now, issuer, keeps=False, trust=trust) != step:
         return issuance
     if isinstance(step, Issue):
         return replace(issuance, doubt=Doubt("issue", now, step.recipient.email))
@@ -229,12 +219,17 @@ def adopts(issuance: Issuance, outcome: outcomes.Outcome) -> bool:
     return not (issuing and outcome.by == "earner")
 
 
-def learned(issuance: Issuance, step: Called, outcome: outcomes.Outcome, now: datetime) -> Issuance:
+def learned(
+    issuance: Issuance, step: Called, outcome: outcomes.Outcome, now: datetime, trust: Trust = USUAL
+) -> Issuance:
     """Follow what the issuer answered to `step`; what is desired may have changed meanwhile."""
     forbidden = issuance.forbidden + 1 if isinstance(outcome, outcomes.Forbidden) else 0
-    after = replace(_observed(issuance, step, outcome), answered_at=now, forbidden=forbidden)
-    if isinstance(outcome, outcomes.Found | outcomes.Absent) and _after(issuance.doubt, now, SETTLES_SURELY):
-        after = replace(after, loose=issuance.doubt)
+    if isinstance(outcome, outcomes.Refused) and _may_be_late(issuance, step, now, trust):
+        outcome = outcomes.AlreadyIssued(outcome.why)
+    after = replace(_observed(issuance, step, outcome, now, trust), answered_at=now, forbidden=forbidden)
+    early = _arrives(issuance.doubt, now, trust, trust.surely)
+    if early and issuance.doubt and isinstance(outcome, outcomes.Found | outcomes.Absent):
+        after = replace(after, loose=trust.owned(issuance.doubt))
     return _settled(after)
 
 
@@ -277,11 +272,24 @@ def _rank(word: Word) -> int:
     return 2 * word.generation + (word.kind == "revoked")
 
 
-def _after(doubt: Doubt | None, now: datetime, settles: timedelta) -> Wait | None:
-    if doubt is None or doubt.about not in ("issue", "revoke"):
-        return None
-    left = min(settles, doubt.at + settles - now).total_seconds()
-    return Wait(left) if left > 0 else None
+def _arrives(doubt: Doubt | None, now: datetime, trust: Trust, settles: timedelta) -> Wait | None:
+    """How long to wait for a call that may be on its way; None if there is none."""
+    return _wait(left(trust.owned(doubt), now, settles)) if doubt and doubt.of_call else None
+
+
+def _wait(seconds: float) -> Wait | None:
+    return Wait(seconds) if seconds > 0 else None
+
+
+def _seen_before(issuance: Issuance) -> bool:
+    """True if the badge that the issuer refuses as a duplicate was looked for, and nothing was found."""
+    doubt, answered = issuance.doubt, issuance.answered_at
+    return doubt is not None and doubt.about == "duplicate" and answered is not None and answered > doubt.at
+
+
+def _may_be_late(issuance: Issuance, step: Called, now: datetime, trust: Trust) -> bool:
+    """True if a second issue may have been refused for the first, which does not show yet."""
+    return isinstance(step, Issue) and _arrives(issuance.loose, now, trust, trust.surely) is not None
 
 
 def _contrary(doubt: Doubt, kind: Desired) -> bool:
@@ -310,7 +318,9 @@ def _past(issuance: Issuance) -> tuple[str, ...]:
     return issuance.past if held is None or held in issuance.past else (*issuance.past, held)
 
 
-def _observed(issuance: Issuance, step: Called, outcome: outcomes.Outcome) -> Issuance:
+def _observed(
+    issuance: Issuance, step: Called, outcome: outcomes.Outcome, now: datetime, trust: Trust
+) -> Issuance:
     match outcome:
         case outcomes.Issued(badge, state) | outcomes.Found(badge, state):
             # A badge that is found again and again after its revocation waits longer each time.
@@ -325,9 +335,10 @@ def _observed(issuance: Issuance, step: Called, outcome: outcomes.Outcome) -> Is
         case outcomes.Erased():
             return _erased(issuance, step.badge if isinstance(step, Erase) else issuance.held)
         case outcomes.Absent(unproven):
-            return replace(issuance, state=ERASED) if isinstance(step, Trace) else _absent(issuance, unproven)
+            traced = isinstance(step, Trace)
+            return replace(issuance, state=ERASED) if traced else _absent(issuance, unproven, now, trust)
         case outcomes.AlreadyIssued(why):
-            return replace(issuance, doubt=Doubt("duplicate", issuance.time), answer=why)
+            return replace(issuance, doubt=Doubt("duplicate", now), answer=why)
         case outcomes.Forbidden(why) if issuance.forbidden + 1 < FORBIDDEN_TRIES:
             kept = issuance.doubt if isinstance(step, LookUp) else None
             return replace(issuance, doubt=kept, answer=why, attempts=issuance.attempts + 1)
@@ -340,6 +351,9 @@ def _observed(issuance: Issuance, step: Called, outcome: outcomes.Outcome) -> Is
             return replace(issuance, doubt=kept, refused=why, answer="", attempts=issuance.attempts + 1)
         case outcomes.Deferred(why, ambiguous):
             kept = issuance.doubt if ambiguous or isinstance(step, LookUp) else None
+            if kept and isinstance(step, Issue | Revoke):
+                # The call may have begun long after its intent, but not after its end.
+                kept = replace(kept, at=now)
             return replace(issuance, doubt=kept, answer=why, attempts=issuance.attempts + 1)
         case outcomes.TemplateUnavailable(why) | outcomes.KeyRefused(why) | outcomes.Throttled(why, _):
             # Nothing was done, and it is not this badge's fault.
@@ -360,8 +374,11 @@ def _erased(issuance: Issuance, badge: str | None) -> Issuance:
     return replace(known, state="", sure=True, doubt=None, attempts=0, answer="")
 
 
-def _absent(issuance: Issuance, unproven: int) -> Issuance:
+def _absent(issuance: Issuance, unproven: int, now: datetime, trust: Trust) -> Issuance:
     if issuance.doubt is not None and issuance.doubt.about == "duplicate" and issuance.kind == "awarded":
+        if left(issuance.doubt, now, trust.lag):
+            # It may not show yet what the issuer itself says is there.
+            return issuance
         finds = f"{unproven} that nothing shows to be the learner's" if unproven else "no such badge"
         return replace(issuance, doubt=None, refused=f"{issuance.answer} (and a look-up finds {finds})")
     past = issuance.past if issuance.adopted else _past(issuance)

@@ -30,7 +30,7 @@ Wanted = Callable[[], bool]
 
 
 def always() -> bool:
-    """Of a call that is wanted whatever the catalog says by then."""
+    """Of what holds whatever has happened by then."""
     return True
 
 
@@ -215,7 +215,7 @@ class Organizations:
     ) -> None:
         self.ownership = ownership
         self.claims = Claims()
-        self._limits = limits
+        self.limits = limits
         self._transport = transport
         self._clock = clock
         self._reach = reach
@@ -223,7 +223,6 @@ class Organizations:
         # Also those that left the catalog: whoever waits for their turn goes on when they return.
         self._known: dict[str, Organization] = {}
         self._templates: Mapping[str, TemplateTerms] = {}
-        self.in_flight = limits.in_flight
         self.listeners: set[Callable[[str], None]] = set()
 
     def __iter__(self) -> Iterator[Organization]:
@@ -252,7 +251,7 @@ class Organizations:
         return (organization, terms) if organization and terms else None
 
     def _organization(self, terms: OrganizationTerms) -> Organization:
-        return Organization(terms, self._limits, self._transport, self._clock, self._reach, self._released)
+        return Organization(terms, self.limits, self._transport, self._clock, self._reach, self._released)
 
     def _released(self, template: str) -> None:
         for listener in tuple(self.listeners):

@@ -15,6 +15,7 @@ While calls are held back, one call at a time tries whether the trouble is over:
 
 import math
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from streams.clock import Patience
 from streams.issuers import outcomes
@@ -56,6 +57,8 @@ class Limits:
     key: Patience = Patience(4.0, 60.0)
     # A template is made active again by a person, too, and one call tries for all of its badges.
     template: Patience = Patience(30.0, 300.0)
+    # Lists that follow after ten seconds were seen; to wait longer costs time after a lost answer only.
+    lag: timedelta = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)

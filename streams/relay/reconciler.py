@@ -8,7 +8,7 @@ bring is saved in saving.py.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import assert_never
 
@@ -17,8 +17,9 @@ from streams.clock import Clock, Patience, change_within
 from streams.issuers import outcomes
 from streams.issuers.outcomes import Outcome
 from streams.relay.calling import Calling
+from streams.relay.doubt import Trust
 from streams.relay.issuance import ERASED, KEPT, Issuance, adopts, done, kept, learned
-from streams.relay.organizations import Organization, Organizations
+from streams.relay.organizations import Organization, Organizations, always
 from streams.relay.saving import Saving, Store
 from streams.relay.steps import Called, Erase, Issue, Keep, Lack, LookUp, Nothing, Revoke, Trace, Wait
 from streams.relay.terms import TemplateTerms
@@ -28,10 +29,15 @@ log = logging.getLogger(__name__)
 
 SCANNED_AT_ONCE = 500
 """Issuances that are read between two turns of the event loop: a few milliseconds' work."""
+HEARTBEAT_SECONDS = 2.0
+"""How soon to ask again whether the partition is still ours: as often as a worker hears from its group."""
 
 
 class Reconciler:
-    """Works for as long as `run` runs; `follow` says which badges the bus has spoken of."""
+    """Works for as long as `run` runs; `follow` says which badges the bus has spoken of.
+
+    `ours` says whether the partition is surely still this worker's.
+    """
 
     def __init__(
         self,
@@ -39,18 +45,21 @@ class Reconciler:
         organizations: Organizations,
         clock: Clock,
         retry: Patience = Patience(1.0, 300.0),
+        ours: Callable[[], bool] = always,
     ) -> None:
         self._store = store
         self._organizations = organizations
         self._clock = clock
         self._retry = retry
+        self._ours = ours
         # So many that calls never wait for saves: twice as many as may call at once, and two to spare.
-        self._hands_at_most = 2 * organizations.in_flight + 2
+        self._hands_at_most = 2 * organizations.limits.in_flight + 2
+        self._trust = Trust(organizations.limits.lag, clock.wall())
         self._hands: defaultdict[str, int] = defaultdict(int)
         self._rescheduled = asyncio.Event()
         self._waiting = Waiting(self._organization_of, self._employ, self._rescheduled.set)
         self._saving = Saving(store)
-        self._calling = Calling(store, self._saving, organizations, clock)
+        self._calling = Calling(store, self._saving, organizations, clock, self._trust, ours)
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -166,6 +175,9 @@ class Reconciler:
                 self._waiting.hold(pending)
             case Keep():
                 await self._keep(badge)
+            case Issue() | Revoke() if not self._ours():
+                # The group has not answered for a while: it will soon, or has given the partition away.
+                self._put_off(badge, pending, HEARTBEAT_SECONDS)
             case Issue() | Revoke() | LookUp() | Trace() | Erase():
                 outcome = await self._calling.make(badge, step, issuance, organization, terms)
                 if outcome is not None:
@@ -184,7 +196,9 @@ class Reconciler:
     ) -> None:
         """Save what became of a step, and put the badge where it waits, if it must."""
         now = self._clock.wall()
-        saved = await self._saving.save(badge, partial(learned, step=step, outcome=outcome, now=now))
+        saved = await self._saving.save(
+            badge, partial(learned, step=step, outcome=outcome, now=now, trust=self._trust)
+        )
         match outcome:
             case outcomes.Issued() if isinstance(step, Issue):
                 seconds = max(0.0, (now - step.time).total_seconds())

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -60,7 +60,11 @@ class Relay:
         metrics.begin(metrics.RECORDS_DROPPED, ["receive"], ["other_type", "other_source"])
         self.pages = Pages(app, settings.http or DEFAULT_HTTP, self.describe)
         self.http = Http()
-        limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
+        limits = Limits(
+            in_flight=settings.issuer_in_flight,
+            rate=settings.issuer_rate,
+            lag=timedelta(seconds=settings.issuer_lag_seconds),
+        )
         self.clock = Clock()
         ownership = Ownership(settings.earner_prefix, settings.adopted)
         self.organizations = Organizations(limits, self.http, self.clock, reach(settings), ownership)
@@ -92,7 +96,8 @@ class Relay:
         """Reconcile an assigned partition of the table for as long as it stays assigned."""
         if partition.tp.topic == self.names.decisions.name:
             store = PartitionStore(self.app, partition, self.names.relay_dead_letters.name)
-            reconciler = Reconciler(store, self.organizations, self.clock)
+            ours = partial(getattr, self.app, "in_session")
+            reconciler = Reconciler(store, self.organizations, self.clock, ours=ours)
             self.reconcilers[partition.tp.partition] = reconciler
             partition.run(reconciler.run)
             partition.run(partial(sweep, partition, self._is_over, self.clock))

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from streams.issuers.outcomes import Recipient
-from streams.relay.issuance import Doubt, Issuance, KeptRecord
+from streams.relay.doubt import Doubt
+from streams.relay.issuance import Issuance, KeptRecord
 
 VERSION = 1
 

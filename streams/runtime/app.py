@@ -22,7 +22,7 @@ from streams.kafka import checks
 from streams.kafka.insides import GroupConsumer
 from streams.kafka.topics import Topic
 from streams.runtime import patches, recovery
-from streams.runtime.consumer import REBALANCE_MS, Consumer, Transport
+from streams.runtime.consumer import REBALANCE_MS, SESSION_MS, Consumer, Transport
 from streams.runtime.partition import Partition
 from streams.runtime.table import Table, TableManager
 from streams.runtime.transaction import Committer
@@ -160,6 +160,11 @@ class App(faust.App):
         """The group's client."""
         consumer: Consumer = self.consumer
         return consumer.kafka
+
+    @property
+    def in_session(self) -> bool:
+        """True while the group surely counts this worker as a member, and gives its partitions to nobody."""
+        return time.monotonic() < self.kafka_consumer.heard_at + SESSION_MS / 1000
 
     def lag(self) -> dict[TopicPartition, int]:
         """For each owned partition the records that are committed on the bus and not by this worker."""

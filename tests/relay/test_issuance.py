@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from streams.issuers import outcomes
 from streams.issuers.credly.issuer import CREDLY
 from streams.relay import issuance as issuances
-from streams.relay.issuance import SETTLES_SURELY, Doubt, Issuance, Word, desire, done, forget, learned
+from streams.relay.doubt import USUAL, Doubt, Trust
+from streams.relay.issuance import Issuance, Word, desire, done, forget, learned
 from streams.relay.rows import dump, load
 from streams.relay.steps import Issue, Lack, LookUp, Nothing, Revoke, Trace, Wait
 from tests.relay.virtual import EPOCH
@@ -65,7 +66,7 @@ def test_the_next_step_is_what_differs(issuance: Issuance, step: object) -> None
     assert done(issuance) == (step == Nothing())
 
 
-@pytest.mark.parametrize(("duplicates", "settles"), [(False, CREDLY.settles), (True, SETTLES_SURELY)])
+@pytest.mark.parametrize(("duplicates", "settles"), [(False, CREDLY.settles), (True, USUAL.surely)])
 def test_an_intent_without_a_result_settles_before_it_is_looked_up(
     duplicates: bool, settles: timedelta
 ) -> None:
@@ -193,9 +194,26 @@ def test_each_outcome_of_a_look_up_has_its_next_step(
     about: str, outcome: outcomes.Outcome, step: type
 ) -> None:
     doubtful = replace(after(event("awarded")), doubt=Doubt(about, EPOCH))  # type: ignore[arg-type]
-    observed = learned(doubtful, LookUp((WHO.email,)), outcome, EPOCH)
+    observed = learned(doubtful, LookUp((WHO.email,)), outcome, LATER)
     assert isinstance(next_step(observed, LATER), step)
     assert bool(observed.refused) == (about == "duplicate" and outcome == outcomes.Absent())
+
+
+def test_a_duplicate_that_does_not_show_yet_is_looked_up_once_more_before_it_is_a_letter() -> None:
+    refused = learned(after(event("awarded")), ISSUE, outcomes.AlreadyIssued("422: already"), EPOCH)
+    assert isinstance(next_step(refused, EPOCH), LookUp)
+    unseen = learned(refused, LookUp((WHO.email,)), outcomes.Absent(), SOON)
+    assert next_step(unseen, SOON) == Wait(25.0)
+    assert isinstance(next_step(unseen, LATER), LookUp)
+    assert learned(unseen, LookUp((WHO.email,)), outcomes.Absent(), LATER).refused
+
+
+def test_a_doubt_of_a_former_owner_is_as_old_as_the_takeover() -> None:
+    trust = Trust(since=SOON)
+    intended = intend(after(event("awarded")), ISSUE, EPOCH - timedelta(minutes=10))
+    assert next_step(intended, SOON, trust=trust, allows_duplicates=True) == Wait(60.0)
+    absent = learned(intended, LookUp((WHO.email,)), outcomes.Absent(), SOON, trust)
+    assert next_step(desire(absent, event("revoked")), SOON, trust=trust) == Wait(60.0)
 
 
 CROSSED = intend(after(event("awarded")), ISSUE, EPOCH)
@@ -204,10 +222,10 @@ SOON = EPOCH + timedelta(seconds=5)
 
 def test_a_call_that_would_undo_what_is_desired_is_waited_for() -> None:
     revoked = desire(CROSSED, event("revoked"))
-    assert next_step(revoked, SOON) == Wait(30.0)
+    assert next_step(revoked, SOON) == Wait(55.0)
     assert isinstance(next_step(revoked, LATER), LookUp)
     awarded = desire(intend(holding(event("revoked")), Revoke("c-1"), EPOCH), event("awarded", generation=2))
-    assert next_step(awarded, SOON) == Wait(30.0)
+    assert next_step(awarded, SOON) == Wait(55.0)
     assert isinstance(next_step(awarded, LATER), LookUp)
 
 
@@ -217,7 +235,7 @@ def test_a_badge_is_held_until_a_second_one_on_its_way_has_been_refused() -> Non
     issued = learned(intend(absent, ISSUE, SOON), ISSUE, outcomes.Issued("c-2", "pending"), SOON)
     assert done(issued)
     revoked = desire(issued, event("revoked"))
-    assert next_step(revoked, SOON) == Wait(30.0)
+    assert next_step(revoked, SOON) == Wait(55.0)
     assert next_step(revoked, LATER) == Revoke("c-2")
     assert done(learned(revoked, Revoke("c-2"), outcomes.Revoked(), LATER))
 
@@ -226,14 +244,14 @@ def test_a_revocation_on_its_way_is_looked_up_behind_a_new_award() -> None:
     intended = intend(holding(event("revoked")), Revoke("c-1"), EPOCH)
     found = learned(intended, LookUp((WHO.email,)), outcomes.Found("c-1", "pending"), SOON)
     awarded = desire(found, event("awarded", generation=2))
-    assert next_step(awarded, SOON) == Wait(30.0)
+    assert next_step(awarded, SOON) == Wait(55.0)
     gone = learned(awarded, LookUp((WHO.email,)), outcomes.Absent(), LATER)
     assert isinstance(next_step(gone, LATER), Issue)
 
 
 def test_a_badge_is_not_forgotten_before_a_call_on_its_way_has_arrived() -> None:
     absent = learned(CROSSED, LookUp((WHO.email,)), outcomes.Absent(), SOON)
-    assert next_step(forget(absent, SOON), SOON) == Wait(30.0)
+    assert next_step(forget(absent, SOON), SOON) == Wait(55.0)
     assert next_step(forget(absent, SOON), LATER) == Trace((WHO.email,))
 
 

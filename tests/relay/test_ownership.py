@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from streams.issuers.outcomes import Found, Proof
-from streams.relay.issuance import KEPT, Doubt, desire, learned
+from streams.relay.doubt import Doubt
+from streams.relay.issuance import KEPT, desire, learned
 from streams.relay.ownership import Adopted, Ownership
 from streams.relay.steps import LookUp
 from streams.sandbox.credly import CredlyBadge, Fault, Manners

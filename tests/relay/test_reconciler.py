@@ -866,6 +866,8 @@ async def test_a_worker_that_was_paused_behind_its_intent_looks_up_before_it_cal
         if not paused and any(result.doubt for result in results):
             paused.append(now())
             await asyncio.sleep(60)
+            here.in_session = False
+            asyncio.get_running_loop().call_later(0.5, setattr, here, "in_session", True)
         return results
 
     here.store.save = save  # type: ignore[method-assign]
@@ -873,6 +875,86 @@ async def test_a_worker_that_was_paused_behind_its_intent_looks_up_before_it_cal
     await here.settled()
     assert paused
     assert [entry.call for entry in here.calls("issue", "look_up")] == ["look_up", "look_up", "issue"]
+
+
+@pytest.mark.parametrize("save_seconds", [6.0, 20.0])
+@in_world()
+async def test_slow_commits_only_slow_things_down(here: World, save_seconds: float) -> None:
+    here.store._save_seconds = save_seconds
+
+    here.say(*(event("awarded", n) for n in range(20)))
+    await here.settled(every=1.0)
+
+    assert len(here.held()) == len(here.calls("issue")) == 20
+    assert here.calls("look_up") == []
+
+
+@in_world()
+async def test_a_call_that_began_long_after_its_intent_is_waited_for_by_the_next_owner(here: World) -> None:
+    # given a call that a worker makes in the last moment, by an intent that took a minute to save
+    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=True)
+    here.credly.schedule([Fault("slow_before", call="issue", seconds=25, last=1)])
+    here.store._save_seconds = 60.0
+    here.say(event("awarded"))
+    await here.until(lambda: any(here.wire.started) and now() > 120 and here.wire.in_flight[ORGANIZATION])
+    # when
+    here.restart()
+    here.store._save_seconds = 0.005
+    await here.settled()
+    # then
+    assert len(here.credly.badges) == 1
+
+
+@pytest.mark.parametrize("duplicates", [False, True])
+@pytest.mark.parametrize("lag", [10.0, 29.0])
+@pytest.mark.parametrize("kind", ["lost", "reset_after", "slow_before"])
+@in_world()
+async def test_a_look_up_that_is_late_costs_neither_a_badge_nor_a_letter(
+    here: World, kind: Any, lag: float, duplicates: bool
+) -> None:
+    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
+    here.credly.manners = Manners(list_lag=lag, badge_lag=lag)
+    for call in ("issue", "revoke"):
+        here.credly.schedule([Fault(kind, call=call, last=1, seconds=29)])
+        here.say(event("awarded") if call == "issue" else event("revoked"))
+        await here.settled(every=0.5)
+        assert len(here.held()) == (call == "issue")
+
+    assert len(here.credly.badges) == 1
+    assert not here.store.letters
+    assert not here.issuance().adopted
+
+
+@in_world()
+async def test_what_is_refused_in_unknown_words_is_no_letter_while_the_first_issue_may_not_show(
+    here: World,
+) -> None:
+    here.credly.manners = Manners(list_lag=10.0)
+    handle = here.credly.handle
+
+    def in_other_words(*call: Any) -> Reply:
+        reply = handle(*call)
+        return replace(reply, body=reply.body.replace(b"already has", b"owns"))
+
+    here.credly.handle = in_other_words  # type: ignore[method-assign, assignment]
+    here.credly.schedule([Fault("lost", call="issue", last=1)])
+    here.say(event("awarded"))
+    await here.settled()
+
+    assert len(here.held()) == 1
+    assert not here.store.letters
+
+
+@in_world(Limits(in_flight=8, rate=1e6, lag=timedelta(minutes=5)))
+async def test_how_late_a_look_up_may_be_is_a_setting(here: World) -> None:
+    here.credly.manners = Manners(list_lag=240.0)
+    here.credly.schedule([Fault("lost", call="issue", last=1)])
+
+    here.say(event("awarded"))
+    await here.settled()
+
+    assert len(here.held()) == 1
+    assert not here.store.letters
 
 
 @pytest.mark.parametrize("duplicates", [False, True])

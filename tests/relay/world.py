@@ -189,6 +189,7 @@ class World:
     templates: Mapping[str, TemplateTerms]
     reconciler: Reconciler
     restart: Callable[[], None] = field(repr=False)
+    in_session: bool = True
     running: list[asyncio.Task[None]] = field(default_factory=list)
 
     def say(self, *events: Word) -> None:
@@ -247,7 +248,7 @@ async def world(
         credly.add_template(organization, template)
 
     def start() -> None:
-        here.reconciler = Reconciler(store, organizations, clock, retry)
+        here.reconciler = Reconciler(store, organizations, clock, retry, lambda: here.in_session)
         here.running.append(asyncio.ensure_future(here.reconciler.run()))
 
     def restart() -> None:
