@@ -31,6 +31,8 @@ class Desiring:
         self._partition = batch.partition
         self._changed: dict[bytes, None] = {}
         self._past = 0
+        reconciler = relay.reconcilers.get(batch.partition.tp.partition)
+        self._history = reconciler is not None and reconciler.history
 
     def step(self, record: ConsumerRecord) -> None:
         """Follow one badge event or order, or set it aside."""
@@ -91,7 +93,7 @@ class Desiring:
         if before is not None and redriven and word.decision == before.decision and not before.refused:
             # What the bus has said since may know the learner better than an old letter.
             return
-        after = desire(before, word)
+        after = desire(before, word, history=self._history)
         if word.ordered:
             # Also one that waits for its next try: an operator wants it now.
             self._changed[badge] = None

@@ -96,11 +96,12 @@ class Issuance:
     answered_at: datetime | None = None
 
 
-def desire(issuance: Issuance | None, word: Word) -> Issuance:
+def desire(issuance: Issuance | None, word: Word, *, history: bool = False) -> Issuance:
     """Follow the bus's word; one that is older than what is known changes nothing.
 
     One that repeats what is known has what was refused tried again, and what waits sent by what is known of
-    the learner now; of what is done only an operator's order makes a doubt.
+    the learner now; of what is done only an operator's order makes a doubt. `history`: another relay may have
+    issued what the bus said before.
     """
     if issuance is None:
         # The award was never seen here: the issuer may hold the badge all the same.
@@ -116,6 +117,8 @@ def desire(issuance: Issuance | None, word: Word) -> Issuance:
         doubt = Doubt("unseen", word.time)
     elif word.decision != issuance.decision and _rank(word) <= issuance.rank:
         return issuance
+    if history and word.kind == "revoked" and not issuance.held:
+        doubt = doubt or Doubt("unseen", word.time)
     return _settled(
         replace(
             _desired(word, rank=issuance.rank, doubt=doubt),

@@ -36,7 +36,8 @@ HEARTBEAT_SECONDS = 2.0
 class Reconciler:
     """Works for as long as `run` runs; `follow` says which badges the bus has spoken of.
 
-    `ours` says whether the partition is surely still this worker's.
+    `ours` says whether the partition is surely still this worker's; `history`, until it runs, that what the
+    bus says may be long over.
     """
 
     def __init__(
@@ -46,7 +47,10 @@ class Reconciler:
         clock: Clock,
         retry: Patience = Patience(1.0, 300.0),
         ours: Callable[[], bool] = always,
+        *,
+        history: bool = False,
     ) -> None:
+        self.history = history
         self._store = store
         self._organizations = organizations
         self._clock = clock
@@ -64,6 +68,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """Resume what the table says is pending, and go on until cancelled."""
+        self.history = False
         self._organizations.listeners.add(self._waiting.release)
         try:
             async with asyncio.TaskGroup() as self._tasks:

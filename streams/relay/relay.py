@@ -21,6 +21,7 @@ from streams.kafka.topics import Topics
 from streams.relay import expiry
 from streams.relay.backlog import Backlog
 from streams.relay.badge_events import KINDS, word_of
+from streams.relay.history import never_called, read_up
 from streams.relay.issuance import Word
 from streams.relay.keys import reach
 from streams.relay.organizations import Organizations
@@ -97,10 +98,15 @@ class Relay:
         if partition.tp.topic == self.names.decisions.name:
             store = PartitionStore(self.app, partition, self.names.relay_dead_letters.name)
             ours = partial(getattr, self.app, "in_session")
-            reconciler = Reconciler(store, self.organizations, self.clock, ours=ours)
+            first = never_called(partition.rows)
+            reconciler = Reconciler(store, self.organizations, self.clock, ours=ours, history=first)
             self.reconcilers[partition.tp.partition] = reconciler
-            partition.run(reconciler.run)
+            partition.run(partial(self._reconcile, partition, reconciler))
             partition.run(partial(sweep, partition, self._is_over, self.clock))
+
+    async def _reconcile(self, partition: Partition, reconciler: Reconciler) -> None:
+        await read_up(partition, self.names.badges.name, self.clock, first=reconciler.history)
+        await reconciler.run()
 
     def describe(self) -> dict[str, Any]:
         """What `/health` says beside the stream's state."""

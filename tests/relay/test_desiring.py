@@ -43,6 +43,7 @@ class Follower:
 
     def __init__(self) -> None:
         self.badges: list[bytes] = []
+        self.history = False
 
     def follow(self, badges: Mapping[bytes, None]) -> None:
         self.badges += badges

@@ -83,6 +83,16 @@ def test_an_intent_is_not_written_for_what_is_no_longer_the_step() -> None:
     assert intend(revoked, ISSUE, EPOCH) is revoked
 
 
+def test_in_a_history_what_was_awarded_and_revoked_is_looked_up() -> None:
+    awarded = desire(None, event("awarded"), history=True)
+    assert next_step(awarded, LATER) == ISSUE
+    revoked = desire(awarded, event("revoked"), history=True)
+    assert isinstance(next_step(revoked, LATER), LookUp)
+    again = desire(revoked, event("awarded", generation=2), history=True)
+    assert isinstance(next_step(again, LATER), LookUp)
+    assert desire(revoked, event("awarded"), history=True) is revoked
+
+
 def test_the_generation_says_which_word_is_newer() -> None:
     words = [event(kind, generation=n) for n in (1, 2) for kind in ("awarded", "revoked")]
     for last in range(4):

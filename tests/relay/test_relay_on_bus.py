@@ -13,10 +13,13 @@ from pathlib import Path
 import aiohttp
 import orjson
 
-from streams.issuers.credly.requests import authorization, timestamp
+from streams.issuers.credly.requests import authorization, issue, timestamp
+from streams.issuers.issuer import Award, Wanted
+from streams.issuers.outcomes import Recipient
 from streams.kafka.client import partitions_of, reader
 from streams.kafka.dead_letters import DETAIL, REASON
 from streams.kafka.topics import topics
+from streams.relay.issuance import done
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands
 from streams.sandbox.credly import CredlySimulator, Fault, Manners, Server
@@ -40,6 +43,7 @@ ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 OTHER_ORGANIZATION = "7f0b9c0d-1111-4f0e-8d0a-0f2a7d0c1b22"
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
 DUPLICATES = "3c1d5a0f-7e0d-4b0e-a8f8-0d1a6f6f7a21"
+UNKNOWN = "4d2e6b10-8f1e-4c1f-b9a9-1e2b707080b2"
 OTHER_TEMPLATE = "9b5a0e7e-0e5f-4d0e-9f0a-2f1c1b7d1a11"
 ORGANIZATIONS = {ORGANIZATION: [TEMPLATE], OTHER_ORGANIZATION: [OTHER_TEMPLATE]}
 WITH_DUPLICATES = {ORGANIZATION: [TEMPLATE, DUPLICATES], OTHER_ORGANIZATION: [OTHER_TEMPLATE]}
@@ -420,3 +424,46 @@ async def test_a_decision_that_is_sent_again_under_its_original_key_finds_its_is
             await until(lambda: here.held() == {(TEMPLATE, 1)}, 20)
             table = await all_done(settings, 1, within=20)
         assert not table[str(word.badge)].refused
+
+
+def issue_before(credly: CredlySimulator, learner: int) -> None:
+    """Issue a badge as another relay of the site has."""
+    word = Word("awarded", TEMPLATE, learner, 1)
+    who = Recipient(f"user{learner}", f"user{learner}@example.org", f"Ada No{learner}")
+    wanted = Wanted(TEMPLATE, (f"b:{learner}",), unique=True)
+    asked = issue(ORGANIZATION, Award(wanted, who, word.time, None, notify=False))
+    reply = credly.handle("POST", asked.path, {"Authorization": authorization(KEY)}, asked.body or b"")
+    assert reply.status == 201
+
+
+async def test_a_new_relay_touches_no_live_badge_while_it_reads_the_history(
+    sandbox: Bus, app_prefix: str, tmp_path: Path
+) -> None:
+    # given badges that another relay issued: held by learners, but for one whose revocation was not made
+    learners = range(1, 21)
+    between = [Word("awarded", UNKNOWN, n, 1) for n in range(4_100)]  # more than a unit takes
+    words = [Word("awarded", TEMPLATE, n, 1) for n in learners]
+    words += [*between, *(Word("revoked", TEMPLATE, n, 1) for n in learners)]
+    words += [*between, *(Word("awarded", TEMPLATE, n, 2) for n in learners[:-1])]
+    async with place(
+        sandbox, app_prefix, tmp_path, partitions=1, BADGES_EARNER_PREFIX="b:", BADGES_ISSUER_RATE="10000"
+    ) as here:
+        for n in learners:
+            issue_before(here.credly, n)
+        before = {badge.id for badge in here.credly.held()}
+        async with speaker(here.commands.parsed) as bus:
+            await bus.say(words)
+        # when
+        async with here.relay():
+            await until(lambda: len(here.credly.held()) < len(before), 60)
+            async with asyncio.timeout(40):
+                while True:
+                    table = (await issuances(here.commands.parsed)).values()
+                    mine = [issuance for issuance in table if issuance.template == TEMPLATE]
+                    if len(mine) == len(learners) and all(map(done, mine)):
+                        break
+                    await asyncio.sleep(0.2)
+        # then
+        assert {badge.earner for badge in here.credly.badges.values() if not badge.held} == {"b:20"}
+        assert len(here.credly.badges) == len(before)
+        assert sum(issuance.held in before for issuance in mine) == len(learners) - 1
