@@ -247,6 +247,7 @@ def full_issuance() -> Issuance:
         state="x",
         sure=True,
         adopted=True,
+        found=True,
         past=("id",),
         loose=doubt,
         refused="x",

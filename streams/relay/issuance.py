@@ -70,7 +70,8 @@ class Issuance:
     it holds; `sure` is false until an answer said so. `recipient` and `original` are personal data: they
     are dropped as soon as nothing is left to do. A `forgotten` badge is deleted at the issuer, then here.
     `loose`: the look-up answered, but so early that the doubtful call may still arrive and change the answer.
-    `adopted`: the relay has not issued what is held, but found it. `past` are the issuer's ids of the badges
+    `adopted`: the relay has not issued what is held, but found it; `found`: by a look-up, which names one of
+    perhaps several. `past` are the issuer's ids of the badges
     that the relay issued before and nobody holds any more: to forget the learner is to delete them, too.
     """
 
@@ -86,6 +87,7 @@ class Issuance:
     state: str = ""
     sure: bool = False
     adopted: bool = False
+    found: bool = False
     past: tuple[str, ...] = ()
     doubt: Doubt | None = None
     loose: Doubt | None = None
@@ -126,6 +128,7 @@ def desire(issuance: Issuance | None, word: Word, *, history: bool = False) -> I
             state="" if issuance.state == KEPT else issuance.state,
             sure=issuance.sure,
             adopted=issuance.adopted,
+            found=issuance.found,
             past=issuance.past,
             loose=issuance.loose,
             answered_at=issuance.answered_at,
@@ -166,14 +169,14 @@ def next_step(
     if issuance.refused:
         return Nothing()
     if issuance.kind == "forgotten":
-        arrives = _arrives(issuance.doubt or issuance.loose, now, trust, trust.surely)
-        return arrives or _forgetting(issuance, keeps)
+        doubts = (_arrives(doubt, now, trust, trust.surely) for doubt in (issuance.doubt, issuance.loose))
+        return next(filter(None, doubts), None) or _forgetting(issuance, keeps)
     if issuance.doubt is not None:
         # Of a late call that the issuer would refuse, no harm can come.
         unprotected = allows_duplicates or _contrary(issuance.doubt, issuance.kind)
         wait = _arrives(issuance.doubt, now, trust, trust.surely if unprotected else issuer.settles)
-        again = _seen_before(issuance) and _wait(left(issuance.doubt, now, trust.lag))
-        return wait or again or LookUp(_addresses(issuance), issuance.held or "")
+        lags = _may_lag(issuance) and _wait(left(issuance.doubt, now, trust.lag))
+        return wait or lags or LookUp(_addresses(issuance), issuance.held or "")
     if issuance.kind == "revoked" and issuance.held and issuance.adopted and keeps:
         return Nothing() if issuance.state == KEPT else Keep()
     if issuance.kind == "revoked" and issuance.held:
@@ -230,6 +233,9 @@ def learned(
     if isinstance(outcome, outcomes.Refused) and _may_be_late(issuance, step, now, trust):
         outcome = outcomes.AlreadyIssued(outcome.why)
     after = replace(_observed(issuance, step, outcome, now, trust), answered_at=now, forbidden=forbidden)
+    if issuance.found and issuance.held and after.held is None and after.kind == "revoked":
+        # The look-up named the first that it found. Each round waits longer.
+        after = replace(after, found=False, doubt=Doubt("more", now), attempts=issuance.attempts + 1)
     early = _arrives(issuance.doubt, now, trust, trust.surely)
     if early and issuance.doubt and isinstance(outcome, outcomes.Found | outcomes.Absent):
         after = replace(after, loose=trust.owned(issuance.doubt))
@@ -284,10 +290,12 @@ def _wait(seconds: float) -> Wait | None:
     return Wait(seconds) if seconds > 0 else None
 
 
-def _seen_before(issuance: Issuance) -> bool:
-    """True if the badge that the issuer refuses as a duplicate was looked for, and nothing was found."""
+def _may_lag(issuance: Issuance) -> bool:
+    """True if a look-up may still say what was before: it follows a revocation, or is the second."""
     doubt, answered = issuance.doubt, issuance.answered_at
-    return doubt is not None and doubt.about == "duplicate" and answered is not None and answered > doubt.at
+    if doubt is None or answered is None:
+        return False
+    return doubt.about == "more" or (doubt.about == "duplicate" and answered > doubt.at)
 
 
 def _may_be_late(issuance: Issuance, step: Called, now: datetime, trust: Trust) -> bool:
@@ -328,10 +336,10 @@ def _observed(
         case outcomes.Issued(badge, state) | outcomes.Found(badge, state):
             # A badge that is found again and again after its revocation waits longer each time.
             attempts = issuance.attempts if issuance.kind == "revoked" else 0
+            found = issuance.found if badge == issuance.held else isinstance(outcome, outcomes.Found)
             known = replace(issuance, adopted=adopts(issuance, outcome), past=_without(issuance.past, badge))
-            return replace(
-                known, held=badge, state=state, sure=True, doubt=None, attempts=attempts, answer=""
-            )
+            known = replace(known, held=badge, found=found, state=state, sure=True)
+            return replace(known, doubt=None, attempts=attempts, answer="")
         case outcomes.Revoked():
             known = replace(issuance, doubt=None, loose=None, attempts=0, answer="", past=_past(issuance))
             return replace(known, held=None, adopted=False, state="revoked", sure=True)
@@ -385,7 +393,8 @@ def _absent(issuance: Issuance, unproven: int, now: datetime, trust: Trust) -> I
         finds = f"{unproven} that nothing shows to be the learner's" if unproven else "no such badge"
         return replace(issuance, doubt=None, refused=f"{issuance.answer} (and a look-up finds {finds})")
     past = issuance.past if issuance.adopted else _past(issuance)
-    known = replace(issuance, held=None, adopted=False, past=past, state="")
+    state = issuance.state if issuance.doubt and issuance.doubt.about == "more" else ""
+    known = replace(issuance, held=None, adopted=False, past=past, state=state)
     return replace(known, sure=True, doubt=None, answer="")
 
 

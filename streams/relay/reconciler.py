@@ -214,9 +214,10 @@ class Reconciler:
                 wait = outcome.wait if isinstance(outcome, outcomes.Deferred) else None
                 pause = self._retry.seconds(max(1, saved.attempts), self._clock.random())
                 self._put_off(badge, pending, max(wait or 0.0, pause))
-            case outcomes.Erased():
-                # Whether it is gone is asked next; the issuer may take a while.
-                self._put_off(badge, pending, self._retry.seconds(1, self._clock.random()))
+            case outcomes.Erased() | outcomes.Revoked() if not done(saved):
+                # Whether that was all is asked next; the issuer may take a while.
+                pause = self._retry.seconds(max(1, saved.attempts), self._clock.random())
+                self._put_off(badge, pending, pause)
             case outcomes.TemplateUnavailable(why):
                 if not organization.templates[pending.template].parked:
                     # Calls that were in flight together say it once.

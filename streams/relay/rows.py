@@ -59,7 +59,7 @@ def load(value: Mapping[str, Any]) -> Issuance:
     )
 
 
-_PLAIN = ("held", "state", "sure", "adopted", "refused", "attempts", "forbidden", "answer")
+_PLAIN = ("held", "state", "sure", "adopted", "found", "refused", "attempts", "forbidden", "answer")
 
 
 def _encode(raw: bytes | None) -> str | None:

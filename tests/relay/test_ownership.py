@@ -1,12 +1,13 @@
 """Whose badge it is: several sites at an organization, badges issued by hand, accounts of one person."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from streams.issuers.outcomes import Found, Proof
 from streams.relay.doubt import Doubt
-from streams.relay.issuance import KEPT, desire, learned
+from streams.relay.issuance import KEPT, Kind, desire, learned
 from streams.relay.ownership import Adopted, Ownership
 from streams.relay.steps import LookUp
 from streams.sandbox.credly import CredlyBadge, Fault, Manners
@@ -167,6 +168,45 @@ async def test_a_site_may_manage_what_was_adopted(here: World) -> None:
 
     assert badge.id not in here.credly.badges
     assert here.held() == [(TEMPLATE, "2")]
+
+
+@pytest.mark.parametrize("lag", [0.0, 20.0])
+@pytest.mark.parametrize("earner", ["b:1", ""])
+@pytest.mark.parametrize("first", ["awarded", "revoked"])
+@in_world(ownership=Ownership("b:", "manage"))
+async def test_a_learner_who_holds_a_badge_several_times_holds_none_after_its_revocation(
+    here: World, first: Kind, earner: str, lag: float
+) -> None:
+    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=True)
+    several = [at_credly(here, earner=earner, id=f"{BY_HAND[:-1]}{n}") for n in range(3)]
+    other = at_credly(here, earner="b:2", email="other@example.org", id=f"{BY_HAND[:-1]}9")
+    await asyncio.sleep(60)
+    here.credly.manners = Manners(list_lag=lag, badge_lag=lag)
+
+    here.say(event(first))
+    await here.settled()
+    here.say(event("revoked"))
+    await here.settled()
+
+    assert {badge.state for badge in several} == {"revoked"}
+    assert other.state == "accepted"
+    assert len(here.calls("revoke")) == 3
+    assert not here.store.letters
+
+
+@in_world(ownership=Ownership("b:"))
+async def test_of_several_badges_the_adopted_one_is_kept(here: World) -> None:
+    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=True)
+    own = at_credly(here, earner="b:1", id=f"{BY_HAND[:-1]}1")
+    adopted = at_credly(here, earner="", id=f"{BY_HAND[:-1]}2")
+    here.say(event("awarded"))
+    await here.settled()
+
+    here.say(event("revoked"))
+    await here.settled()
+
+    assert (own.state, adopted.state) == ("revoked", "accepted")
+    assert here.issuance().state == KEPT
 
 
 @pytest.mark.parametrize("restarted", [False, True])
