@@ -117,6 +117,13 @@ class Settings(BaseModel):
         description="By how much an issuer's lists may be late: for so long no look-up is believed where "
         "a badge could be issued twice, or become a dead letter for no reason.",
     )
+    issuer_give_up_hours: float = Field(
+        24,
+        gt=0,
+        le=8_760,
+        description="How long a badge may fail at its issuer while others of its organization succeed, until "
+        "it becomes a dead letter.",
+    )
     issuer_key_dir: Path = Field(
         Path("/etc/badge-streams/issuer-keys"),
         description="The directory that a catalog's `{file: …}` must be in, whatever links lead there.",

@@ -46,6 +46,7 @@ from streams.kafka.topics import topics
 from streams.relay import issuance, rows
 from streams.relay.badge_events import word_of
 from streams.relay.doubt import Doubt
+from streams.relay.failing import Failing
 from streams.relay.issuance import Issuance
 from streams.relay.steps import Issue
 from streams.relay.table import forgotten_row
@@ -252,6 +253,7 @@ def full_issuance() -> Issuance:
         loose=doubt,
         refused="x",
         attempts=1,
+        failing=Failing(AT, AT),
         forbidden=1,
         answer="x",
         answered_at=AT,

@@ -201,6 +201,8 @@ class Refused:
     why: str
 
 
+DONE = Issued | Revoked | Erased | Found | Absent
+"""What was asked for is done, or answered."""
 Trouble = KeyRefused | Forbidden | Throttled | Deferred | Refused
 IssueOutcome = Issued | AlreadyIssued | TemplateUnavailable | Trouble
 RevokeOutcome = Revoked | TemplateUnavailable | Trouble

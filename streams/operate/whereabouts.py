@@ -74,6 +74,10 @@ def _where(issuance: Issuance, document: CatalogDocument) -> str:
         return f"{doing}; waits: {why}"
     tried = f"; tried {issuance.attempts} times" if issuance.attempts else ""
     answer = f"; the issuer said{at}: {issuance.answer}" if issuance.answer else ""
+    alone = issuance.failing and issuance.failing.alone
+    if alone:
+        since = f"it alone fails, at least since {alone.isoformat(timespec='seconds')}"
+        return f"{doing}; {since}; a dead letter after BADGES_ISSUER_GIVE_UP_HOURS{tried}{answer}"
     return f"{doing}; waits for its organization's turn, key, or an active template{tried}{answer}"
 
 

@@ -12,6 +12,7 @@ from streams.issuers import outcomes
 from streams.issuers.issuer import Issuer
 from streams.issuers.outcomes import Recipient
 from streams.relay.doubt import USUAL, Doubt, Trust, left
+from streams.relay.failing import UNSEEN, Failing, Others, failed, hopeless
 from streams.relay.steps import (
     Called,
     Erase,
@@ -93,6 +94,7 @@ class Issuance:
     loose: Doubt | None = None
     refused: str = ""
     attempts: int = 0
+    failing: Failing | None = None
     forbidden: int = 0
     answer: str = ""
     answered_at: datetime | None = None
@@ -226,9 +228,17 @@ def adopts(issuance: Issuance, outcome: outcomes.Outcome) -> bool:
 
 
 def learned(
-    issuance: Issuance, step: Called, outcome: outcomes.Outcome, now: datetime, trust: Trust = USUAL
+    issuance: Issuance,
+    step: Called,
+    outcome: outcomes.Outcome,
+    now: datetime,
+    trust: Trust = USUAL,
+    others: Others = UNSEEN,
 ) -> Issuance:
-    """Follow what the issuer answered to `step`; what is desired may have changed meanwhile."""
+    """Follow what the issuer answered to `step`; what is desired may have changed meanwhile.
+
+    Of what fails again and again, how it goes with `others` decides whether it is given up.
+    """
     forbidden = issuance.forbidden + 1 if isinstance(outcome, outcomes.Forbidden) else 0
     if isinstance(outcome, outcomes.Refused) and _may_be_late(issuance, step, now, trust):
         outcome = outcomes.AlreadyIssued(outcome.why)
@@ -236,6 +246,11 @@ def learned(
     if issuance.found and issuance.held and after.held is None and after.kind == "revoked":
         # The look-up named the first that it found. Each round waits longer.
         after = replace(after, found=False, doubt=Doubt("more", now), attempts=issuance.attempts + 1)
+    if isinstance(outcome, outcomes.Deferred):
+        failing = failed(issuance.failing, others, issuance.answered_at, now)
+        after = _given_up(after, failing, others, now)
+    elif not after.attempts:
+        after = replace(after, failing=None)
     early = _arrives(issuance.doubt, now, trust, trust.surely)
     if early and issuance.doubt and isinstance(outcome, outcomes.Found | outcomes.Absent):
         after = replace(after, loose=trust.owned(issuance.doubt))
@@ -376,6 +391,14 @@ def _observed(
             raise TypeError(f"{type(outcome).__name__} is half an answer")
         case _:
             assert_never(outcome)
+
+
+def _given_up(issuance: Issuance, failing: Failing, others: Others, now: datetime) -> Issuance:
+    """The issuance, which has failed once more; refused if that is hopeless."""
+    if not hopeless(failing, others, now):
+        return replace(issuance, failing=failing)
+    why = f"{issuance.answer} (again and again since {failing.since:%Y-%m-%d %H:%M} UTC)"
+    return replace(issuance, failing=None, refused=why, answer="")
 
 
 def _erased(issuance: Issuance, badge: str | None) -> Issuance:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from streams import metrics
@@ -16,9 +17,11 @@ from streams.issuers import ISSUERS, outcomes
 from streams.issuers.http import Answer, NoAnswer, Request
 from streams.issuers.issuer import Call, Issuer
 from streams.issuers.outcomes import Outcome, Trouble
+from streams.relay.failing import Others
 from streams.relay.keys import Key, Reach
 from streams.relay.ownership import BARE, Claims, Ownership
 from streams.relay.pace import Limits, Pace, begin, delay, end, learn, renew
+from streams.relay.steps import Called
 from streams.relay.templates import Templates
 from streams.relay.terms import OrganizationTerms, TemplateTerms
 
@@ -60,7 +63,10 @@ class Turn:
 
 
 class Organization:
-    """One organization: its calls wait in a line here, and begin at its pace."""
+    """One organization: its calls wait in a line here, and begin at its pace.
+
+    `succeeded`: when each kind of a badge's steps last did what it should; `answered`: when any of them did.
+    """
 
     def __init__(
         self,
@@ -82,6 +88,8 @@ class Organization:
         self._pace = Pace(limits.rate)
         self._line = asyncio.Lock()
         self._changed = asyncio.Event()
+        self.answered: datetime | None = None
+        self.succeeded: dict[type[Called], datetime] = {}
         self.show()
 
     @property
@@ -126,10 +134,16 @@ class Organization:
             return
         self.terms = terms
         self.templates.clear()
+        self.answered = None
+        self.succeeded.clear()
         self._key = Key(terms.issuer, terms.base, terms.key, self._reach)
         self._pace = renew(self._pace, self._limits)
         self.show()
         self.look_again()
+
+    def others(self, step: type[Called]) -> Others:
+        """How steps of this kind fare for all badges."""
+        return Others(self.answered, self.succeeded.get(step), self._limits.give_up)
 
     def look_again(self) -> None:
         """Have who waits for a turn look whether it is still wanted."""

@@ -59,6 +59,8 @@ class Limits:
     template: Patience = Patience(30.0, 300.0)
     # Lists that follow after ten seconds were seen; to wait longer costs time after a lost answer only.
     lag: timedelta = timedelta(seconds=30)
+    # A badge that fails while others succeed: longer than a night in which the issuer fails now and then.
+    give_up: timedelta = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)

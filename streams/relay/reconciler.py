@@ -18,6 +18,7 @@ from streams.issuers import outcomes
 from streams.issuers.outcomes import Outcome
 from streams.relay.calling import Calling
 from streams.relay.doubt import Trust
+from streams.relay.failing import UNSEEN, Others
 from streams.relay.issuance import ERASED, KEPT, Issuance, adopts, done, kept, learned
 from streams.relay.organizations import Organization, Organizations, always
 from streams.relay.saving import Saving, Store
@@ -187,7 +188,8 @@ class Reconciler:
                 outcome = await self._calling.make(badge, step, issuance, organization, terms)
                 if outcome is not None:
                     outcome = self._claimed(badge, outcome)
-                    await self._learn(badge, pending, step, outcome, organization)
+                    others = organization.others(type(step))
+                    await self._learn(badge, pending, step, outcome, organization, others)
             case _:
                 assert_never(step)
 
@@ -198,17 +200,19 @@ class Reconciler:
         step: Called,
         outcome: Outcome,
         organization: Organization,
+        others: Others = UNSEEN,
     ) -> None:
         """Save what became of a step, and put the badge where it waits, if it must."""
         now = self._clock.wall()
-        saved = await self._saving.save(
-            badge, partial(learned, step=step, outcome=outcome, now=now, trust=self._trust)
-        )
+        if isinstance(outcome, outcomes.DONE):
+            organization.answered = organization.succeeded[type(step)] = now
+        change = partial(learned, step=step, outcome=outcome, now=now, trust=self._trust, others=others)
+        saved = await self._saving.save(badge, change)
         match outcome:
             case outcomes.Issued() if isinstance(step, Issue):
                 seconds = max(0.0, (now - step.time).total_seconds())
                 metrics.ISSUE_LATENCY.labels(*organization.labels).observe(seconds)
-            case outcomes.Forbidden() if saved.refused:
+            case outcomes.Forbidden() | outcomes.Deferred() if saved.refused:
                 _tell_refused(badge, pending.template)
             case outcomes.Deferred() | outcomes.Forbidden():
                 wait = outcome.wait if isinstance(outcome, outcomes.Deferred) else None

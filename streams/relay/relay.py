@@ -65,6 +65,7 @@ class Relay:
             in_flight=settings.issuer_in_flight,
             rate=settings.issuer_rate,
             lag=timedelta(seconds=settings.issuer_lag_seconds),
+            give_up=timedelta(hours=settings.issuer_give_up_hours),
         )
         self.clock = Clock()
         ownership = Ownership(settings.earner_prefix, settings.adopted)

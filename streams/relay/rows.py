@@ -6,6 +6,7 @@ from typing import Any
 
 from streams.issuers.outcomes import Recipient
 from streams.relay.doubt import Doubt
+from streams.relay.failing import Failing
 from streams.relay.issuance import Issuance, KeptRecord
 
 VERSION = 1
@@ -30,6 +31,8 @@ def dump(issuance: Issuance) -> dict[str, Any]:
     for name in ("doubt", "loose"):
         if (doubt := getattr(issuance, name)) is not None:
             value[name] = [doubt.about, doubt.at.isoformat(), *([doubt.address] if doubt.address else [])]
+    if (failing := issuance.failing) is not None:
+        value["failing"] = [at.isoformat() for at in (failing.since, failing.alone) if at]
     if issuance.answered_at is not None:
         value["answered_at"] = issuance.answered_at.isoformat()
     rest = {name: getattr(issuance, name) for name in (*_PLAIN, "past")}
@@ -54,6 +57,7 @@ def load(value: Mapping[str, Any]) -> Issuance:
         doubt=_load_doubt(value.get("doubt")),
         loose=_load_doubt(value.get("loose")),
         answered_at=datetime.fromisoformat(at) if at else None,
+        failing=Failing(*map(datetime.fromisoformat, value["failing"])) if "failing" in value else None,
         past=tuple(value.get("past", ())),
         **{name: value[name] for name in _PLAIN if name in value},
     )

@@ -9,6 +9,7 @@ from streams.catalog import CatalogDocument, load_catalog
 from streams.issuers import outcomes
 from streams.operate.reconcile import open_ends
 from streams.operate.whereabouts import Issuances
+from streams.relay.failing import Failing
 from streams.relay.issuance import Issuance, desire, forget, learned
 from streams.relay.steps import Issue, Revoke
 from tests.relay.badge_bus import catalog
@@ -23,6 +24,9 @@ REFUSED = learned(WAITING, ISSUE, outcomes.Refused("422: no"), EPOCH)
 LACKING = desire(None, event("awarded", who=recipient(1, email="")))
 REVOKED = learned(desire(HELD, event("revoked")), Revoke("c-1"), outcomes.Revoked(), EPOCH)
 KEY = learned(WAITING, ISSUE, outcomes.KeyRefused("401: who are you"), EPOCH)
+ALONE = replace(
+    learned(WAITING, ISSUE, outcomes.Deferred("503", False), EPOCH), failing=Failing(EPOCH, EPOCH)
+)
 DELETED = learned(forget(HELD, EPOCH), ISSUE, outcomes.Deferred("503", False), EPOCH)
 
 
@@ -45,6 +49,10 @@ def where(issuance: Issuance, template: str = TEMPLATE, decision: str = "") -> s
         (WAITING, ("to be issued", "waits")),
         (KEY, ("to be issued", "401: who are you")),
         (desire(HELD, event("revoked")), ("to be revoked",)),
+        (
+            ALONE,
+            ("to be issued", "it alone fails", EPOCH.isoformat(), "dead letter", "503"),
+        ),
         (DELETED, ("to be deleted", "503", "tried 1 times")),
     ],
 )
