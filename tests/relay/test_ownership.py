@@ -30,8 +30,7 @@ def at_credly(
 async def lives_through_it_all(here: World, learner: int) -> None:
     """A learner's badge is awarded, revoked, awarded again, and forgotten."""
     for kind, generation in (("awarded", 1), ("revoked", 1), ("awarded", 2)):
-        here.say(event(kind, learner, generation))  # type: ignore[arg-type]
-        await here.settled()
+        await here.follows(event(kind, learner, generation))  # type: ignore[arg-type]
     here.forget(learner)
     await here.settled()
 
@@ -66,12 +65,10 @@ def test_another_sites_badge_is_never_touched(prefix: str, adopted: Adopted, ear
 async def test_each_of_two_sites_has_its_own_badge_of_learner_42(here: World) -> None:
     at_credly(here, earner="a:42", email="someone@else.example")
 
-    here.say(event("awarded", 42))
-    await here.settled()
+    await here.follows(event("awarded", 42))
 
     assert here.held() == [(TEMPLATE, "a:42"), (TEMPLATE, "b:42")]
-    here.say(event("revoked", 42))
-    await here.settled()
+    await here.follows(event("revoked", 42))
     assert here.held() == [(TEMPLATE, "a:42")]
     here.forget(42)
     await here.settled()
@@ -84,8 +81,7 @@ async def test_a_duplicate_under_another_address_goes_to_the_dead_letters_with_w
 ) -> None:
     at_credly(here, earner="42", email="someone@else.example")
 
-    here.say(event("awarded", 42))
-    await here.settled()
+    await here.follows(event("awarded", 42))
 
     [letter] = here.store.letters
     assert letter.why.endswith("(and a look-up finds 1 that nothing shows to be the learner's)")
@@ -96,8 +92,7 @@ async def test_a_duplicate_under_another_address_goes_to_the_dead_letters_with_w
 async def test_what_was_issued_before_the_site_had_a_prefix_is_found_by_its_address(here: World) -> None:
     at_credly(here, earner="1")
 
-    here.say(event("awarded"))
-    await here.settled()
+    await here.follows(event("awarded"))
 
     assert here.issuance().held == BY_HAND
     assert here.issuance().adopted
@@ -107,12 +102,10 @@ async def test_what_was_issued_before_the_site_had_a_prefix_is_found_by_its_addr
 async def test_an_earner_id_of_this_site_is_its_own_whatever_the_address(here: World) -> None:
     at_credly(here, earner="b:1", email="old@address.example")
 
-    here.say(event("awarded"))
-    await here.settled()
+    await here.follows(event("awarded"))
 
     assert not here.issuance().adopted
-    here.say(event("revoked"))
-    await here.settled()
+    await here.follows(event("revoked"))
     assert here.held() == []
 
 
@@ -122,10 +115,8 @@ async def test_the_only_badge_of_another_address_is_not_the_learners(here: World
     here.credly.manners = Manners(ignored_filters=frozenset(("recipient_email_all",)))
     at_credly(here, earner="", email="bob@example.org")
 
-    here.say(event("awarded", who=recipient(1, email=ADA)))
-    await here.settled()
-    here.say(event("revoked", who=recipient(1, email=ADA)))
-    await here.settled()
+    await here.follows(event("awarded", who=recipient(1, email=ADA)))
+    await here.follows(event("revoked", who=recipient(1, email=ADA)))
 
     assert [(badge.email, badge.state) for badge in here.credly.badges.values()] == [
         ("bob@example.org", "accepted"),
@@ -137,14 +128,11 @@ async def test_the_only_badge_of_another_address_is_not_the_learners(here: World
 async def test_a_badge_that_a_person_issued_is_adopted_and_kept(here: World) -> None:
     badge = at_credly(here, earner="")
 
-    here.say(event("awarded"))
-    await here.settled()
+    await here.follows(event("awarded"))
     assert (here.issuance().held, here.issuance().adopted) == (badge.id, True)
-    here.say(event("revoked"))
-    await here.settled()
+    await here.follows(event("revoked"))
     assert here.issuance().state == KEPT
-    here.say(event("awarded", generation=2))
-    await here.settled()
+    await here.follows(event("awarded", generation=2))
     here.restart()
     here.forget(1)
     await here.settled()
@@ -157,11 +145,9 @@ async def test_a_badge_that_a_person_issued_is_adopted_and_kept(here: World) -> 
 @in_world(ownership=Ownership(adopted="manage"))
 async def test_a_site_may_manage_what_was_adopted(here: World) -> None:
     badge = at_credly(here, earner="")
-    here.say(event("awarded"), event("awarded", 2))
-    await here.settled()
+    await here.follows(event("awarded"), event("awarded", 2))
 
-    here.say(event("revoked"))
-    await here.settled()
+    await here.follows(event("revoked"))
     assert here.credly.badges[badge.id].state == "revoked"
     here.forget(1)
     await here.settled()
@@ -183,10 +169,8 @@ async def test_a_learner_who_holds_a_badge_several_times_holds_none_after_its_re
     await asyncio.sleep(60)
     here.credly.manners = Manners(list_lag=lag, badge_lag=lag)
 
-    here.say(event(first))
-    await here.settled()
-    here.say(event("revoked"))
-    await here.settled()
+    await here.follows(event(first))
+    await here.follows(event("revoked"))
 
     assert {badge.state for badge in several} == {"revoked"}
     assert other.state == "accepted"
@@ -199,11 +183,9 @@ async def test_of_several_badges_the_adopted_one_is_kept(here: World) -> None:
     here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=True)
     own = at_credly(here, earner="b:1", id=f"{BY_HAND[:-1]}1")
     adopted = at_credly(here, earner="", id=f"{BY_HAND[:-1]}2")
-    here.say(event("awarded"))
-    await here.settled()
+    await here.follows(event("awarded"))
 
-    here.say(event("revoked"))
-    await here.settled()
+    await here.follows(event("revoked"))
 
     assert (own.state, adopted.state) == ("revoked", "accepted")
     assert here.issuance().state == KEPT
@@ -215,17 +197,14 @@ async def test_of_two_accounts_of_one_address_the_first_has_the_badge_that_is_th
     here: World, restarted: bool
 ) -> None:
     at_credly(here, earner="", email=ADA)
-    here.say(event("awarded", 1, who=recipient(1, email=ADA)))
-    await here.settled()
+    await here.follows(event("awarded", 1, who=recipient(1, email=ADA)))
     if restarted:
         here.restart()
 
-    here.say(event("awarded", 2, who=recipient(2, email=ADA)))
-    await here.settled()
+    await here.follows(event("awarded", 2, who=recipient(2, email=ADA)))
     assert here.issuance(1).held == BY_HAND
     assert here.issuance(2).held is None
-    here.say(event("revoked", 2, who=recipient(2, email=ADA)))
-    await here.settled()
+    await here.follows(event("revoked", 2, who=recipient(2, email=ADA)))
 
     assert len(here.held()) == 1
     assert len(here.store.letters) == 1
@@ -235,12 +214,10 @@ async def test_of_two_accounts_of_one_address_the_first_has_the_badge_that_is_th
 @in_world()
 async def test_an_issue_whose_answer_was_lost_is_the_relays_own(here: World, kind: str) -> None:
     here.credly.schedule([Fault(kind, call="issue", last=1)])  # type: ignore[arg-type]
-    here.say(event("awarded"))
-    await here.settled()
+    await here.follows(event("awarded"))
 
     assert not here.issuance().adopted
-    here.say(event("revoked"))
-    await here.settled()
+    await here.follows(event("revoked"))
     assert here.held() == []
 
 
@@ -250,8 +227,7 @@ async def test_an_issue_whose_answer_was_lost_is_found_under_the_address_it_was_
     here.say(event("awarded", who=recipient(1, email="old@example.org")))
     await here.until(lambda: here.issuance().doubt is not None)
 
-    here.say(event("revoked", who=recipient(1, email="new@example.org")))
-    await here.settled()
+    await here.follows(event("revoked", who=recipient(1, email="new@example.org")))
 
     assert here.held() == []
     assert len(here.credly.badges) == 1
@@ -259,12 +235,10 @@ async def test_an_issue_whose_answer_was_lost_is_found_under_the_address_it_was_
 
 @in_world()
 async def test_a_revocation_whose_answer_was_lost_needs_no_address(here: World) -> None:
-    here.say(event("awarded"))
-    await here.settled()
+    await here.follows(event("awarded"))
     here.credly.schedule([Fault("reset_before", call="revoke", last=1)])
 
-    here.say(event("revoked", who=recipient(1, email="new@example.org")))
-    await here.settled()
+    await here.follows(event("revoked", who=recipient(1, email="new@example.org")))
 
     assert here.held() == []
 
@@ -272,10 +246,8 @@ async def test_a_revocation_whose_answer_was_lost_needs_no_address(here: World) 
 @in_world()
 async def test_to_forget_a_learner_deletes_what_was_issued_and_revoked_before(here: World) -> None:
     for generation in (1, 2, 3):
-        here.say(event("awarded", generation=generation))
-        await here.settled()
-        here.say(event("revoked", generation=generation))
-        await here.settled()
+        await here.follows(event("awarded", generation=generation))
+        await here.follows(event("revoked", generation=generation))
     other = at_credly(here, earner="1", email="someone@else.example")
 
     here.forget(1)

@@ -195,6 +195,11 @@ class World:
     def say(self, *events: Word) -> None:
         self.reconciler.follow(self.store.follow(*events))
 
+    async def follows(self, *events: Word) -> None:
+        """The bus says so; wait until nothing is left to do."""
+        self.say(*events)
+        await self.settled()
+
     def forget(self, learner: int) -> None:
         self.reconciler.follow(self.store.forget(learner, EPOCH))
 
