@@ -31,6 +31,7 @@ def never_called(rows: Mapping[bytes, bytes]) -> bool:
 async def read_up(partition: Partition, badges: str, clock: Clock, *, first: bool) -> None:
     """Return once the partition is read up to where it ends now; `first`: with what `badges` adds to it."""
     if first:
+        log.info("%s-%d: reads all badge events before it calls", partition.tp.topic, partition.tp.partition)
         await _received(partition.host, badges, clock)
     _, end = await _asked(lambda: bounds(partition.host, partition.tp), clock)
     while partition.committed is None or partition.committed < end:
