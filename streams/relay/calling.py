@@ -22,6 +22,9 @@ from streams.relay.terms import TemplateTerms
 
 log = logging.getLogger(__name__)
 
+OURS_SECONDS = 0.5
+"""How often to look whether the partition is surely ours; the group answers a worker every two seconds."""
+
 
 class Calling:
     """Makes the calls of a partition's badges."""
@@ -129,9 +132,9 @@ class Calling:
             intended = await self._saving.save(badge, intent)
             if intended.doubt is None or intended.doubt.at != now:
                 raise OvertakenError
-            if not self._ours():
-                # A machine that was paused: another worker may have the partition (decision 0060).
-                raise OvertakenError
+            while not self._ours():
+                # The group will answer soon, or take the partition away, which ends this (decision 0060).
+                await self._clock.sleep(OURS_SECONDS)
             return await turn.ask(call)
 
     def _belongs(self, organization: Organization, terms: TemplateTerms) -> bool:

@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 
 SCANNED_AT_ONCE = 500
 """Issuances that are read between two turns of the event loop: a few milliseconds' work."""
-HEARTBEAT_SECONDS = 2.0
-"""How soon to ask again whether the partition is still ours: as often as a worker hears from its group."""
 
 
 class Reconciler:
@@ -56,7 +54,6 @@ class Reconciler:
         self._organizations = organizations
         self._clock = clock
         self._retry = retry
-        self._ours = ours
         # So many that calls never wait for saves: twice as many as may call at once, and two to spare.
         self._hands_at_most = 2 * organizations.limits.in_flight + 2
         self._trust = Trust(organizations.limits.lag, clock.wall())
@@ -181,9 +178,6 @@ class Reconciler:
                 self._waiting.hold(pending)
             case Keep():
                 await self._keep(badge)
-            case Issue() | Revoke() if not self._ours():
-                # The group has not answered for a while: it will soon, or has given the partition away.
-                self._put_off(badge, pending, HEARTBEAT_SECONDS)
             case Issue() | Revoke() | LookUp() | Trace() | Erase():
                 outcome = await self._calling.make(badge, step, issuance, organization, terms)
                 if outcome is not None:

@@ -857,7 +857,7 @@ async def test_no_call_is_made_before_its_intent_is_durable(here: World) -> None
 
 
 @in_world()
-async def test_a_worker_that_was_paused_behind_its_intent_looks_up_before_it_calls(here: World) -> None:
+async def test_no_call_is_made_while_another_worker_may_own_the_partition(here: World) -> None:
     original = here.store.save
     paused: list[float] = []
 
@@ -867,14 +867,32 @@ async def test_a_worker_that_was_paused_behind_its_intent_looks_up_before_it_cal
             paused.append(now())
             await asyncio.sleep(60)
             here.in_session = False
-            asyncio.get_running_loop().call_later(0.5, setattr, here, "in_session", True)
         return results
 
     here.store.save = save  # type: ignore[method-assign]
     here.say(event("awarded"))
-    await here.settled()
+    await asyncio.sleep(120)
     assert paused
+    assert here.calls("issue", "look_up") == []
+    here.in_session = True
+    here.restart()
+    await here.settled()
     assert [entry.call for entry in here.calls("issue", "look_up")] == ["look_up", "look_up", "issue"]
+
+
+@in_world()
+async def test_a_call_is_made_once_the_group_has_answered_that_the_partition_is_still_ours(
+    here: World,
+) -> None:
+    here.in_session = False
+    here.say(event("awarded"))
+    await asyncio.sleep(20)
+    assert here.calls("issue") == []
+
+    here.in_session = True
+    await here.settled(within=1)
+
+    assert [entry.call for entry in here.calls("issue", "look_up")] == ["issue"]
 
 
 @pytest.mark.parametrize("save_seconds", [6.0, 20.0])
