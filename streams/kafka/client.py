@@ -63,6 +63,7 @@ def connection(settings: Settings) -> dict[str, Any]:
                 raise ConfigurationError(
                     "BADGES_KAFKA_SASL_MECHANISM: OAUTHBEARER needs BADGES_KAFKA_PASSWORD_FILE"
                 )
+            insides.hear_refused_tokens()
             return options | {"sasl_oauth_token_provider": TokenFile(settings.kafka_password_file)}
         if not settings.kafka_username or settings.kafka_password_file is None:
             raise ConfigurationError(
@@ -178,7 +179,7 @@ async def records(
 async def _trouble(settings: Settings, error: Exception) -> str:
     """Why a client could not start, which aiokafka tells its log alone.
 
-    Raises `FatalError` where the password or the certificate is refused.
+    Raises `FatalError` where the password, the token or a certificate is refused.
     """
     if isinstance(error, REFUSALS):
         raise _refused(settings, error) from error
@@ -198,6 +199,11 @@ async def _trouble(settings: Settings, error: Exception) -> str:
                 "see BADGES_KAFKA_CA_FILE"
             ) from refusal
         except (KafkaError, OSError) as why:
+            if alert := _certificate_alert(why):
+                ours = "our certificate" if settings.kafka_cert_file else "a client without a certificate"
+                raise FatalError(
+                    f"Kafka at {host}:{port} refuses {ours} ({alert}): see BADGES_KAFKA_CERT_FILE"
+                ) from why
             said.append(f"{host}:{port}: {why or 'no answer'}")
         else:
             said.append(f"{host}:{port} answers, but: {error}")
@@ -205,7 +211,19 @@ async def _trouble(settings: Settings, error: Exception) -> str:
 
 
 def _refused(settings: Settings, error: Exception) -> FatalError:
-    return FatalError(f"Kafka at {settings.kafka} refuses the user name or password: {error}")
+    token = settings.kafka_sasl_mechanism == "OAUTHBEARER"
+    what = "the token of BADGES_KAFKA_PASSWORD_FILE" if token else "the user name or password"
+    return FatalError(f"Kafka at {settings.kafka} refuses {what}: {error}")
+
+
+def _certificate_alert(error: Exception) -> str:
+    """What the broker said of our certificate as it closed the connection; nothing if it said nothing.
+
+    By TLS 1.3 it says so after the handshake, and aiokafka keeps it as the cause.
+    """
+    alert = error if isinstance(error, ssl.SSLError) else error.__cause__
+    reason = getattr(alert, "reason", None) or ""
+    return reason if "_ALERT_" in reason and "CERTIFICATE" in reason else ""
 
 
 class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, conn
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchError, PartitionRecords
 from aiokafka.coordinator.protocol import ConsumerProtocol
@@ -148,6 +148,26 @@ def read_ahead(consumer: AIOKafkaConsumer) -> None:
     with batches waiting for their turn that would hold up all the others.
     """
     consumer._fetcher._prefetch_backoff = 0
+
+
+class HearingAuthenticator(conn.OAuthAuthenticator):
+    """Shows a token, and hears what the broker says of it, which aiokafka's own does not.
+
+    A broker that refuses a token answers with the reason and expects one byte; then it fails the login
+    (RFC 7628). aiokafka takes the answer for a success, and all that it asks next comes to nothing.
+    """
+
+    async def step(self, payload: bytes | None) -> tuple[bytes, bool] | None:
+        """The next message to the broker, whose last was `payload`; None once nothing is left to say."""
+        if payload:
+            return b"\x01", True
+        said: tuple[bytes, bool] | None = await super().step(payload)
+        return said
+
+
+def hear_refused_tokens() -> None:
+    """Let a refused token fail the login, for every client of this process that is made from now on."""
+    conn.OAuthAuthenticator = HearingAuthenticator
 
 
 async def brokers_answer(consumer: AIOKafkaConsumer) -> None:

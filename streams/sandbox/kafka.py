@@ -109,6 +109,11 @@ class Kafka:
         """What clients connect to, comma-separated."""
         return ",".join(f"127.0.0.1:{self._ports[node, 'CLIENT']}" for node in self.nodes)
 
+    @property
+    def internal(self) -> str:
+        """Another way, by which nobody is asked to log in."""
+        return ",".join(f"127.0.0.1:{self._ports[node, 'INTERNAL']}" for node in self.nodes)
+
     def proxy_ports(self, node: int) -> tuple[int, int]:
         """Where a node tells clients of the second way to connect, and where it listens for them itself."""
         return self._ports[node, "PROXY"], self._ports[node, "PROXIED"]
@@ -207,8 +212,9 @@ class Kafka:
             return pool.submit(asyncio.run, self._ask_brokers()).result()
 
     async def _ask_brokers(self) -> set[int]:
-        running = ",".join(f"127.0.0.1:{self._ports[node, 'CLIENT']}" for node in self._processes)
-        admin = AIOKafkaAdminClient(bootstrap_servers=running, request_timeout_ms=5_000, **self.connection())
+        # Not as a client: `properties` may ask of one what only the caller has.
+        running = ",".join(f"127.0.0.1:{self._ports[node, 'INTERNAL']}" for node in self._processes)
+        admin = AIOKafkaAdminClient(bootstrap_servers=running, request_timeout_ms=5_000)
         try:
             await admin.start()
             return {broker["node_id"] for broker in (await admin.describe_cluster())["brokers"]}
