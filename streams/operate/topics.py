@@ -23,17 +23,18 @@ LOOKS, PAUSE_SECONDS = 50, 0.2
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A topic as it is wanted and as the broker has it, and what is wrong with that, if anything is."""
+    """A topic as it is wanted and as the broker has it, what is wrong with that, and what makes it slow."""
 
     topic: str
     expected: str
     found: str
     fault: str
+    slow: str
 
     @property
     def verdict(self) -> str:
         """In a word or a sentence."""
-        return self.fault or "good"
+        return self.fault or (f"good, but {self.slow}" if self.slow else "good")
 
     def as_json(self) -> dict[str, str]:
         """All of it."""
@@ -58,8 +59,10 @@ async def look(here: Site, made: Collection[str] = ()) -> list[Row]:
 
 def _row(topic: Topic, partitions: int | None, config: Mapping[str, str] | None) -> Row:
     known = {} if partitions is None else {topic.name: partitions}
-    said = checks.faults([topic], known, {} if config is None else {topic.name: config})
-    return Row(topic.name, _expected(topic), _found(partitions, config), "; ".join(said))
+    configs = {} if config is None else {topic.name: config}
+    faults = "; ".join(checks.faults([topic], known, configs))
+    slow = "" if faults else "; ".join(checks.slow([topic], configs))
+    return Row(topic.name, _expected(topic), _found(partitions, config), faults, slow)
 
 
 async def create(here: Site, *, everything: bool) -> list[str]:

@@ -1,5 +1,7 @@
 """What a worker says of topics that are missing or made otherwise than it needs them."""
 
+import asyncio
+import json
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -7,8 +9,13 @@ import pytest
 
 from streams.errors import FatalError
 from streams.kafka import checks
+from streams.kafka.client import admin
 from streams.kafka.topics import topics
+from streams.sandbox.bus import Bus
+from streams.sandbox.commands import on_bus
 from streams.settings import Settings
+from tests.faults.configs import alter
+from tests.sites import CATALOG
 
 TOPICS = topics(Settings())
 NEEDED = TOPICS.all
@@ -84,3 +91,28 @@ def test_other_versions_than_those_whose_parts_are_replaced_are_refused() -> Non
     checks.versions({"aiokafka": version("aiokafka")})
     with pytest.raises(FatalError, match=r"aiokafka .* is installed, this product needs 0\.0"):
         checks.versions({"aiokafka": "0.0"})
+
+
+def test_changelogs_that_the_command_made_are_quick_to_take_over_and_one_with_gigabytes_is_named(
+    sandbox: Bus, app_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    commands = on_bus(sandbox, app_prefix, catalog=CATALOG, partitions=1)
+    settings = commands.parsed
+    progress = topics(settings).progress
+
+    async def segments() -> str:
+        async with admin(settings) as client:
+            return (await checks.configs(client, [progress.name]))[progress.name]["segment.bytes"]
+
+    commands.run("topics", "--create", "--all")
+    assert asyncio.run(segments()) == str(64 * 2**20)
+    asyncio.run(checks.topics(settings, [progress]))
+    assert caplog.messages == []
+
+    asyncio.run(alter(settings, progress.name, {"segment.bytes": str(2**30)}))
+    asyncio.run(checks.topics(settings, [progress]))
+    [warning] = caplog.messages
+    rows = (json.loads(line) for line in commands.run("topics", "--json").splitlines())
+    [row] = (row for row in rows if row["verdict"] != "good")
+    assert row["verdict"] == f"good, but {warning}"
+    assert "next owner may have to read that much" in warning
