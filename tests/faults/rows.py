@@ -7,7 +7,7 @@ from tests.faults.run import Harm
 HARMS = (
     Harm("kill -9 at random moments", harms.kill_at_random, at_least=5),
     Harm("kill -9 at each step of a commit", harms.kill_at_each_step, at_least=5),
-    Harm("harms.zombies: paused, replaced, resumed", harms.zombies, at_least=3),
+    Harm("zombies: paused, replaced, resumed", harms.zombies, at_least=3),
     Harm("scaling 1, 3, 1 and rolling restarts", harms.scale_and_roll, at_least=3, workers=1),
     Harm("static members replaced while paused", harms.replace_a_static_member, at_least=3, static=True),
     Harm("an agent that raises", harms.agent_raises, at_least=2),

@@ -22,6 +22,7 @@ SHORT = (
     "the group's offsets expired",
     "a registry node that lags",
 )
+BY_NAME = {harm.name: harm for harm in HARMS}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def registry() -> Iterator[Apicurio]:
 
 
 @pytest.mark.broker
-@pytest.mark.parametrize("harm", [harm for harm in HARMS if harm.name in SHORT], ids=lambda harm: harm.name)
+@pytest.mark.parametrize("harm", [BY_NAME[name] for name in SHORT], ids=SHORT)
 async def test_nothing_is_lost_doubled_or_wrong(
     harm: Harm, cluster: Kafka, registry: Apicurio, tmp_path: Path
 ) -> None:
