@@ -124,7 +124,7 @@ def _row(outcome: Outcome) -> list[str]:
         f"{verdict.awarded + verdict.revoked:,}",
         f"{sum(verdict.dead_letters.values()):,}",
         *(str(run.faults(verdict, *names)) for names in COLUMNS.values()),
-        "" if outcome.reads is None else f"{outcome.reads:.1f}",
+        "" if outcome.reads is None else str(outcome.reads),
         f"{outcome.seconds:.0f}",
     ]
 

@@ -68,7 +68,16 @@ HARMS = (
         most_ends=0,
         workers=4,
         partitions=8,
-        most_reads=3.0,
+        most_reads=2,
+    ),
+    Harm(
+        "a rolling update of four, added first",
+        world.roll_adding_first,
+        at_least=4,
+        most_ends=0,
+        workers=4,
+        partitions=8,
+        most_reads=2,
     ),
     Harm(
         "one worker's clock off by an hour",

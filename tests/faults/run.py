@@ -46,8 +46,8 @@ class Run:
     """What a harm may act on.
 
     `settings` are for single workers, by their names; `stack` is closed after the run. While the LMS is not
-    `speaking`, it sends nothing. `reads` is how often a table was read, if the harm counts it. `proxies` are
-    those before the brokers, if the harm has any.
+    `speaking`, it sends nothing. `reads` is how often the table was read that was read most, if the harm
+    counts it. `proxies` are those before the brokers, if the harm has any.
     """
 
     cluster: Kafka
@@ -61,7 +61,7 @@ class Run:
     extra: list[Emission] = field(default_factory=list)
     placed: list[Placed] = field(default_factory=list)
     speaking: asyncio.Event = field(default_factory=asyncio.Event)
-    reads: float | None = None
+    reads: int | None = None
     proxies: list[Proxy] = field(default_factory=list)
 
     @property
@@ -100,7 +100,7 @@ class Harm:
     static: bool = False
     partitions: int = 4
     properties: Mapping[str, str | int] = field(default_factory=dict)
-    most_reads: float | None = None
+    most_reads: int | None = None
     most_ends: int | None = None
     again: tuple[str, ...] = ()
     prepare: Callable[[Run], Awaitable[None]] | None = None
@@ -118,7 +118,7 @@ class Outcome:
     ends: int
     seconds: float
     verdict: Verdict
-    reads: float | None
+    reads: int | None
 
     @property
     def is_good(self) -> bool:

@@ -1,7 +1,9 @@
 """Harms by what is around the trackers: network, brokers, registry, clocks, and long silence."""
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from confluent_kafka.admin import AdminClient
@@ -43,7 +45,7 @@ JUMP_SECONDS = 4.0
 """Two heartbeats: what is measured by the wall clock has time to go wrong before the next jump."""
 READ_AGAIN = ("activities double", "activities out of order", "dead letters double")
 """Without the group's offsets the sources are read again; that decides nothing anew."""
-TABLE_READ = " keys in "
+TABLE_READ = re.compile(rb"-changelog-(\d+): \d+ records, \d+ keys in ")
 
 
 async def forgetful_network(run: Run) -> None:
@@ -98,16 +100,35 @@ async def registry_lags(run: Run) -> int:
 
 
 async def roll(run: Run) -> int:
-    """Replace one worker after another, and count how often that makes a table be read."""
+    """Stop one worker after another, and start it again."""
+    return await _roll(run, {name: name for name in run.fleet.workers}, added_first=False)
+
+
+async def roll_adding_first(run: Run) -> int:
+    """Start a worker in place of each, as the chart does, before that one is stopped."""
+    return await _roll(run, {name: f"{name}-new" for name in run.fleet.workers}, added_first=True)
+
+
+async def _roll(run: Run, successors: Mapping[str, str], *, added_first: bool) -> int:
+    """Replace all workers, and count how often that makes the table be read that is read most."""
     await all_ready(run)
-    before = run.fleet.lines(TABLE_READ)
-    names = run.fleet.running
-    for name in names:
+    before = _reads(run)
+    for name, successor in successors.items():
+        if added_first:
+            run.fleet.start(successor)
+            await all_ready(run)
         await run.fleet.stop(name)
-        run.fleet.start(name)
+        if not added_first:
+            run.fleet.start(successor)
         await all_ready(run)
-    run.reads = (run.fleet.lines(TABLE_READ) - before) / run.commands.parsed.partitions
-    return len(names)
+    run.reads = max((_reads(run) - before).values())
+    return len(successors)
+
+
+def _reads(run: Run) -> Counter[bytes]:
+    """How often each partition's table was read, by the workers' logs."""
+    logs = [worker.log.read_bytes() for worker in run.fleet.workers.values()]
+    return Counter(partition for log in logs for partition in TABLE_READ.findall(log))
 
 
 async def jumping_clock(run: Run) -> None:
