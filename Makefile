@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo quick test test-faults test-helm bench lint format types schemas reference clean
+.PHONY: help install demo quick test test-faults test-helm bench scale lint format types schemas reference clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test-helm: install ## Check chart, alerts, dashboard and image (needs Go, apt-ge
 
 bench: install ## Measure speed beside a hand-written loop, write docs/performance.md
 	$(BIN)/python -m tests.bench
+
+scale: install ## Compute what a site of any size takes, write docs/scale.md
+	$(BIN)/python -m tests.bench.scale
 
 lint: install ## Check format and style
 	$(BIN)/ruff format --check .

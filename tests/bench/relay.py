@@ -7,9 +7,9 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -120,15 +120,24 @@ async def latency(on: Bus, in_flight: int, rate: float, badges: int) -> str:
     return f"event to 201 at {rate:.0f} a second: p50 {half:.0f} ms, p99 {most:.0f} ms"
 
 
-async def memory(registry: str, badges: int) -> Sequence[str]:
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes that issuances take, how many of them are their values, and those of the badge events."""
+
+    taken: int
+    values: int
+    heard: int
+
+
+async def memory(registry: str, badges: int, *, pending: bool) -> Memory:
     """What a partition's table costs, and for pending badges the reconciler's index."""
     settings = Settings(registry=registry, app_id="figures")
     async with encoder(settings) as encode:
-        return [await _memory(encode, badges, pending=pending) for pending in (False, True)]
+        return await _memory(encode, badges, pending=pending)
 
 
-async def _memory(encode: Callable[[Word], BadgeEvent], badges: int, *, pending: bool) -> str:
-    store, size = MemoryStore(), 0
+async def _memory(encode: Callable[[Word], BadgeEvent], badges: int, *, pending: bool) -> Memory:
+    store, size, heard = MemoryStore(), 0, 0
     credly, clock = CredlySimulator(), Clock()
     organizations = Organizations(Limits(), Wire(credly), clock, ANYWHERE)
     reconciler = Reconciler(store, organizations, clock)
@@ -136,6 +145,7 @@ async def _memory(encode: Callable[[Word], BadgeEvent], badges: int, *, pending:
     tracemalloc.start()
     for n in range(badges):
         sent = encode(Word("awarded", TEMPLATE, n, 1))
+        heard += len(sent.key) + len(sent.value) + sum(len(k) + len(v) for k, v in sent.headers)
         original = KeptRecord(sent.value, (*sent.headers, ("origin", b"0:3:123456:1773500966000:badges")))
         issuance = desire(None, replace(event("awarded", n), original=original))
         if not pending:
@@ -148,14 +158,15 @@ async def _memory(encode: Callable[[Word], BadgeEvent], badges: int, *, pending:
     gc.collect()
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    what = "pending" if pending else "held by Credly"
-    return f"{badges} issuances {what}: {taken / 2**20:.0f} MiB, of which values {size / 2**20:.0f} MiB"
+    return Memory(taken, size, heard)
 
 
 async def main() -> None:
     with bus() as on:
-        for line in await memory(on.registry, 100_000):
-            print(line)
+        for pending, what in ((False, "held by Credly"), (True, "pending")):
+            found = await memory(on.registry, 100_000, pending=pending)
+            taken, values = found.taken / 2**20, found.values / 2**20
+            print(f"100000 issuances {what}: {taken:.0f} MiB, of which values {values:.0f} MiB")
         for in_flight, badges in ((1, 200), (8, 1_500), (64, 6_000)):
             print(await throughput(on, in_flight, badges))
         print(await latency(on, 8, 50, 1_000))
