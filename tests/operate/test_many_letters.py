@@ -71,7 +71,9 @@ def run(site: Commands, folder: Path, *arguments: str) -> tuple[list[str], int]:
         subprocess.run(program, stdout=output, env=os.environ | dict(site.settings), check=True)
     peak = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
     assert peak is not None
-    return said.read_text().splitlines(), int(peak[1]) // MIB
+    took = int(peak[1]) // MIB
+    print(*arguments, f"{took} MiB")
+    return said.read_text().splitlines(), took
 
 
 def test_many_letters_are_read_and_sent_again_in_little_memory(site: Commands, tmp_path: Path) -> None:
