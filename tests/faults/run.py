@@ -37,6 +37,9 @@ from tests.faults.proxy import Proxy
 CATALOG = Path(lms.__file__).with_name("catalog.yaml")
 LEARNERS_A_TERM = 300
 """17,000 events a term; a run is one term after another."""
+BETWEEN_TERMS = timedelta(weeks=20)
+FIRST_TERM = lms.TERM_START - 50 * BETWEEN_TERMS
+"""A time that has not come yet is not believed; the longest runs are of some ten terms."""
 SETTLE_SECONDS = 150.0
 """A limit, not a wait: a session (8 s), a rebalance (30 s) and an endless commit (60 s) fit into it."""
 
@@ -234,7 +237,7 @@ def _traffic(run: Run, seed: int, enough: Callable[[int], bool]) -> Iterator[Emi
     press = Publisher(run.ids, run.name, seed)
     sent = 0
     for number in count():
-        start = lms.TERM_START + number * timedelta(weeks=20)
+        start = FIRST_TERM + number * BETWEEN_TERMS
         happenings = press.publish(lms.term(seed + number, LEARNERS_A_TERM, start))
         for emission in press.spoil(happenings, repeated=0.03, rubbish=0.02):
             while run.extra:
