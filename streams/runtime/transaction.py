@@ -198,8 +198,7 @@ class Committer:
             )
         ]
         offsets = {share.tp: share.offset for share in shares if share.offset is not None}
-        if offsets:
-            await producer.send_offsets_to_transaction(offsets, self._host.group)
+        offsets_sent = [producer.send_offsets_to_transaction(offsets, self._host.group)] if offsets else []
         # A batch that failed does not fail aiokafka's transaction.
-        await asyncio.gather(*sent)
+        await asyncio.gather(*offsets_sent, *sent)
         await producer.commit_transaction()

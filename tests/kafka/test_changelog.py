@@ -1,11 +1,16 @@
 """A changelog read as a table, from a consumer that plays back what a broker holds."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams.kafka.changelog import read
+from streams.kafka.changelog import read, read_table
+from streams.sandbox.kafka import create_topics
+from streams.settings import Settings
 from tests.bus.memory import record
 
 TP = TopicPartition("changelog", 0)
@@ -62,3 +67,23 @@ async def test_markers_at_the_end_are_passed_over_and_nothing_after_the_end_is_w
 
 async def test_an_empty_changelog_is_an_empty_table() -> None:
     assert (await read(Consumer({}, begin=7, end=7), TP)).rows == {}
+
+
+async def test_a_table_is_read_to_the_end_of_a_transaction_that_is_still_being_committed(
+    kafka: str, app_prefix: str
+) -> None:
+    await create_topics(kafka, [app_prefix])
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=app_prefix)
+    await producer.start()
+    await producer.begin_transaction()
+    await producer.send_and_wait(app_prefix, key=b"a", value=b"1")
+
+    reading = asyncio.ensure_future(
+        read_table(Settings(kafka=kafka, catalog=Path("nowhere")), app_prefix, partition=0)
+    )
+    early, _ = await asyncio.wait([reading], timeout=0.5)
+    await producer.commit_transaction()
+    await producer.stop()
+
+    assert early == set()
+    assert await reading == {b"a": b"1"}

@@ -11,7 +11,8 @@ from streams.errors import FatalError
 from streams.runtime import transaction
 from streams.runtime.transaction import Committer, ExpiredError
 from streams.runtime.work import Outbox
-from tests.runtime.world import INPUT, OUTPUT, Broker, Producer, Worker
+from streams.sandbox.kafka import create_topics
+from tests.runtime.world import INPUT, OUTPUT, SETTINGS, Broker, Producer, Worker
 
 
 async def test_units_that_come_during_a_transaction_share_the_next_one() -> None:
@@ -106,6 +107,22 @@ async def test_a_producer_that_does_not_start_is_closed() -> None:
         await committer.start()
 
     assert [producer.stopped for producer in producers] == [True]
+
+
+async def test_a_worker_that_another_has_fenced_commits_nothing_more(kafka: str, app_prefix: str) -> None:
+    await create_topics(kafka, [INPUT, OUTPUT])
+    worker = Worker(Broker())
+    worker.settings = SETTINGS.model_copy(update={"kafka": kafka})
+    former, successor = (Committer(worker, f"{app_prefix}-{name}") for name in ("one", "two"))
+    await asyncio.gather(former.start(), successor.start())
+    await _commit(former, 0)
+
+    await successor.fence(former.name)
+
+    with pytest.raises(FatalError, match="another worker has taken over"):
+        await _commit(former, 0)
+    await _commit(successor, 0)
+    await asyncio.gather(former.stop(), successor.stop())
 
 
 async def _started() -> tuple[Broker, Committer]:
