@@ -28,7 +28,8 @@ async def claim(host: Host, tp: TopicPartition, last: Commit, committer: Committ
 
     What it commits from now on ends with a takeover: only after this may it send anything.
     """
-    return await host.kafka_consumer.commit_as_member({tp: recovery.written(_by(last, committer.name))})
+    ours = replace(last, owner=committer.name)
+    return await host.kafka_consumer.commit_as_member({tp: recovery.written(ours)})
 
 
 def is_untouched(last: Commit | None, known: Commit, committer: Committer) -> bool:
@@ -38,13 +39,9 @@ def is_untouched(last: Commit | None, known: Commit, committer: Committer) -> bo
 
 def finished(last: Commit) -> Commit:
     """The last commit of a worker that has finished with the partition, for now at least."""
-    return _by(last, NOBODY)
-
-
-def _by(last: Commit, owner: str) -> Commit:
-    return replace(last, owner=owner)
+    return replace(last, owner=NOBODY)
 
 
 def _of_earlier_versions(host: Host, tp: TopicPartition) -> str:
-    """The transactional id under which versions before 1.0 committed: they name none."""
+    """The transactional id under which versions committed that named no owner."""
     return f"{host.group}-{tp.topic}-{tp.partition}"

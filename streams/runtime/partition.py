@@ -159,7 +159,7 @@ class Partition:
     def finished(self) -> Commit | None:
         """What to commit once the partition is suspended and drained, so that nobody need fence this worker.
 
-        None where it has claimed nothing.
+        None where it has claimed nothing, or a commit has failed.
         """
         self._last = self._last and ownership.finished(self._last)
         return self._last
@@ -261,9 +261,10 @@ class Partition:
             for key, value in work.rows.items():
                 work.outbox.add(self.table.changelog, self.tp.partition, key, value, [])
         commit = self._commit_of(work, self._committer.name)
-        offset = None if commit is None else recovery.written(commit)
-        await self._committer.commit(self.tp, work.outbox, offset)
-        self._last = commit or self._last
+        # Nobody knows what is committed until the answer: without it, the next owner fences this worker.
+        known, self._last = self._last, None
+        await self._committer.commit(self.tp, work.outbox, commit and recovery.written(commit))
+        self._last = commit or known
         self._committed(work)
 
     def _commit_of(self, work: Work, owner: str) -> Commit | None:

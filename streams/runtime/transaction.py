@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,8 +27,6 @@ EXPIRED = (InvalidProducerIdMapping, UnknownProducerId)
 default, has passed since its last transaction."""
 COMMIT_SECONDS = 2 * TRANSACTION_SECONDS
 """After its timeout the broker aborts a transaction; a commit still waiting by now waits for nothing."""
-
-
 TRANSACTION_RECORDS = 16_000
 """After so many records the next unit waits for the next transaction: a few full units, some megabytes."""
 
@@ -112,10 +111,11 @@ class Committer:
                 self._producer = await self._started(self.name)
 
     async def stop(self) -> None:
-        """Disconnect."""
+        """Disconnect, without a failure: a producer that was fenced may fail to stop."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            with suppress(KafkaError):
+                await producer.stop()
 
     async def fence(self, name: str) -> None:
         """Have the broker take nothing more from another worker's producer, and end what it has open."""
@@ -137,7 +137,8 @@ class Committer:
         if self._working is None:
             self._working = asyncio.ensure_future(self._work_off())
         try:
-            await share.done
+            # Shielded: whoever stops waiting leaves the transaction as it is.
+            await asyncio.shield(share.done)
         except ProducerFenced as error:
             metrics.ABORTS.labels(tp.topic).inc()
             raise FatalError(f"{tp.topic}-{tp.partition}: another worker has taken over") from error

@@ -375,6 +375,15 @@ class TestACommitThatFails:
         assert (world.partition.rows, world.broker.rows, world.at) == ({}, {}, 0)
         assert _aborts() == aborts + 1
 
+    async def test_it_is_not_taken_for_finished(self) -> None:
+        world = await World().owner()
+        world.broker.strike = _failing("commit", KafkaError("no"))
+
+        await world.work(world.deliver())
+        world.partition.suspend()
+
+        assert world.partition.finished() is None
+
     async def test_a_batch_that_was_refused_keeps_the_transaction_from_being_committed(self) -> None:
         world = await World().owner()
         world.broker.strike = _failing(f"send {CHANGELOG}", MessageSizeTooLargeError())

@@ -66,6 +66,20 @@ async def test_what_fails_fails_for_all_units_and_for_those_that_wait() -> None:
     assert (broker.commits, Counter(broker.did)["begin"]) == ({}, 1)
 
 
+async def test_a_unit_that_no_longer_waits_holds_up_no_other() -> None:
+    broker, committer = await _started()
+    broker.hold = asyncio.Event()
+    commits = [asyncio.ensure_future(_commit(committer, partition)) for partition in range(2)]
+    await _reached(broker, "commit")
+
+    commits[0].cancel()
+    broker.hold.set()
+    async with asyncio.timeout(1):
+        await commits[1]
+
+    assert {tp.partition for tp in broker.commits} == {0, 1}
+
+
 async def test_an_expired_producer_stays_expired() -> None:
     broker, committer = await _started()
     broker.hold, broker.fails = asyncio.Event(), InvalidProducerIdMapping()
