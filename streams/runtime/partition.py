@@ -204,7 +204,7 @@ class Partition:
         last = await ownership.last_commit(self.host, self.tp, committer)
         first = last or await self._first()
         if not await self._claim(first, committer):
-            self._become("vacant")
+            self.release()
             return
         if self.table is not None:
             self.rows = await self._read_table(self.host.settings, self.table.changelog, self.tp.partition)

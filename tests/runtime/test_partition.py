@@ -79,6 +79,7 @@ async def test_who_is_no_longer_in_the_group_claims_nothing_and_is_no_owner() ->
     await world.owner()
 
     assert (world.partition.state, world.at) == ("vacant", None)
+    assert world.partition.finished() is None
 
 
 async def test_a_batch_is_delivered_worked_and_committed_with_its_offset() -> None:
