@@ -80,13 +80,14 @@ class Catalog:
         index = self._by_type.get(activity.type)
         if index is None:
             return {}
+        holding = [test for test in index.candidates(activity.data) if test.holds(activity)]
+        if isinstance(named := activity.catch_up, frozenset):
+            holding = [test for test in holding if self.active[test.turn].id in named]
+        if len(holding) == 1:
+            return {holding[0].turn: holding[0].alone}
         met: dict[int, list[Test]] = {}
-        for test in index.candidates(activity.data):
-            if test.holds(activity):
-                met.setdefault(test.turn, []).append(test)
-        named = activity.catch_up
-        if isinstance(named, frozenset):
-            met = {turn: tests for turn, tests in met.items() if self.active[turn].id in named}
+        for test in holding:
+            met.setdefault(test.turn, []).append(test)
         return {turn: matched(tests) for turn, tests in met.items()}
 
 

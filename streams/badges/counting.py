@@ -4,8 +4,6 @@ Activities may arrive late, so all is weighed by their own times, in microsecond
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
 
 from streams.badges.model import value
 from streams.badges.packing import LONG, Id, Ids, Key, hashed, joined, key_of, pack_id
@@ -18,12 +16,8 @@ WITHDRAWN = ""
 """In place of a match's id: the value was withdrawn then."""
 
 
-class Match(NamedTuple):
-    """A match that is remembered, or a withdrawal."""
-
-    time: int
-    id: Id
-    key: Key
+Match = tuple[int, Id, Key]
+"""Time, id and key of a match that is remembered, or of a withdrawal."""
 
 
 @value
@@ -50,7 +44,7 @@ class State:
     @property
     def matches(self) -> list[Match]:
         """The remembered matches; without `distinct` they are told apart by their ids."""
-        return [*map(Match, self.times, self.ids, self.keys or self.ids)]
+        return [*zip(self.times, self.ids, self.keys or self.ids, strict=True)]
 
 
 INITIAL = State()
@@ -76,12 +70,15 @@ def matched(
     state = _recounted(state, requirement)
     packed = pack_id(id)
     key = packed if found is None else key_of(found, state.keys)
+    too_few = state.moment is None and len(state.times) < min(requirement.count, LONG) - 1
+    if too_few and key not in (state.keys or state.ids):
+        return _with_one_more(state, requirement, time, packed, key)
     rows = state.matches
-    if any(row.key == key and not row.id and time < row.time for row in rows):
+    if WITHDRAWN in state.ids and any(not known and other == key and time < at for at, known, other in rows):
         return state
     if settled:
         return state if time <= _or_never(state.newest) else _with(state, requirement, rows, time)
-    after, forgotten = _bounded(_added(rows, Match(time, packed, key)), requirement)
+    after, forgotten = _bounded(_added(rows, (time, packed, key)), requirement)
     newest = _later(state.newest, forgotten)
     if state.moment is None and (counting := _counting(after, requirement)) is not None:
         return _fulfilled(state, requirement, time, counting, after, newest, goes_on)
@@ -95,7 +92,7 @@ def reset(state: State, time: int) -> State:
     if state.moment is not None and newest_match(state) > time:
         later, moment, newest, counted = rows, state.moment, state.newest, state.counted
     else:
-        later = [row for row in rows if row.time > time]
+        later = [row for row in rows if row[0] > time]
         moment, newest, counted = None, state.newest if _or_never(state.newest) > time else None, b""
     if floor == state.floor and moment == state.moment and len(later) == len(rows):
         return state
@@ -108,11 +105,11 @@ def withdrawn(state: State, requirement: Requirement, time: int, found: Scalar) 
     state = _recounted(state, requirement)
     key = key_of(found, state.keys)
     rows = state.matches
-    kept = [row for row in rows if row.key != key or row.time > time or not row.id]
+    kept = [row for row in rows if row[2] != key or row[0] > time or row[1] == WITHDRAWN]
     took = len(kept) < len(rows)
-    former = next((row for row in rows if row.key == key and not row.id), None)
-    if former is None or former.time < time:
-        kept = [row for row in kept if row is not former] + [Match(time, WITHDRAWN, key)]
+    former = next((row for row in rows if row[2] == key and row[1] == WITHDRAWN), None)
+    if former is None or former[0] < time:
+        kept = [*(row for row in kept if row is not former), (time, WITHDRAWN, key)]
     elif not took:
         return state
     after, forgotten = _bounded(kept, requirement)
@@ -124,21 +121,24 @@ def withdrawn(state: State, requirement: Requirement, time: int, found: Scalar) 
 
 def newest_match(state: State) -> int:
     """The time of the requirement's newest match; before all others if there is none."""
-    return max([_or_never(state.newest), *(row.time for row in state.matches if row.id)])
+    return max([_or_never(state.newest), *(time for time, id, _ in state.matches if id)])
 
 
 def newer_half(state: State) -> State:
     """With the newer half of what is remembered; the newest match is known in any case."""
     rows = state.matches
-    oldest = sorted(row.time for row in rows)[len(rows) // 2]
+    half = len(rows) // 2
+    newer = sorted(sorted(range(len(rows)), key=lambda place: rows[place][0])[-half:])
     newest = newest_match(state)
-    columns = _columns([row for row in rows if row.time >= oldest][-(len(rows) // 2) :], state.distinct)
-    return replace(
-        state,
-        newest=None if newest == _NEVER else newest,
-        times=columns[0],
-        ids=columns[1],
-        keys=columns[2],
+    columns = _columns([rows[place] for place in newer], state.distinct)
+    return State(
+        state.moment,
+        None if newest == _NEVER else newest,
+        state.counted,
+        state.floor,
+        state.distinct,
+        *columns,
+        state.live,
     )
 
 
@@ -170,25 +170,38 @@ def _with(state: State, requirement: Requirement, rows: Sequence[Match], newest:
     return State(state.moment, newest, state.counted, state.floor, distinct, *columns, state.live)
 
 
+def _with_one_more(state: State, requirement: Requirement, time: int, id: Id, key: Key) -> State:
+    """With a new key, where there are too few even so: most matches are such, and this halves their cost."""
+    distinct = _name(requirement)
+    times, ids = [*state.times, time], [*state.ids, id]
+    keys = [] if distinct is None else [*state.keys, key]
+    return State(None, state.newest, b"", state.floor, distinct, times, ids, keys)
+
+
 def _columns(rows: Sequence[Match], distinct: str | None) -> tuple[list[int], list[Id], list[Key]]:
-    keys = [row.key for row in rows] if distinct is not None else []
+    keys = [key for _, _, key in rows] if distinct is not None else []
     return (
-        [row.time for row in rows],
-        [row.id for row in rows],
+        [time for time, _, _ in rows],
+        [id for _, id, _ in rows],
         hashed(keys) if len(keys) > LONG else keys,
     )
 
 
 def _added(rows: list[Match], match: Match) -> list[Match]:
     """With the match, if it is its key's earliest or newest; of equal times the first to arrive stays."""
-    same = [row for row in rows if row.key == match.key and row.id]
+    time, _, key = match
+    same = [row for row in rows if row[2] == key and row[1] != WITHDRAWN]
     if not same:
         return [*rows, match]
-    earliest, newest = min(same), max(same)
-    if earliest.time <= match.time <= newest.time:
+    earliest, newest = min(same, key=_time), max(same, key=_time)
+    if earliest[0] <= time <= newest[0]:
         return rows
-    replaced = None if len(same) == 1 else earliest if match.time < earliest.time else newest
+    replaced = None if len(same) == 1 else earliest if time < earliest[0] else newest
     return [*(row for row in rows if row is not replaced), match]
+
+
+def _time(match: Match) -> int:
+    return match[0]
 
 
 def _bounded(rows: list[Match], requirement: Requirement) -> tuple[list[Match], int | None]:
@@ -197,25 +210,25 @@ def _bounded(rows: list[Match], requirement: Requirement) -> tuple[list[Match], 
     if len(rows) <= most:
         return rows, None
     stand = _standing(rows, requirement, withdrawals=True)
-    excess = sorted(stand, key=lambda row: row.time)[: max(0, len(stand) - most)]
+    excess = sorted(stand, key=_time)[: max(0, len(stand) - most)]
     if not excess:
         return rows, None
-    gone = {row.key for row in excess}
-    newest = max((row.time for row in rows if row.key in gone and row.id), default=None)
-    return [row for row in rows if row.key not in gone], newest
+    gone = {key for _, _, key in excess}
+    newest = max((time for time, id, key in rows if key in gone and id), default=None)
+    return [row for row in rows if row[2] not in gone], newest
 
 
 def _standing(rows: Sequence[Match], requirement: Requirement, *, withdrawals: bool = False) -> list[Match]:
     """The match that stands for each key, in order of arrival; on request the withdrawal of others."""
     newest_stands = requirement.repeats == "newest"
     chosen: dict[Key, int] = {}
-    for place, row in enumerate(rows):
-        other = chosen.get(row.key)
-        if row.id and (other is None or (row.time > rows[other].time) is newest_stands):
-            chosen[row.key] = place
+    for place, (time, id, key) in enumerate(rows):
+        other = chosen.get(key)
+        if id and (other is None or (time > rows[other][0]) is newest_stands):
+            chosen[key] = place
     if withdrawals:
-        for place, row in enumerate(rows):
-            chosen.setdefault(row.key, place)
+        for place, (_, _, key) in enumerate(rows):
+            chosen.setdefault(key, place)
     return [rows[place] for place in sorted(chosen.values())]
 
 
@@ -229,10 +242,10 @@ def _counting(rows: Sequence[Match], requirement: Requirement) -> list[Match] | 
         return None
     if (window := requirement.window) is None:
         return stand
-    times = sorted(row.time for row in stand)
+    times = sorted(time for time, _, _ in stand)
     for begin, last in zip(times, times[count - 1 :], strict=False):
         if last - begin <= window:
-            return [row for row in stand if begin <= row.time <= begin + window]
+            return [row for row in stand if begin <= row[0] <= begin + window]
     return None
 
 
@@ -245,10 +258,10 @@ def _fulfilled(
     newest: int | None,
     goes_on: bool,
 ) -> State:
-    counted = joined([row.id for row in counting])
+    counted = joined([id for _, id, _ in counting])
     if not goes_on:
-        newest = max([_or_never(newest), *(row.time for row in rows if row.id)])
-        rows = [row for row in rows if not row.id]
+        newest = max([_or_never(newest), *(at for at, id, _ in rows if id)])
+        rows = [row for row in rows if row[1] == WITHDRAWN]
     now = State(time, newest, counted, state.floor, live=goes_on)
     return _with(now, requirement, rows, newest)
 
@@ -258,6 +271,6 @@ def _reconsidered(state: State, requirement: Requirement, rows: Sequence[Match],
     counting = _counting(rows, requirement)
     if counting is None:
         return _with(State(floor=state.floor), requirement, rows, newest)
-    counted = joined([row.id for row in counting])
+    counted = joined([id for _, id, _ in counting])
     now = State(state.moment, newest, counted, state.floor, live=True)
     return _with(now, requirement, rows, newest)

@@ -100,21 +100,22 @@ def _catch_up(catalog: Catalog, progress: Progress, activity: Activity, matches:
 class _Case:
     """One activity or order being judged: how it changes what was known before."""
 
-    __slots__ = ("badges", "before", "catalog", "decisions", "happened", "now", "states")
+    __slots__ = ("badges", "before", "catalog", "decisions", "happened", "now", "revision", "states")
 
     def __init__(self, catalog: Catalog, before: Progress, happened: Activity | Order) -> None:
         self.catalog = catalog
         self.before = before
         self.happened = happened
         self.now = stamp(happened.time)
+        self.revision = catalog.revision
         self.states: dict[str, dict[str, State | None]] = {}
         self.badges: dict[str, Badge] = {}
         self.decisions: list[Decision] = []
 
     def outcome(self, source: Source | None, fingerprint: bytes, user: User | None) -> Outcome:
         """What it comes to."""
-        revision, decisions = self.catalog.revision, tuple(self.decisions)
-        return Outcome(source, fingerprint, user, revision, self.states, self.badges, decisions)
+        decisions = tuple(self.decisions)
+        return Outcome(source, fingerprint, user, self.revision, self.states, self.badges, decisions)
 
     def badge(self, template: str) -> Badge | None:
         """The badge of a template, as judged so far."""
@@ -144,7 +145,7 @@ class _Case:
             found.update(self._of_another_catalog())
         if self.catalog.expiring:
             found.update(self._of_another_time())
-        agenda = sorted(found)
+        agenda = sorted(found)  # a sorted list is a heap
         while agenda:
             turn = heapq.heappop(agenda)
             compiled = self.catalog.active[turn]
@@ -188,6 +189,8 @@ class _Case:
                 self._match(compiled, requirement)
             for penalty in met.penalties:
                 self._penalize(compiled, penalty)
+        if held and not compiled.badges and (met is None or not met.penalties):
+            return False  # Nothing that was fulfilled can have been lost.
         return self._decide(compiled, badge, held)
 
     def _order(self, compiled: Compiled) -> bool:
@@ -203,6 +206,9 @@ class _Case:
         self._reset(compiled, compiled.requirements, self.now)
         if badge is not None and held:
             self._revoke(compiled, badge, because, ordered=True)
+        elif is_complete(self.catalog, compiled, self, self.now):
+            # This order decides nothing else of it, the next activity does.
+            self.revision = ""
         return held
 
     def _match(self, compiled: Compiled, requirement: Requirement) -> None:

@@ -13,6 +13,8 @@ Key = str | int | float | bytes
 Ids = bytes | Sequence[Id | int]
 """Ids that only are read: joined where all are UUIDs. A number stands for how many are left out there."""
 
+ID = 16
+"""Bytes of an id that is a UUID."""
 LONG = 16
 """Longer lists are written once, however many requirements have them, and their values as hashes: those of
 one event type often count the same activities, and a thousand course keys would take 30 kB."""
@@ -44,7 +46,7 @@ def joined(ids: Sequence[Id | int]) -> Ids:
 
 def ids_in(ids: Ids) -> Sequence[Id | int]:
     """The ids that were joined, one by one."""
-    return [ids[i : i + 16] for i in range(0, len(ids), 16)] if isinstance(ids, bytes) else ids
+    return [ids[i : i + ID] for i in range(0, len(ids), ID)] if isinstance(ids, bytes) else ids
 
 
 def ends(ids: Sequence[Id]) -> Ids:
@@ -67,7 +69,8 @@ def key_of(value: Scalar, keys: Sequence[Key] = ()) -> Key:
     key = f"\0{value}" if isinstance(value, bool) else value
     if isinstance(key, str) and len(key) > WHOLE:
         return _hash(key)
-    if key not in keys and any(isinstance(other, bytes) for other in keys):
+    # The hashes of a list that was long come before what came since.
+    if keys and isinstance(keys[0], bytes) and key not in keys:
         short = _hash(key)
         return short if short in keys or len(keys) > LONG else key
     return key

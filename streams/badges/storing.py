@@ -6,7 +6,7 @@ from typing import Any
 
 from streams.badges import former
 from streams.badges.model import User
-from streams.badges.packing import LONG, ids_in, joined
+from streams.badges.packing import ID, LONG, ids_in, joined
 from streams.badges.progress import Known, Progress, Stored
 
 VERSION = 3
@@ -53,20 +53,24 @@ def load(value: Mapping[str, Any]) -> Progress:
 
 def _written(templates: Mapping[str, Known], lists: _Lists) -> Mapping[str, Known]:
     """With the long lists in `lists`, each once, however many requirements have them."""
-    long = {
-        id: [{r: _shortened(stored, lists) for r, stored in requirements.items()}, badge]
-        for id, (requirements, badge) in templates.items()
-        if any(_is_long(stored) for stored in requirements.values())
-    }
+    long = {}
+    for id, (requirements, badge) in templates.items():
+        for stored in requirements.values():
+            if _is_long(stored):
+                long[id] = [{r: _shortened(stored, lists) for r, stored in requirements.items()}, badge]
+                break
     return {**templates, **long} if long else templates
 
 
 def _is_long(stored: Stored) -> bool:
-    return _has_many(stored[_COUNTED]) or (len(stored) > _TIMES and len(stored[_TIMES]) > LONG)
+    if len(stored) > _TIMES and len(stored[_TIMES]) > LONG:
+        return True
+    counted = stored[_COUNTED]
+    return len(counted) > LONG and _has_many(counted)
 
 
 def _has_many(ids: bytes | Sequence[Any]) -> bool:
-    return len(ids) > LONG and len(ids_in(ids)) > LONG
+    return len(ids) > (LONG * ID if isinstance(ids, bytes) else LONG)
 
 
 def _shortened(stored: Stored, lists: _Lists) -> Stored:

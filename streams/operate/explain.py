@@ -210,7 +210,7 @@ def _state(state: State | None, wanted: int) -> str:
         return f"0 of {wanted}"
     if state.moment is not None:
         return f"fulfilled {_at(state.moment)} by {', '.join(texts(state.counted))}"
-    there = len({match.key for match in state.matches if match.id})
+    there = len({key for _, id, key in state.matches if id})
     values = values_of(state)
     return f"{there} of {wanted}{', so far ' + ', '.join(values) if values else ''}"
 

@@ -66,7 +66,7 @@ def step_of(
         return Step(False, 0, requirement.count)
     if state.moment is not None:
         return Step(True, requirement.count, requirement.count)
-    keys = dict.fromkeys(match.key for match in state.matches if match.id)
+    keys = dict.fromkeys(key for _, id, key in state.matches if id)
     return Step(False, len(keys), requirement.count, values_of(state))
 
 
@@ -74,7 +74,7 @@ def values_of(state: State) -> tuple[str, ...]:
     """The values that were counted, those that are kept as they were."""
     if state.distinct is None:
         return ()
-    keys = dict.fromkeys(match.key for match in state.matches if match.id)
+    keys = dict.fromkeys(key for _, id, key in state.matches if id)
     # The core keeps a long value as a hash, and marks what is no text with a zero byte.
     return tuple(str(key).lstrip("\0") for key in keys if not isinstance(key, bytes))
 
@@ -86,7 +86,7 @@ def ids_of(progress: Progress, template: str, requirement: str) -> tuple[str, ..
         return ()
     if state.moment is not None:
         return texts(state.counted)
-    return tuple(text_of(match.id) for match in state.matches if match.id)
+    return tuple(text_of(id) for _, id, _ in state.matches if id)
 
 
 def called(template: TemplateDeclaration, requirement: str) -> str:

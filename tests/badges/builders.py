@@ -12,6 +12,8 @@ from streams.badges import (
     BadgeRequirement,
     Catalog,
     Decision,
+    Order,
+    Ordered,
     Penalty,
     Progress,
     Requirement,
@@ -82,10 +84,16 @@ class Learner:
         """The learner is not passing the course."""
         return self.meets(self.activity(course, at, False, **more))
 
-    def meets(self, activity: Activity) -> tuple[Decision, ...]:
-        """Any activity happens."""
-        self.progress, decisions = judge(self.catalog, self.progress, activity)
+    def meets(self, happened: Activity | Order) -> tuple[Decision, ...]:
+        """Any activity or order happens."""
+        self.progress, decisions = judge(self.catalog, self.progress, happened)
         return decisions
+
+    def ordered(
+        self, order: Ordered, id: str = "order", template: str = ONE, at: float = 0
+    ) -> tuple[Decision, ...]:
+        """An operator orders something of the template's badge."""
+        return self.meets(Order(order, template, 42, id, day(at)))
 
     def activity(self, course: str = "A", at: float = 0, passing: bool = True, **more: Any) -> Activity:
         """A passing status with the next offset, named by course and offset."""

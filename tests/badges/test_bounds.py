@@ -101,7 +101,7 @@ def test_values_of_every_kind_are_told_apart_when_they_are_packed(values: list[s
             learner.meets(learner.activity(id=uuid(number), data={"is_passing": True, "value": value}))
         state = learner.progress.requirement(template(passing()).id, "any")
         assert state is not None
-        return len({match.key for match in state.matches})
+        return len({key for _, _, key in state.matches})
 
     assert once_more() == len(values)
     learner.progress = reread(learner.progress)

@@ -15,7 +15,7 @@ from streams.tracker.rows import pack, unpack
 from tests.badges import naive
 from tests.badges.worlds import Json, World, shuffled, worlds
 
-thorough = settings(max_examples=600, deadline=None)
+thorough = settings(max_examples=400, deadline=None)
 quick = settings(max_examples=150, deadline=None)
 
 

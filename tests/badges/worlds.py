@@ -47,18 +47,12 @@ class World:
     @property
     def changing(self) -> list[Json]:
         """The lines, with the other catalogs put in force at even distances between them."""
-        stretch = len(self.lines) // len(self.catalogs) + 1
-        lines: list[Json] = []
-        for number, line in enumerate(self.lines):
-            if number and number % stretch == 0:
-                lines.append({"catalog": self.catalogs[number // stretch]})
-            lines.append(line)
-        return lines
+        return self._under_each_catalog(self.lines)
 
     def caught_up(self, seed: int) -> list[Json]:
-        """The lines, with catch-ups of earlier ones in their order and of others, and orders in between."""
+        """As `changing`, with catch-ups of earlier lines in their order and of others, and with orders."""
         random = Random(seed)
-        templates = [template["id"] for template in self.catalogs[0]["templates"]]
+        templates = sorted({template["id"] for catalog in self.catalogs for template in catalog["templates"]})
         lines: list[Json] = []
         for number, line in enumerate(self.lines):
             lines.append(line)
@@ -74,7 +68,16 @@ class World:
                 lines.append(
                     {"id": f"c{number}", **_activity(random), "source": line["source"], "catch_up": True}
                 )
-        return lines
+        return self._under_each_catalog(lines)
+
+    def _under_each_catalog(self, lines: list[Json]) -> list[Json]:
+        stretch = len(lines) // len(self.catalogs) + 1
+        changing: list[Json] = []
+        for number, line in enumerate(lines):
+            if number and number % stretch == 0:
+                changing.append({"catalog": self.catalogs[number // stretch]})
+            changing.append(line)
+        return changing
 
 
 def worlds(catalogs: int = 1) -> st.SearchStrategy[World]:
