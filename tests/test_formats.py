@@ -20,7 +20,7 @@ from streams.badges import (
     Activity,
     Badge,
     Decision,
-    Outcome,
+    Judgement,
     Progress,
     State,
     User,
@@ -236,7 +236,7 @@ def full_progress() -> Progress:
     long = [str(number) for number in range(LONG + 1)]
     state = State(1, 2, long, 4, "distinct", [5], ["id"], ["key"], True)
     user = User(42, True, "username", "email", "name")
-    full = Outcome(None, b"", user, "", {"template": {"requirement": state}}, {"template": badge}, ())
+    full = Judgement(None, b"", user, "", {"template": {"requirement": state}}, {"template": badge}, ())
     return evolve(Progress.initial(), full)
 
 

@@ -22,7 +22,7 @@ from streams.badges.model import (
 from streams.badges.packing import ids_in, text_of, texts
 from streams.badges.progress import (
     Badge,
-    Outcome,
+    Judgement,
     Progress,
     evolve,
 )
@@ -51,13 +51,13 @@ __all__ = [
     "Decision",
     "Duration",
     "Group",
+    "Judgement",
     "Kind",
     "Matched",
     "Matches",
     "Operator",
     "Order",
     "Ordered",
-    "Outcome",
     "Part",
     "Penalty",
     "Progress",

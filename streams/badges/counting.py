@@ -1,6 +1,6 @@
 """What is remembered of one requirement of a learner, and how matches and penalties change it.
 
-Activities may arrive late, so all is weighed by their own times, in microseconds since 1970.
+Activities may arrive late, so all is weighed by their own times, in microseconds since 1970 (decision 0064).
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from streams.badges.counting import INITIAL, State, matched, reset, withdrawn
 from streams.badges.matching import Matched, Matches
 from streams.badges.model import Activity, Decision, Kind, Order, Source, User, badge_id, decision_id
 from streams.badges.packing import text_of, texts
-from streams.badges.progress import Badge, Outcome, Progress, awarded, evolve, fingerprint, revoked
+from streams.badges.progress import Badge, Judgement, Progress, awarded, evolve, fingerprint, revoked
 from streams.badges.rules import Scalar
 from streams.badges.templates import BadgeRequirement, Penalty, Requirement
 from streams.badges.times import MICROSECOND, moment, stamp
@@ -20,11 +20,11 @@ def judge(
     catalog: Catalog, progress: Progress, happened: Activity | Order
 ) -> tuple[Progress, tuple[Decision, ...]]:
     """The progress after the activity or order, and the decisions; the very progress if nothing follows."""
-    outcome = decide(catalog, progress, happened)
-    return (progress, ()) if outcome is None else (evolve(progress, outcome), outcome.decisions)
+    judgement = decide(catalog, progress, happened)
+    return (progress, ()) if judgement is None else (evolve(progress, judgement), judgement.decisions)
 
 
-def decide(catalog: Catalog, progress: Progress, happened: Activity | Order) -> Outcome | None:
+def decide(catalog: Catalog, progress: Progress, happened: Activity | Order) -> Judgement | None:
     """What follows from the activity or order.
 
     None if it is not relevant, was applied already, or is an order for a template that is not active.
@@ -41,10 +41,10 @@ def decide(catalog: Catalog, progress: Progress, happened: Activity | Order) -> 
         return None
     recognized = fingerprint(happened.id)
     if progress.remembers(recognized):
-        return Outcome(source, b"", progress.user, progress.catalog, {}, {}, ())
+        return Judgement(source, b"", progress.user, progress.catalog, {}, {}, ())
     case = _Case(catalog, progress, happened)
     case.judge(matches)
-    return case.outcome(source, recognized, happened.user or progress.user)
+    return case.judgement(source, recognized, happened.user or progress.user)
 
 
 def latest(badge: Badge, template: str, learner: int) -> Decision:
@@ -77,24 +77,24 @@ def latest(badge: Badge, template: str, learner: int) -> Decision:
     )
 
 
-def _decide_order(catalog: Catalog, progress: Progress, order: Order) -> Outcome | None:
+def _decide_order(catalog: Catalog, progress: Progress, order: Order) -> Judgement | None:
     turn = catalog.turns.get(order.template)
     recognized = fingerprint(order.id)
     if turn is None or progress.remembers(recognized):
         return None
     case = _Case(catalog, progress, order)
     case.judge({}, turn)
-    return case.outcome(None, recognized, progress.user or order.user)
+    return case.judgement(None, recognized, progress.user or order.user)
 
 
-def _catch_up(catalog: Catalog, progress: Progress, activity: Activity, matches: Matches) -> Outcome | None:
+def _catch_up(catalog: Catalog, progress: Progress, activity: Activity, matches: Matches) -> Judgement | None:
     """What follows from an activity of the past; what it says of the learner is older than what is known."""
     case = _Case(catalog, progress, activity)
     case.judge(matches)
     user = progress.user or activity.user
     if not case.states and not case.badges and user == progress.user and catalog.revision == progress.catalog:
         return None
-    return case.outcome(None, b"", user)
+    return case.judgement(None, b"", user)
 
 
 class _Case:
@@ -112,10 +112,10 @@ class _Case:
         self.badges: dict[str, Badge] = {}
         self.decisions: list[Decision] = []
 
-    def outcome(self, source: Source | None, fingerprint: bytes, user: User | None) -> Outcome:
+    def judgement(self, source: Source | None, fingerprint: bytes, user: User | None) -> Judgement:
         """What it comes to."""
         decisions = tuple(self.decisions)
-        return Outcome(source, fingerprint, user, self.revision, self.states, self.badges, decisions)
+        return Judgement(source, fingerprint, user, self.revision, self.states, self.badges, decisions)
 
     def badge(self, template: str) -> Badge | None:
         """The badge of a template, as judged so far."""

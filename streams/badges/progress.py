@@ -1,4 +1,4 @@
-"""One learner's progress: what is counted, fulfilled and held, and how each fact changes it.
+"""One learner's progress: what is counted, fulfilled and held, and how a judgement changes it.
 
 What is kept of a requirement and of a badge stays in its stored form until it is asked for: an activity
 touches few of a learner's many.
@@ -131,7 +131,7 @@ _UNKNOWN: Known = ({}, None)
 
 
 @value
-class Outcome:
+class Judgement:
     """What an activity or an order comes to: what is known now, and what was decided.
 
     `source` and `fingerprint` are by what it is recognized when it comes again; an order has no source, what
@@ -148,27 +148,27 @@ class Outcome:
     decisions: tuple[Decision, ...]
 
 
-def evolve(progress: Progress, outcome: Outcome) -> Progress:
-    """The progress after an outcome: the only way from one state to the next."""
-    p, o = progress, outcome
+def evolve(progress: Progress, judgement: Judgement) -> Progress:
+    """The progress after a judgement: the only way from one state to the next."""
+    p, j = progress, judgement
     templates = p.templates
-    if o.states or o.badges:
+    if j.states or j.badges:
         templates = {**templates}
-        for template, states in o.states.items():
+        for template, states in j.states.items():
             requirements, badge = templates.get(template, _UNKNOWN)
             if (changed := _changed(requirements, states)) or badge is not None:
                 templates[template] = [changed, badge]
             else:
                 del templates[template]
-        for template, decided in o.badges.items():
+        for template, decided in j.badges.items():
             requirements, _ = templates.get(template, _UNKNOWN)
             templates[template] = [requirements, stored_badge(decided)]
     return Progress(
         templates,
-        p.places if o.source is None else _moved(p.places, o.source),
-        (p.recent + o.fingerprint)[-REMEMBERED * FINGERPRINT :],
-        o.catalog,
-        o.user,
+        p.places if j.source is None else _moved(p.places, j.source),
+        (p.recent + j.fingerprint)[-REMEMBERED * FINGERPRINT :],
+        j.catalog,
+        j.user,
     )
 
 

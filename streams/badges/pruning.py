@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from streams.badges.counting import State, newer_half
 from streams.badges.packing import ids_in, joined
-from streams.badges.progress import Outcome, Progress, evolve
+from streams.badges.progress import Judgement, Progress, evolve
 
 FEW = 16
 """Matches of a count that are never forgotten for lack of space."""
@@ -41,7 +41,7 @@ def _changed(progress: Progress, changes: Iterable[_Change]) -> Progress:
     states: dict[str, dict[str, State | None]] = defaultdict(dict)
     for template, requirement, state in changes:
         states[template][requirement] = state
-    return evolve(progress, Outcome(None, b"", progress.user, progress.catalog, states, {}, ()))
+    return evolve(progress, Judgement(None, b"", progress.user, progress.catalog, states, {}, ()))
 
 
 def _unknown(progress: Progress, known: Mapping[str, Collection[str]]) -> Iterator[_Change]:

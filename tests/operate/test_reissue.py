@@ -8,7 +8,7 @@ from typing import Any, cast
 import orjson
 import pytest
 
-from streams.badges import Badge, Outcome, Progress, badge_id, evolve, stamp
+from streams.badges import Badge, Judgement, Progress, badge_id, evolve, stamp
 from streams.errors import FatalError
 from streams.issuers.outcomes import Refused as No
 from streams.kafka.orders import ORDER, REISSUE, TEMPLATE
@@ -49,7 +49,7 @@ def tables(*, kind: issuance.Kind = "awarded", generation: int = 1, knows: bool 
     row = learned(wanted, Issue(recipient(1), EPOCH), No("422"), EPOCH)
     badge = Badge(generation, stamp(EPOCH), ["an activity"])
     known = {row.template: badge} if knows else {}
-    progress = evolve(Progress.initial(), Outcome(None, b"", None, "", {}, known, ()))
+    progress = evolve(Progress.initial(), Judgement(None, b"", None, "", {}, known, ()))
     return Tables(
         activities={},
         progress={b"1": pack(progress, None), b"2": pack(Progress.initial(), None)},

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 from streams import metrics
-from streams.badges import Badge, Outcome, Progress, evolve
+from streams.badges import Badge, Judgement, Progress, evolve
 from streams.kafka.dead_letters import REASONS
 from streams.tracker.held import SLICE, Held
 from streams.tracker.rows import pack
@@ -19,7 +19,7 @@ def row(**badges: bool) -> bytes:
         id: Badge(1, 1, ["a"], revoked=None if held else 2, revoked_by=None if held else "b")
         for id, held in badges.items()
     }
-    return pack(evolve(Progress.initial(), Outcome(None, b"", None, "", {}, made, ())), None)
+    return pack(evolve(Progress.initial(), Judgement(None, b"", None, "", {}, made, ())), None)
 
 
 def shown(template: str) -> float | None:

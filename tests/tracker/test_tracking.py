@@ -11,7 +11,7 @@ import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Outcome, Progress, Source, User, badge_id, decision_id, evolve, judge
+from streams.badges import Judgement, Progress, Source, User, badge_id, decision_id, evolve, judge
 from streams.bus.activities import line
 from streams.bus.emitter import REISSUED
 from streams.bus.reader import Event
@@ -289,7 +289,7 @@ async def test_an_award_is_said_again_by_order_with_what_is_known_of_the_learner
 async def test_a_revocation_is_said_again_by_order() -> None:
     held = unpack(await awarded())[0]
     badge = replace(held.badges[TEMPLATE], revoked=held.badges[TEMPLATE].awarded + 1, revoked_by="a penalty")
-    after = Outcome(None, b"", held.user, held.catalog, {}, {TEMPLATE: badge}, ())
+    after = Judgement(None, b"", held.user, held.catalog, {}, {TEMPLATE: badge}, ())
     revoked = pack(evolve(held, after), None)
     [sent] = (await tracked(order(), rows={KEY: revoked})).sent
 
