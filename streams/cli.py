@@ -120,7 +120,7 @@ def simulate(catalog: Path, activities: IO[bytes], against: Path | None, totals:
 
     totals = totals or is_terminal()
     if against is None:
-        rehearsed = ours.rehearse(catalog.read_bytes(), activities, report, note, click.echo)
+        rehearsed = ours.rehearse(catalog.read_bytes(), activities, report, note, click.echo, closely=totals)
         say(ours.totals(rehearsed) if totals else ())
     else:
         lines = activities.readlines()

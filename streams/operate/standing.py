@@ -7,6 +7,8 @@ from streams.badges import AnyRequirement, BadgeRequirement, Compiled, Progress,
 from streams.catalog import CatalogDocument, TemplateDeclaration
 from streams.catalog.texts import in_language
 
+NO_NOTES: Mapping[str, str] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -30,8 +32,13 @@ class Standing:
     lacks: tuple[str, ...]
 
 
-def standing_of(document: CatalogDocument, template: str, progress: Progress) -> Standing | None:
-    """The learner's standing with a template; None if it is not active."""
+def standing_of(
+    document: CatalogDocument, template: str, progress: Progress, notes: Mapping[str, str] = NO_NOTES
+) -> Standing | None:
+    """The learner's standing with a template; None if it is not active.
+
+    `notes` say more of some requirements, by their ids.
+    """
     turn = document.compiled.turns.get(template)
     if turn is None:
         return None
@@ -48,7 +55,8 @@ def standing_of(document: CatalogDocument, template: str, progress: Progress) ->
         wanted = group.at_least - (len(group.requirements) - len(open_steps))
         if wanted > 0:
             missing += sum(left for left, _ in open_steps[:wanted])
-            lacks.append(_lack(declared, [id for _, id in open_steps], wanted, steps))
+            said = [_missing(called(declared, id), steps[id], notes.get(id, "")) for _, id in open_steps]
+            lacks.append("; ".join(said) if len(said) == wanted else f"{wanted} of: {' | '.join(said)}")
     begun = any(step.there for step in steps.values())
     return Standing(begun, missing, tuple(lacks))
 
@@ -95,17 +103,10 @@ def called(template: TemplateDeclaration, requirement: str) -> str:
     return requirement if declared.text is None else f"{requirement} ({in_language(declared.text)})"
 
 
-def _lack(declared: TemplateDeclaration, ids: list[str], wanted: int, steps: Mapping[str, Step]) -> str:
-    """What is missing of a group of which these are not fulfilled."""
-    said = [_missing(called(declared, id), steps[id]) for id in ids]
-    if len(said) == wanted:
-        return "; ".join(said)
-    return f"{wanted} of: {' | '.join(said)}"
-
-
-def _missing(name: str, step: Step) -> str:
+def _missing(name: str, step: Step, note: str) -> str:
+    noted = f": {note}" if note else ""
     if step.wanted == 1:
-        return name
+        return name + noted
     seen = f", so far {', '.join(step.values)}" if step.values else ""
     enough = ", but not within its window" if step.there >= step.wanted else ""
-    return f"{name}: {step.there} of {step.wanted}{enough}{seen}"
+    return f"{name}: {step.there} of {step.wanted}{enough}{seen}{noted}"

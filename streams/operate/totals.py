@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from operator import itemgetter
 from typing import Any
 
 from streams.badges import Progress
-from streams.catalog import CatalogDocument, load_catalog
+from streams.catalog import CatalogDocument
+from streams.catalog.wording import load_worded
+from streams.operate.nearly import Nearly
 from streams.operate.simulate import Report, simulate
 from streams.operate.standing import standing_of
 from streams.operate.terminal import table
@@ -23,6 +24,7 @@ class Rehearsed:
 
     document: CatalogDocument
     learners: Learners
+    nearly: Nearly | None = None
 
     def badge(self, learner: int, template: str) -> tuple[int, bool]:
         """How often the badge was awarded, and whether it is held."""
@@ -59,12 +61,27 @@ def rehearse(
     report: Report,
     note: Report,
     show: Callable[[bytes], None] = lambda _: None,
+    *,
+    closely: bool = False,
 ) -> Rehearsed:
-    """Judge activities; `show` hears of each decision, the others as those of `simulate`."""
+    """Judge activities; `show` hears of each decision, the others as those of `simulate`.
+
+    If `closely`, it is also kept who fell short of a limit.
+    """
+    document = load_worded(catalog)
     learners: dict[int, Progress] = {}
-    for decision in simulate(catalog, lines, report, note, learners):
+    nearly = Nearly(document.compiled) if closely else None
+    for decision in simulate(
+        catalog, lines if nearly is None else _seen(lines, nearly), report, note, learners
+    ):
         show(decision)
-    return Rehearsed(load_catalog(catalog), learners)
+    return Rehearsed(document, learners, nearly)
+
+
+def _seen(lines: Iterable[bytes], nearly: Nearly) -> Iterator[bytes]:
+    for line in lines:
+        nearly.see(line)
+        yield line
 
 
 def totals(rehearsed: Rehearsed) -> Iterator[str]:
@@ -106,27 +123,28 @@ def compared(found: list[Difference]) -> Iterator[str]:
 
 
 def _closest(rehearsed: Rehearsed, id: str, name: str) -> Iterator[str]:
-    """Who has begun and lacks least, each with what is missing."""
-    begun = [
-        (standing, learner)
-        for learner, progress in rehearsed.learners.items()
-        if not rehearsed.badge(learner, id)[1]
-        and (standing := standing_of(rehearsed.document, id, progress)) is not None
-        and standing.begun
-    ]
-    if not begun:
-        return
-    least = min(standing.missing for standing, _ in begun)
-    just = sorted(
-        ((learner, standing) for standing, learner in begun if standing.missing == least), key=itemgetter(0)
-    )
-    yield ""
-    yield f"just missed {name}:"
-    for learner, standing in just[:SHOWN]:
-        yield f"  learner {learner}{_called(rehearsed.learners[learner])}: {'; '.join(standing.lacks)}"
-    more = len(just) - SHOWN
-    if more > 0:
-        yield f"  and {more} more who lack as little"
+    """Who has begun, or fell short of a limit, and lacks least, each with what is missing."""
+    requirements = [requirement.id for requirement in rehearsed.document.templates[id].requirements]
+    near = {r: rehearsed.nearly.learners(id, r) for r in requirements} if rehearsed.nearly else {}
+    short = {learner for found in near.values() for learner in found}
+    begun = []
+    for learner in {*rehearsed.learners, *short}:
+        notes = {r: found[learner] for r, found in near.items() if learner in found}
+        progress = rehearsed.learners.get(learner, Progress.initial())
+        words = {r: said for r, (_, said) in notes.items()}
+        standing = standing_of(rehearsed.document, id, progress, words)
+        if standing is None or rehearsed.badge(learner, id)[1] or not (standing.begun or notes):
+            continue
+        begun.append((standing.missing, sum(far for far, _ in notes.values()), learner, standing.lacks))
+    just = sorted(one for one in begun if one[0] == min(begun)[0])
+    if just:
+        yield ""
+        yield f"just missed {name}:"
+    for _, _, learner, lacks in just[:SHOWN]:
+        called = _called(rehearsed.learners.get(learner, Progress.initial()))
+        yield f"  learner {learner}{called}: {'; '.join(lacks)}"
+    if len(just) > SHOWN:
+        yield f"  and {len(just) - SHOWN} more"
 
 
 def _called(progress: Progress) -> str:

@@ -102,3 +102,39 @@ def test_what_cannot_be_read_is_said_once_for_two_catalogs(tmp_path: Path) -> No
 
     assert result.exit_code == 1
     assert result.stderr.count("line 7: ") == 1
+
+
+def test_who_fell_short_of_a_limit_is_named_with_how_near_it_was(tmp_path: Path) -> None:
+    document = catalog("org.openedx.learning.certificate.created.v1", name="With Distinction")
+    rules = [
+        {"path": "grade", "operator": "ge", "value": 0.9},
+        {"path": "mode", "operator": "eq", "value": "verified"},
+    ]
+    document["templates"][0]["requirements"][0]["rules"] = rules
+    grades = [
+        (1, "0.95", "verified"),
+        (2, "0.5", "verified"),
+        (2, "0.88", "verified"),
+        (3, "0.89", "audit"),
+        (4, "0.7", "verified"),
+    ]
+    lines = [
+        activity(
+            n,
+            "org.openedx.learning.certificate.created.v1",
+            user=ADA | {"id": learner},
+            grade=grade,
+            mode=mode,
+        )
+        for n, (learner, grade, mode) in enumerate(grades)
+    ]
+
+    said = run(tmp_path, lines, document).stderr
+
+    assert "learner 1" not in said
+    assert "learner 3" not in said
+    assert said.endswith(
+        "just missed With Distinction:\n"
+        "  learner 2: any: best grade 0.88, at least 0.9 is asked\n"
+        "  learner 4: any: best grade 0.7, at least 0.9 is asked\n"
+    )
