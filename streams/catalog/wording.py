@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from streams.catalog import reading
-from streams.catalog.advice import Advice
 from streams.catalog.lines import QUOTED, Lines
 from streams.catalog.loading import CatalogDocument, load_catalog
 from streams.errors import CatalogError
+
+if TYPE_CHECKING:
+    from streams.catalog.advice import Advice
 
 
 def load_worded(text: str | bytes) -> CatalogDocument:
@@ -18,7 +21,7 @@ def load_worded(text: str | bytes) -> CatalogDocument:
         raise CatalogError(list(_worded(text, error.faults))) from None
 
 
-def worded_advice(text: str | bytes, found: Iterable[Advice]) -> Iterator[str]:
+def worded_advice(text: str | bytes, found: "Iterable[Advice]") -> Iterator[str]:
     """A line for each advice about a catalog that was accepted."""
     found = list(found)
     lines = Lines(text, None) if found else None
