@@ -1,5 +1,6 @@
 """What to write in place of what is a fault: for people to whom YAML and the keys are new."""
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -101,11 +102,16 @@ def _squashed(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _keys_at(place: str) -> set[str]:
-    """The keys that the mapping at a place may have."""
+@functools.cache
+def _schema() -> Any:
     from streams.catalog.schema import shipped
 
-    root = json.loads(shipped())
+    return json.loads(shipped())
+
+
+def _keys_at(place: str) -> set[str]:
+    """The keys that the mapping at a place may have."""
+    root = _schema()
     found = [root]
     for index, key in re.findall(r"\[(\d+)\]|([^.\[\]]+)", place):
         below: list[Any] = []
