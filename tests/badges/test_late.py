@@ -115,6 +115,18 @@ def test_what_was_fulfilled_before_anything_could_be_withdrawn_loses_nothing_unt
     assert said(learner.fails("A", at=5)) == [revoked(generation=2)]
 
 
+def test_a_withdrawal_is_remembered_when_nothing_withdraws_any_more() -> None:
+    reset = failing("B", resets=("any",))
+    learner = Learner(template(passing(distinct=BY_COURSE), penalties=(LOST,)))
+    learner.fails("A", at=9)
+    learner.under(template(passing(distinct=BY_COURSE), penalties=(reset,)))
+    learner.passes("C", at=3)
+    assert said(learner.fails("B", at=4)) == [revoked()]
+
+    assert learner.passes("A", at=8) == ()
+    assert said(learner.passes("A", at=9)) == [awarded(generation=2)]
+
+
 def test_no_more_than_a_hundred_others_are_remembered_and_the_oldest_are_forgotten() -> None:
     learner = Learner(template(passing(count=2, within=timedelta(days=1))))
     for number in range(counting.SPARE + 3):
