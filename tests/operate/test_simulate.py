@@ -177,6 +177,55 @@ def test_a_catalog_among_the_lines_is_in_force_from_there_on(tmp_path: Path) -> 
     assert [d["because"] for d in decisions(result)] == [["id-2"], ["id-3"], ["id-0", "id-1", "id-4"]]
 
 
+def order(kind: str = "award", **more: Any) -> dict[str, Any]:
+    return {
+        "order": kind,
+        "template": TEMPLATE.upper(),
+        "learner": 7,
+        "id": "an order",
+        "time": "2026-01-01T00:00:00",
+    } | more
+
+
+def test_orders_and_what_is_given_again_may_lie_between_the_activities(tmp_path: Path) -> None:
+    again = activity(5) | {"catch_up": [TEMPLATE.upper()], "time": "2026-01-03T00:00:00"}
+    without_place = {key: value for key, value in again.items() if key != "source"}
+
+    result = run(tmp_path, catalog(), order(), order("revoke", id="another"), without_place, activity(3))
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    said = [(d["kind"], d["generation"], d["because"]) for d in decisions(result)]
+    assert said == [("awarded", 1, ["an order"]), ("revoked", 1, ["another"]), ("awarded", 2, ["id-5"])]
+
+
+def test_an_order_that_is_refused_is_said_and_is_no_fault_of_the_lines(tmp_path: Path) -> None:
+    result = run(tmp_path, catalog(active=False), order())
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.strip() == f"line 1: order refused: template {TEMPLATE} is not active"
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        (order("grant"), "order: neither award nor revoke"),
+        (order(learner="7"), "learner: "),
+        (order(id=""), "id: "),
+        (order(template=None), "template: "),
+        (order(time="soon"), "time: no ISO 8601 time"),
+        (activity() | {"catch_up": TEMPLATE}, "catch_up: neither true nor a list of templates' ids"),
+        (activity() | {"catch_up": [7]}, "catch_up: neither true nor a list of templates' ids"),
+    ],
+)
+def test_a_line_that_is_no_order_and_no_catch_up_is_unreadable(
+    tmp_path: Path, line: dict[str, Any], fault: str
+) -> None:
+    result = run(tmp_path, catalog(), line)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"line 1: {fault}")
+
+
 def test_check_prints_each_fault_with_its_place_and_exits_with_1(tmp_path: Path) -> None:
     file = tmp_path / "catalog.yaml"
     file.write_text("version: 1\nversion: 1\ntemplates:\n- {id: x}\n")
