@@ -41,6 +41,7 @@ def text_of(id: Id) -> str:
 
 def joined(ids: Sequence[Id | int]) -> Ids:
     """Ids that from now on only are read."""
+    # mypy does not narrow by `all`.
     return b"".join(ids) if all(isinstance(id, bytes) for id in ids) else list(ids)  # type: ignore[arg-type]
 
 
