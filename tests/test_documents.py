@@ -11,9 +11,18 @@ from typing import get_args
 import click
 import pytest
 from click.testing import CliRunner
+from pydantic import BaseModel
 
 from streams.badges import Operator
 from streams.catalog import load_catalog
+from streams.catalog.document import (
+    CredlyOrganization,
+    Declaration,
+    PenaltyDeclaration,
+    RequirementDeclaration,
+    RuleDeclaration,
+    TemplateDeclaration,
+)
 from streams.cli import main
 from streams.kafka.dead_letters import REASONS
 from streams.kafka.topics import topics
@@ -136,9 +145,22 @@ def test_every_topic_of_ours_is_named_where_personal_data_is() -> None:
 
 
 def test_every_operator_has_its_row_in_the_catalog_by_example() -> None:
-    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "catalog.md").read_text(), re.MULTILINE)
+    assert _first_cells("## Operators") == sorted(get_args(Operator))
 
-    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(get_args(Operator))
+
+@pytest.mark.parametrize(
+    ("heading", "declaration"),
+    [
+        ("### Of the catalog", Declaration),
+        ("### Of an organization", CredlyOrganization),
+        ("### Of a template", TemplateDeclaration),
+        ("### Of a requirement", RequirementDeclaration),
+        ("### Of a penalty", PenaltyDeclaration),
+        ("### Of a rule", RuleDeclaration),
+    ],
+)
+def test_every_key_of_a_catalog_has_its_row(heading: str, declaration: type[BaseModel]) -> None:
+    assert _first_cells(heading) == sorted(declaration.model_fields)
 
 
 def test_each_reason_of_a_dead_letter_has_its_way_out() -> None:
@@ -200,6 +222,13 @@ def test_a_page_that_is_made_is_what_the_code_declares(page: str, tmp_path: Path
     subprocess.run([sys.executable, ROOT / "docs" / f"make_{page}.py", made], check=True)
 
     assert made.read_text() == (ROOT / "docs" / f"{page}.md").read_text(), "run make reference"
+
+
+def _first_cells(heading: str) -> list[str]:
+    """The names in the first column of the table below a heading of the catalog's page."""
+    page = (ROOT / "docs" / "catalog.md").read_text().partition(f"\n{heading}\n")[2]
+    rows = re.findall(r"^\| (\W*`.*?) \|", re.split(r"^##", page, maxsplit=1, flags=re.M)[0], re.MULTILINE)
+    return sorted(re.findall(r"`(\w+)`", " ".join(rows)))
 
 
 def _leaves(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
