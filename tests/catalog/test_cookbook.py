@@ -25,7 +25,7 @@ EXAMPLES = {
     if (found := re.search(r"```yaml\n(version: 1\n.*?)```", section, re.DOTALL))
 }
 EVERY_EXAMPLE = pytest.mark.parametrize("title", EXAMPLES)
-ADA, BOB, CY, DORA = 1, 2, 3, 4
+ADA, BOB, CY, DORA, EVE = 1, 2, 3, 4, 5
 KAFKA, STREAMS, PYTHON, STATS, DATABASES = map(
     key, ("Kafka101", "Streams201", "Python101", "Stats101", "Databases220")
 )
@@ -64,6 +64,7 @@ def test_a_course_that_must_stay_passed_gives_and_takes_its_badge() -> None:
     lms = Lms()
     lms.passes(ADA, KAFKA, day=10)
     lms.passes(BOB, KAFKA, day=11)
+    lms.passes(CY, STREAMS, day=12)
     lms.grades(ADA, STREAMS, 0.1, day=15)
     lms.grades(BOB, key("Kafka101", run="2027"), 0.1, day=16)
     lms.grades(ADA, KAFKA, 0.5, day=20)
@@ -97,6 +98,7 @@ def test_two_courses_and_one_of_two_exams_need_all_three() -> None:
         lms.passes(learner, KAFKA, day=10)
     for learner in (ADA, CY, DORA):
         lms.passes(learner, STREAMS, day=20)
+    lms.grades(BOB, STREAMS, 0.5, day=20)
     lms.exam("submitted", ADA, STREAMS, day=100)
     lms.exam("verified", ADA, STREAMS, day=110)
     lms.exam("verified", BOB, STREAMS, day=110)
@@ -114,7 +116,10 @@ def test_new_calculations_of_old_courses_are_no_month_of_three() -> None:
     for number, course in enumerate((KAFKA, STREAMS, PYTHON, STATS, DATABASES)):
         lms.passes(ADA, course, day=10 + 60 * number)
         lms.passes(BOB, course, day=(10, 100, 110, 120, 300)[number])
-        lms.passes(CY, (KAFKA, key("Kafka101", run="2025"))[number % 2], day=10 + number)
+        lms.passes(CY, course, day=10 + 60 * number)
+        lms.passes(CY, key("Kafka101", run=str(2020 + number)), day=10 + number)
+        lms.passes(DORA, key("Kafka101", run=str(2020 + number)), day=10 + number)
+        lms.passes(DORA, (KAFKA, STREAMS, PYTHON)[number % 3], day=20 + number)
     for day in (320, 330, 340):
         lms.calculates_again(day)
 
@@ -170,6 +175,13 @@ def test_a_distinction_is_for_the_grade_of_today_not_of_the_certificate() -> Non
         lms.saves_certificate(BOB, KAFKA, day)
     lms.passes(CY, KAFKA, day=12, percent=0.92)
     lms.revokes_certificate(CY, KAFKA, day=30)
+    lms.passes(DORA, KAFKA, day=10)
+    lms.passes(DORA, STREAMS, day=11, percent=0.95)
+    lms.enrols(EVE, KAFKA, day=1, mode="audit")
+    lms.passes(EVE, KAFKA, day=10, percent=0.95)
+    lms.passes(EVE, STREAMS, day=11)
+    lms.passes(ADA, STREAMS, day=30)
+    lms.revokes_certificate(ADA, STREAMS, day=31)
     lms.calculates_again(day=40)
 
     assert decided("With distinction", lms) == [
@@ -184,6 +196,10 @@ def test_verified_learners_have_a_verified_certificate() -> None:
     for learner, mode in ((ADA, "verified"), (BOB, "audit"), (CY, "honor"), (DORA, "honor")):
         lms.enrols(learner, KAFKA, day=1, mode=mode)
         lms.passes(learner, KAFKA, day=10)
+    lms.enrols(BOB, STREAMS, day=1, mode="verified")
+    lms.passes(BOB, STREAMS, day=11)
+    lms.passes(ADA, STREAMS, day=11)
+    lms.revokes_certificate(ADA, STREAMS, day=12)
     lms.upgrades(DORA, KAFKA, day=20)
     lms.saves_certificate(ADA, KAFKA, day=30)
     lms.revokes_certificate(DORA, KAFKA, day=40)
@@ -226,7 +242,8 @@ def test_thirty_days_are_counted_from_the_first_enrolment() -> None:
     lms.grades(CY, KAFKA, 0.59, day=30)
     lms.grades(CY, KAFKA, 0.9, day=32)
     lms.enrols(DORA, STREAMS, day=1)
-    lms.passes(DORA, STREAMS, day=5)
+    lms.passes(DORA, KAFKA, day=5)
+    lms.passes(BOB, STREAMS, day=5)
     lms.calculates_again(day=50)
 
     assert decided("Within 30 days of enrolling", lms) == [("awarded", ADA, 20)]
@@ -245,7 +262,7 @@ def test_many_posts_in_one_course_are_one() -> None:
 
 def test_a_teacher_of_two_courses_may_leave_one() -> None:
     lms = Lms()
-    for learner in (ADA, BOB, CY, DORA):
+    for learner in (ADA, BOB, CY, DORA, EVE):
         lms.logs_in(learner, day=1)
     lms.role("added", "instructor", ADA, KAFKA, day=10)
     lms.role("added", "instructor", ADA, STREAMS, day=11)
@@ -257,6 +274,11 @@ def test_a_teacher_of_two_courses_may_leave_one() -> None:
     lms.role("removed", "staff", CY, KAFKA, day=31)
     lms.role("added", "beta_testers", DORA, KAFKA, day=40)
     lms.role("added", "staff", DORA, key("C", org="DemoXtra"), day=41)
+    lms.role("added", "instructor", DORA, key("C", org="DemoXtra"), day=42)
+    lms.role("added", "staff", EVE, KAFKA, day=45)
+    lms.role("added", "staff", EVE, STREAMS, day=46)
+    lms.role("removed", "staff", EVE, KAFKA, day=47)
+    lms.role("removed", "beta_testers", EVE, STREAMS, day=48)
     lms.logs_in(ADA, day=50)
 
     assert decided("Teachers", lms) == [
@@ -264,6 +286,7 @@ def test_a_teacher_of_two_courses_may_leave_one() -> None:
         ("awarded", BOB, 20),
         ("awarded", CY, 30),
         ("revoked", CY, 31),
+        ("awarded", EVE, 45),
     ]
 
 
@@ -272,7 +295,10 @@ def test_a_cohorts_badge_is_for_its_members_as_they_pass() -> None:
     for learner, name in ((ADA, "Spring 2026"), (BOB, "Autumn 2026"), (CY, "Spring 2026")):
         lms.cohort(name, learner, KAFKA, day=1)
     lms.cohort("Spring 2026", DORA, STREAMS, day=1)
+    lms.cohort("Spring 2026", EVE, KAFKA, day=1)
     lms.cohort("Autumn 2026", CY, KAFKA, day=5)
+    lms.cohort("Autumn 2026", ADA, STREAMS, day=5)
+    lms.passes(EVE, STREAMS, day=10)
     for learner in (ADA, BOB, CY, DORA):
         lms.passes(learner, KAFKA, day=10)
     lms.cohort("Autumn 2026", ADA, KAFKA, day=20)
@@ -286,6 +312,7 @@ def test_of_four_courses_one_may_be_lost_and_of_three_none() -> None:
     for number, course in enumerate((KAFKA, STREAMS, PYTHON)):
         lms.passes(ADA, course, day=10 + number)
         lms.passes(BOB, course, day=20 + number)
+        lms.passes(CY, key(f"C{number}", org="DemoXtra"), day=20 + number)
     lms.passes(ADA, STATS, day=30)
     lms.grades(BOB, DATABASES, 0.1, day=31)  # begins with failing statuses
     lms.grades(ADA, KAFKA, 0.5, day=40)
@@ -348,6 +375,7 @@ def test_a_badge_for_badges_follows_the_other_badge() -> None:
     lms = Lms()
     lms.passes(ADA, KAFKA, day=10)
     lms.passes(BOB, STREAMS, day=10)
+    lms.grades(ADA, STREAMS, 0.1, day=15)
     lms.grades(ADA, KAFKA, 0.5, day=20)
     lms.calculates_again(day=30)
 
