@@ -1,13 +1,11 @@
 """Sending dead letters again: in transactions of a bounded size, each with the marks of what it sends."""
 
-import asyncio
 import time
 from array import array
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
@@ -16,28 +14,21 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from streams.bus.activities import is_line, line, moved
 from streams.bus.schemas import BADGE_EVENTS, event_types
 from streams.errors import FatalError, UnreadableError
-from streams.kafka.client import connection, partition_of, start
+from streams.kafka.client import partition_of
 from streams.kafka.dead_letters import EPOCH, REDRIVEN, left_at, of_its_record
 from streams.kafka.origin import origin_headers
 from streams.operate.dead_letters import Filter, Letter, Letters, Marks, Worker, places, workers
 from streams.operate.decoding import Decoder, decoder
 from streams.operate.meter import NO_METER, Meter
 from streams.operate.refused import Refused, refused
+from streams.operate.sending import BATCH_BYTES, BATCH_RECORDS, Message, producer, send
 from streams.operate.site import Site, site
 from streams.settings import Settings
 
-MAX_REQUEST_BYTES = 64 * 1024 * 1024
-"""More than any topic takes: how large a record may be is for the broker to say."""
 REFUSED = "refused"
 TRACKERS = ("rekey", "track")
-Message = dict[str, Any]
-"""What a producer sends."""
 Pair = tuple[bytes, bytes]
 """A key and a value."""
-BATCH_LETTERS = 1_000
-"""In one transaction: its commit, of some ten milliseconds, is then a small part of it."""
-BATCH_BYTES = 8 * 1024 * 1024
-"""In one transaction, or one letter that is larger: a command may take 200 MiB."""
 
 
 class Ids:
@@ -103,14 +94,14 @@ async def redrive(settings: Settings, wanted: Wanted, told: Redriven, meter: Met
             if wanted.ids and not own:
                 continue
             # One transactional id for a topic: of two who redrive at once, one is fenced (decision 0009).
-            async with _producer(here, f"{worker.letters}-redrive") as producer:
+            async with producer(settings, f"{worker.letters}-redrive") as sending:
                 letters = Letters(here, [worker], known)
                 await letters.open([tp for tp, _ in own.values()] if own else None, meter)
                 meant = (
                     _named(letters, own, wanted.filter, told) if own else letters.each(wanted.filter, meter)
                 )
                 partitions, now = len(await here.existing(worker.target)), time.time_ns() // 1_000_000
-                sender = Sender(here, bus, worker, producer, letters.marks, told, partitions, now)
+                sender = Sender(here, bus, worker, sending, letters.marks, told, partitions, now)
                 await _send(sender, meant, wanted)
 
 
@@ -180,34 +171,29 @@ class Sender:
             return
         self.due.append((letter, message))
         self.bytes += len(message["value"] or b"") + sum(len(value or b"") for _, value in message["headers"])
-        if len(self.due) >= BATCH_LETTERS or self.bytes >= BATCH_BYTES:
+        if len(self.due) >= BATCH_RECORDS or self.bytes >= BATCH_BYTES:
             await self.flush()
 
     async def flush(self) -> None:
         """Send what was taken, in one transaction with its marks."""
         if not self.due:
             return
-        sent: list[asyncio.Future[Any]] = []
-        # Fenced, aiokafka leaves futures that nobody can await, each reported as it is collected.
-        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         try:
-            async with self.producer.transaction():
-                for letter, message in self.due:
-                    for one in (message, self.mark(letter)):
-                        sent.append(await self.producer.send(**one))  # noqa: PERF401 (those before a failure)
-                # A batch that failed does not fail aiokafka's transaction.
-                await asyncio.gather(*sent)
+            await send(self.producer, self._messages())
         except ProducerFenced:
             raise FatalError(
                 f"somebody else redrives {self.worker.letters} just now: {self._said()} was sent"
             ) from None
         except KafkaError as error:
             raise FatalError(f"{self._said()} was sent to {self.worker.target}: {error!r}") from error
-        finally:
-            await asyncio.gather(*sent, return_exceptions=True)
         for letter, _ in self.due:
             self.told.sent.add(self.worker, letter)
         self.due, self.bytes = [], 0
+
+    def _messages(self) -> Iterator[Message]:
+        for letter, message in self.due:
+            yield message
+            yield self.mark(letter)
 
     def _said(self) -> str:
         return "nothing more" if len(self.told.sent) else "nothing"
@@ -261,20 +247,6 @@ class Sender:
             "headers": [(REDRIVEN, mark), (EPOCH, epoch)],
             "partition": place.partition,
         }
-
-
-@asynccontextmanager
-async def _producer(here: Site, transactional_id: str) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(
-        **connection(here.settings), transactional_id=transactional_id, max_request_size=MAX_REQUEST_BYTES
-    )
-    try:
-        await start(producer, here.settings)
-        yield producer
-    finally:
-        # What was committed is committed, and a producer that was fenced may fail to stop.
-        with suppress(KafkaError):
-            await producer.stop()
 
 
 def _partition(letter: Letter) -> TopicPartition:
