@@ -9,9 +9,22 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from streams.errors import BadgeStreamsError
-from streams.options import Commands, File, FileOrStdin, Time, as_json, at_site, filtered, run_async, say
+from streams.options import (
+    Commands,
+    File,
+    FileOrStdin,
+    Time,
+    as_json,
+    at_site,
+    filtered,
+    ordering,
+    run_async,
+    say,
+    user_name,
+)
 
 if TYPE_CHECKING:
+    from streams.badges import Ordered
     from streams.settings import Settings
 
 SAID = 20
@@ -254,6 +267,74 @@ def reissue(settings: "Settings", learner: int, template: str | None, within: fl
     from streams.operate.reissue import reissue
 
     _print(run_async(reissue(settings, learner, template, within)))
+
+
+@main.command("catch-up")
+@click.option("--template", "templates", multiple=True, required=True, help="Its id; may be repeated.")
+@click.option("--since", type=Time(), help="Only what happened then and later (ISO 8601).")
+@click.option("--activities", type=FileOrStdin, help="JSON lines in place of the bus; - for stdin.")
+@at_site
+def catch_up(
+    settings: "Settings", templates: tuple[str, ...], since: datetime | None, activities: IO[bytes] | None
+) -> None:
+    """Give what is on the bus, or in a recording, to badge templates once more.
+
+    Beside running workers; only what concerns these templates is sent, and a second time changes nothing.
+    Exit 1 if some could not be read.
+    """
+    from streams.operate.catch_up import Told, catch_up
+    from streams.operate.terminal import meter
+
+    told = Told()
+
+    def report(where: str, error: Any) -> None:
+        if told.unreadable.total() <= SAID:
+            say([f"{where}: {error}"])
+
+    with meter("reading and sending") as bar:
+        run_async(catch_up(settings, templates, since, activities, report, told, bar))
+    _print([f"{told.sent} of {told.read} activities concern the templates, and are given to them"])
+    if told.unreadable:
+        say([f"{told.unreadable.total()} could not be read: {_counted(told.unreadable)}"])
+        raise SystemExit(1)
+
+
+@main.command()
+@ordering
+@at_site
+def award(settings: "Settings", /, **given: Any) -> None:
+    """Have learners awarded a badge, complete or not; print each order's id and its learner."""
+    _order(settings, "award", **given)
+
+
+@main.command()
+@ordering
+@at_site
+def revoke(settings: "Settings", /, **given: Any) -> None:
+    """Have a badge of learners revoked, and begin it anew; print each order's id and its learner."""
+    _order(settings, "revoke", **given)
+
+
+def _order(
+    settings: "Settings",
+    order: "Ordered",
+    template: str,
+    learner: int | None,
+    csv: IO[bytes] | None,
+    reason: str,
+    by: str | None,
+) -> None:
+    from streams.operate.learners import learners
+    from streams.operate.order import Given, give
+
+    if (learner is None) == (csv is None):
+        raise click.UsageError("give --learner or --csv")
+    named = {learner: None} if learner is not None else learners(csv.read() if csv else b"")
+    given = run_async(give(settings, Given(order, template, by or user_name(), reason), named))
+    _print(f"{one.id}\t{one.learner}" for one in given)
+    say(
+        [f"orders to {order} the badge: {len(given)}; what became of one: badge-streams explain --learner ID"]
+    )
 
 
 @main.command()

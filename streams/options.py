@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 4.0
 """With the time that a process takes to start, a person waits about five seconds for the cause."""
 
+LARGEST_ID = 2**63 - 1
+"""The largest id that a database gives."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -107,6 +110,33 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--limit", type=click.IntRange(min=1), help="At most so many, the oldest."),
     )
     return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def ordering(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of an order about a badge: which badge, whose, and by whom and why."""
+    options = (
+        click.option("--template", required=True, help="The badge template's id."),
+        click.option("--learner", type=click.IntRange(0, LARGEST_ID), help="The LMS user id."),
+        click.option(
+            "--csv",
+            type=FileOrStdin,
+            help="Many learners: a column learner and, for those never seen here, username, email, name; "
+            "- for stdin.",
+        ),
+        click.option("--reason", required=True, help="Why, in one line."),
+        click.option("--by", help="Who orders it; your user name where it is left out."),
+    )
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def user_name() -> str:
+    """Whoever runs the command, by the operating system."""
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except (OSError, KeyError):  # a container's user often has no name
+        raise ConfigurationError("--by: say who orders it; this user has no name") from None
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

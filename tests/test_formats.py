@@ -21,6 +21,7 @@ from streams.badges import (
     Badge,
     Decision,
     Judgement,
+    Order,
     Progress,
     State,
     User,
@@ -30,7 +31,7 @@ from streams.badges import (
     moment,
 )
 from streams.badges.packing import LONG
-from streams.bus.activities import activity_of, line, parsed
+from streams.bus.activities import activity_of, line, order_line, parsed
 from streams.bus.emitter import GENERATION, REISSUED, BadgeEmitter, BadgeEvent
 from streams.bus.reader import Event, Reader
 from streams.bus.registry import Registry
@@ -178,6 +179,12 @@ def orders_at() -> int:
     return of_order(int(AT.timestamp() * 1000))
 
 
+def order_about_a_badge() -> str:
+    user = User(42, True, "ada", "ada@example.com", "Ada Lövelace")
+    id, template = "3f8f5c9a-6a0b-4f5e-9a1c-2b7d6e5f4a3b", "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
+    return order_line(Order("award", template, 42, id, AT, user), "grace", "won the contest").decode()
+
+
 def as_json(value: Any) -> str:
     return orjson.dumps(value, default=lambda raw: f"h'{raw.hex()}'").decode()
 
@@ -201,6 +208,7 @@ EXAMPLES: dict[str, tuple[Callable[[], str], ...]] = {
         lambda: as_lines([(orders.ORDER, orders.FORGET)]),
         lambda: as_lines(orders.reissue("0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10")),
     ),
+    "Orders about a badge": (order_about_a_badge,),
     "Beside an offset": (beside_the_offset,),
 }
 
@@ -293,6 +301,10 @@ def test_the_headers_of_dead_letters_are_named() -> None:
 
 def test_what_stands_beside_an_offset_is_named() -> None:
     assert named("Beside an offset") == list(orjson.loads(beside_the_offset()))
+
+
+def test_the_fields_of_an_order_about_a_badge_are_named() -> None:
+    assert named("Orders about a badge") == list(orjson.loads(order_about_a_badge()))
 
 
 def test_the_other_headers_are_named() -> None:

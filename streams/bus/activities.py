@@ -5,7 +5,13 @@
 ```
 
 `source` may also have the topic's `epoch`, and `timestamp`, the original record's in milliseconds. The
-learner is in the data, where the event type has it.
+learner is in the data, where the event type has it. An operator's order is a line, too:
+
+```
+{"order": …, "template": …, "learner": …, "id": …, "time": …, "by": …, "reason": …, "user": {…}}
+```
+
+`by`, `reason` and `user` need not be there.
 """
 
 from collections.abc import Mapping
@@ -119,7 +125,25 @@ def order_of(value: Line) -> Order:
     kind: Any = value["order"]
     if kind not in ("award", "revoke"):
         raise _unreadable("order: neither award nor revoke")
-    return Order(kind, value["template"].lower(), value["learner"], value["id"], _time(value["time"]))
+    learner = value["learner"]
+    user = _ordered_user(learner, value["user"]) if "user" in value else None
+    return Order(kind, value["template"].lower(), learner, value["id"], _time(value["time"]), user)
+
+
+def order_line(order: Order, by: str, reason: str) -> bytes:
+    """The line of an order; `by` whom and for what `reason` it was given."""
+    value: Line = {
+        "order": order.order,
+        "template": order.template,
+        "learner": order.learner,
+        "id": order.id,
+        "time": order.time,
+        "by": by,
+        "reason": reason,
+    }
+    if (user := order.user) is not None:
+        value["user"] = {"username": user.username, "email": user.email, "name": user.name}
+    return orjson.dumps(value)
 
 
 def timestamp_of(value: Line) -> int:
@@ -191,6 +215,12 @@ def _learner(type: str, data: Mapping[str, Any]) -> tuple[int, User | None]:
     elif path == ("user_id",) and isinstance(found, int) and not isinstance(found, bool):
         return found, None
     raise _unreadable(f"data.{'.'.join(path) or 'id'}: names no learner")
+
+
+def _ordered_user(id: int, found: Any) -> User:
+    if type(found) is not dict:
+        raise _unreadable("user: of a wrong type")
+    return _user(id, {"pii": found})
 
 
 def _user(id: int, found: Mapping[str, Any]) -> User:

@@ -1,10 +1,11 @@
 """The catalog at run time: publishing a revision, showing the one in force and those before."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from streams.badges import Catalog
 from streams.catalog import CatalogDocument, TemplateDeclaration, in_force, load_catalog
 from streams.catalog.in_force import Revision
 from streams.catalog.wording import load_worded
@@ -84,6 +85,17 @@ class Published:
     def as_json(self) -> dict[str, Any]:
         """All of it."""
         return {"at": self.at.isoformat(), "revision": self.name, "templates": self.templates}
+
+
+async def active(here: Site, templates: Collection[str]) -> Catalog:
+    """The catalog in force; raise `ConfigurationError` where one of the templates is not active in it."""
+    document = (await here.catalog()).document
+    for id in sorted(templates):
+        if id not in document.templates:
+            raise ConfigurationError(f"--template: {id} is not in the catalog in force")
+        if id not in document.compiled.turns:
+            raise ConfigurationError(f"--template: {id} is not active in the catalog in force")
+    return document.compiled
 
 
 async def history(settings: Settings) -> list[Published]:

@@ -1,7 +1,7 @@
 """What is on the bus, decoded: a rule's rehearsal on history, as `simulate` reads it."""
 
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,7 +37,7 @@ async def record(
     wanted: Wanted,
     report: Callable[[ConsumerRecord, UnreadableError], None],
     meter: Meter = NO_METER,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """A JSON line for each activity, in the order of the records' timestamps.
 
     Each partition's own order is kept. `report` hears of what cannot be read. Raises `ConfigurationError` for

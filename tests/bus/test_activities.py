@@ -1,13 +1,15 @@
 """The line of an activity says all that was read of it, and nothing else passes for one."""
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
 
-from streams.badges import Activity, Source, User
+from streams.badges import Activity, Order, Source, User
 from streams.bus import schemas
-from streams.bus.activities import activity_of, line, moved, parsed, timestamp_of
+from streams.bus.activities import activity_of, line, moved, order_line, order_of, parsed, timestamp_of
 from streams.errors import UnreadableError
 from tests.bus.conftest import Read
 from tests.bus.memory import record, record_of
@@ -133,3 +135,20 @@ def test_an_activity_that_is_sent_again_lies_where_its_letter_does_and_is_as_old
 def test_what_is_no_activity_is_not_sent_again(raw: bytes) -> None:
     with pytest.raises(UnreadableError):
         moved(raw, record(None, ()), 1)
+
+
+@pytest.mark.parametrize("user", [None, User(42, True, "ada", "ada@example.com", "Ada Lövelace")])
+def test_the_line_of_an_order_is_the_order_that_it_is(user: User | None) -> None:
+    order = Order("award", str(UUID(int=2)), 42, "an id", datetime(2026, 3, 14, tzinfo=UTC), user)
+
+    value = parsed(order_line(order, "grace", "won the contest"))
+
+    assert order_of(value) == order
+    assert (value["by"], value["reason"]) == ("grace", "won the contest")
+
+
+def test_an_order_whose_user_is_none_is_unreadable() -> None:
+    order = Order("award", str(UUID(int=2)), 42, "an id", datetime(2026, 3, 14, tzinfo=UTC))
+
+    with pytest.raises(UnreadableError, match="user: of a wrong type"):
+        order_of(parsed(order_line(order, "grace", "")) | {"user": "ada"})

@@ -1,19 +1,25 @@
-"""A badge that was refused for the learner's address is issued once the LMS has mended it."""
+"""What operators do about badges: have them said again, give them the past, award and revoke them."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import orjson
 import pytest
+import yaml
 
 from streams.badges import Badge, Judgement, Progress, badge_id, evolve, stamp
 from streams.errors import FatalError
 from streams.issuers.outcomes import Refused as No
 from streams.kafka.orders import ORDER, REISSUE, TEMPLATE
+from streams.kafka.topics import topics
 from streams.operate.dead_letters import Filter
+from streams.operate.ordering import ends, worked_off
 from streams.operate.refused import refused
+from streams.operate.site import site
 from streams.relay import issuance, rows
 from streams.relay.issuance import desire, learned
 from streams.relay.steps import Issue
@@ -22,9 +28,10 @@ from streams.tracker.rows import pack
 from tests.relay.badge_bus import until
 from tests.relay.virtual import EPOCH
 from tests.relay.world import event, recipient
-from tests.sites import letters
-from tests.whole.full_site import TEMPLATES, FullSite
+from tests.sites import Here, letters
+from tests.whole.full_site import ORGANIZATION, TEMPLATES, FullSite
 
+NEW = "3c1d5a0f-7e0d-4b0e-a8f8-0d1a6f6f7a21"
 NAMES = ("activities", "progress", "issuances")
 
 
@@ -119,3 +126,84 @@ def test_what_was_refused_for_an_address_is_issued_to_the_one_that_the_lms_says_
 def test_nothing_is_said_again_of_whom_nothing_was_decided(full: FullSite, loop: asyncio.Runner) -> None:
     with pytest.raises(FatalError, match="nothing was decided"):
         loop.run(full.run("reissue", "--learner", "987654321"))
+
+
+def here(full: FullSite) -> Callable[..., Coroutine[Any, Any, str]]:
+    """The site's commands, run in this process."""
+    commands = Here(full.commands.settings)
+    return lambda *arguments: asyncio.to_thread(commands.run, *arguments)
+
+
+async def publish_new(full: FullSite) -> None:
+    """Put a catalog in force that has one more template, which asks what the others do."""
+    catalog = yaml.safe_load(Path(full.commands.settings["BADGES_CATALOG"]).read_text())
+    catalog["templates"].append(catalog["templates"][0] | {"id": NEW})
+    file = full.folder / "new.yaml"
+    file.write_text(yaml.safe_dump(catalog))
+    full.credly.add_template(ORGANIZATION, NEW)
+    await here(full)("catalog", "publish", str(file))
+    log = full.folder / "tracker.log"
+    await until(lambda: "is in force: 3 templates" in log.read_text(), 30)
+
+
+async def judged(full: FullSite) -> None:
+    """Wait until the tracker has judged all that is among the activities."""
+    async with site(full.commands.parsed) as at:
+        await worked_off(at, at.settings.app_id, await ends(at, at.topics.activities.name), within=30)
+
+
+def held(full: FullSite, template: str) -> set[str]:
+    return {badge.earner for badge in full.credly.held() if badge.template == template}
+
+
+def test_a_new_badge_is_given_the_past_and_learners_are_given_badges_by_hand(
+    full: FullSite, loop: asyncio.Runner
+) -> None:
+    async def scenario() -> None:
+        # given
+        await publish_new(full)
+        first, other = TEMPLATES
+        everybody = held(full, other)
+        run = here(full)
+
+        # when
+        said = await run("catch-up", "--template", NEW)
+        await until(lambda: held(full, NEW) == everybody, 30)
+        before = await full.table(topics(full.commands.parsed).progress.name)
+        assert await run("catch-up", "--template", NEW.upper()) == said
+        await judged(full)
+
+        # then
+        assert await full.table(topics(full.commands.parsed).progress.name) == before
+
+        # when
+        file = full.folder / "learners.csv"
+        file.write_text("learner,username,email,name\n901,ada,ada@example.org,Ada Lovelace\n2,,,\n")
+        ordered = await run(
+            "award", "--template", first, "--csv", str(file), "--reason", "won", "--by", "grace"
+        )
+        revoked = await run("revoke", "--template", first, "--learner", "1", "--reason", "a mistake")
+        await until(lambda: held(full, first) == (everybody | {"901"}) - {"1"}, 30)
+
+        # then
+        ids = dict(line.split("\t")[::-1] for line in ordered.splitlines())
+        assert list(ids) == ["901", "2"]
+        assert f"by order {ids['901']}" in await run("explain", "--learner", "901")
+        assert f"because of order {revoked.split()[0]}" in await run("explain", "--learner", "1")
+
+    loop.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("catch-up", "--template", ORGANIZATION), "is not in the catalog in force"),
+        (("award", "--template", ORGANIZATION, "--learner", "1", "--reason", "won"), "is not in the catalog"),
+        (("award", "--template", TEMPLATES[0], "--learner", "1", "--reason", " "), "--reason: one line of"),
+    ],
+)
+def test_what_cannot_be_ordered_is_refused(
+    full: FullSite, loop: asyncio.Runner, arguments: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(FatalError, match=f"ended with 2.*{said}"):
+        loop.run(here(full)(*arguments))

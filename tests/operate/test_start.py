@@ -12,6 +12,7 @@ FOLDER = Path(streams.operate.__file__).parent
 COMMANDS = sorted(f"streams.operate.{file.stem}" for file in FOLDER.glob("[a-z]*.py"))
 WORKER = ("faust", "mode", "streams.runtime")
 HTTP = {
+    "streams.operate.catch_up",
     "streams.operate.decoding",
     "streams.operate.reconcile",
     "streams.operate.record",

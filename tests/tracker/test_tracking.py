@@ -11,8 +11,19 @@ import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Judgement, Progress, Source, User, badge_id, decision_id, evolve, judge
-from streams.bus.activities import line
+from streams.badges import (
+    Judgement,
+    Order,
+    Ordered,
+    Progress,
+    Source,
+    User,
+    badge_id,
+    decision_id,
+    evolve,
+    judge,
+)
+from streams.bus.activities import line, order_line
 from streams.bus.emitter import REISSUED
 from streams.bus.reader import Event
 from streams.bus.schemas import BADGE_AWARDED, BADGE_REVOKED, schema
@@ -316,6 +327,28 @@ async def test_what_a_learner_holds_is_said_again_when_more_of_them_becomes_know
     assert told(sent)["email"] == PASSED.payload["user"]["pii"]["email"]
     assert header(sent.headers, REISSUED) is None
     assert (await tracked(activity(9, id=3), rows={KEY: unit.table[KEY] or b""})).sent == []
+
+
+def by_hand(order: Ordered, user: User | None = None) -> ConsumerRecord:
+    given = Order(order, TEMPLATE, LEARNER, str(UUID(int=5)), datetime(2026, 3, 15, tzinfo=UTC), user)
+    return record(order_line(given, "grace", "a contest"), (), key=KEY, topic=ACTIVITIES)
+
+
+async def test_a_badge_is_awarded_by_order_to_a_learner_whom_only_the_order_names() -> None:
+    ada = User(LEARNER, True, "ada", "ada@example.org", "Ada")
+    [sent] = (await tracked(by_hand("award", ada))).sent
+
+    assert told(sent) == {"username": "ada", "email": "ada@example.org", "name": "Ada"}
+
+
+async def test_what_is_known_of_a_learner_stays_when_an_order_says_something_else() -> None:
+    ada = User(LEARNER, True, "ada", "ada@example.org", "Ada")
+    unit = await tracked(
+        by_hand("revoke", User(LEARNER, True, "x", "x", "x")), rows={KEY: await awarded(ada)}
+    )
+
+    assert len(unit.sent) == 1
+    assert unpack(unit.table[KEY] or b"")[0].user == ada
 
 
 async def test_what_is_said_again_and_is_too_large_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
