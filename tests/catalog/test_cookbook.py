@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -35,11 +35,14 @@ Decided = list[tuple[str, int, int]]
 
 def decided(title: str, lms: Lms, name: str | None = None) -> Decided:
     """What the example decides of its badges; of several templates, of the one of that name."""
+    return decided_by(EXAMPLES[title], lms, name)
+
+
+def decided_by(catalog: str, lms: Lms, name: str | None = None) -> Decided:
+    """The same by a catalog of any text."""
     faults: list[str] = []
-    decisions = [
-        json.loads(line) for line in simulate(EXAMPLES[title], lms.lines, faults.append, faults.append)
-    ]
-    names = {id: template.name for id, template in load_catalog(EXAMPLES[title]).templates.items()}
+    decisions = [json.loads(line) for line in simulate(catalog, lms.lines, faults.append, faults.append)]
+    names = {id: template.name for id, template in load_catalog(catalog).templates.items()}
     assert faults == []
     return [
         (one["kind"], one["learner"], (datetime.fromisoformat(one["time"]) - START).days)
@@ -58,6 +61,16 @@ def test_one_course_is_passed_once_however_often_its_grade_is_calculated() -> No
     lms.calculates_again(day=30)
 
     assert decided("One course", lms) == [("awarded", ADA, 10)]
+
+
+def test_a_course_that_was_passed_long_ago_meets_since_with_its_next_calculation() -> None:
+    lms = Lms()
+    lms.passes(ADA, KAFKA, day=10)
+    lms.calculates_again(day=60)
+    document = yaml.safe_load(EXAMPLES["One course"])
+    document["templates"][0]["requirements"][0]["since"] = (START + timedelta(days=50)).isoformat()
+
+    assert decided_by(yaml.safe_dump(document), lms) == [("awarded", ADA, 60)]
 
 
 def test_a_course_that_must_stay_passed_gives_and_takes_its_badge() -> None:
@@ -290,7 +303,7 @@ def test_a_teacher_of_two_courses_may_leave_one() -> None:
     ]
 
 
-def test_a_cohorts_badge_is_for_its_members_as_they_pass() -> None:
+def test_a_cohorts_badge_is_for_members_who_have_passed() -> None:
     lms = Lms()
     for learner, name in ((ADA, "Spring 2026"), (BOB, "Autumn 2026"), (CY, "Spring 2026")):
         lms.cohort(name, learner, KAFKA, day=1)
@@ -302,9 +315,10 @@ def test_a_cohorts_badge_is_for_its_members_as_they_pass() -> None:
     for learner in (ADA, BOB, CY, DORA):
         lms.passes(learner, KAFKA, day=10)
     lms.cohort("Autumn 2026", ADA, KAFKA, day=20)
+    lms.cohort("Spring 2026", DORA, KAFKA, day=25)
     lms.calculates_again(day=30)
 
-    assert decided("A cohort", lms) == [("awarded", ADA, 10)]
+    assert decided("A cohort", lms) == [("awarded", ADA, 10), ("awarded", DORA, 25)]
 
 
 def test_of_four_courses_one_may_be_lost_and_of_three_none() -> None:
