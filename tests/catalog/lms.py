@@ -123,6 +123,13 @@ class Lms:
                 offsets[topic] += 1
             yield json.dumps(line).encode()
 
+    @property
+    def caught_up(self) -> Iterator[bytes]:
+        """What a catch-up of all templates gives of it."""
+        for line in map(json.loads, self.lines):
+            if "type" in line:
+                yield json.dumps({**line, "catch_up": True}).encode()
+
     def _calculates(self, learner: int, course: str, day: float) -> None:
         percent = self._grades[learner, course]
         self._says(
