@@ -123,7 +123,7 @@ def ordering(command: Callable[..., None]) -> Callable[..., None]:
             help="Many learners: a column learner and, for those never seen here, username, email, name; "
             "- for stdin.",
         ),
-        click.option("--reason", required=True, help="Why, in one line."),
+        click.option("--reason", required=True, help="Why, in one line; of a revocation the issuer is told."),
         click.option("--by", help="Who orders it; your user name where it is left out."),
     )
     return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)

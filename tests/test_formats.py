@@ -32,7 +32,7 @@ from streams.badges import (
 )
 from streams.badges.packing import LONG
 from streams.bus.activities import activity_of, line, order_line, parsed
-from streams.bus.emitter import GENERATION, REISSUED, BadgeEmitter, BadgeEvent
+from streams.bus.emitter import GENERATION, REASON, REISSUED, BadgeEmitter, BadgeEvent
 from streams.bus.reader import Event, Reader
 from streams.bus.registry import Registry
 from streams.bus.schemas import BADGE_AWARDED, event_types
@@ -182,7 +182,7 @@ def orders_at() -> int:
 def order_about_a_badge() -> str:
     user = User(42, True, "ada", "ada@example.com", "Ada Lövelace")
     id, template = "3f8f5c9a-6a0b-4f5e-9a1c-2b7d6e5f4a3b", "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
-    return order_line(Order("award", template, 42, id, AT, user), "grace", "won the contest").decode()
+    return order_line(Order("award", template, 42, id, AT, user, ("grace", "won the contest"))).decode()
 
 
 def as_json(value: Any) -> str:
@@ -240,7 +240,20 @@ def as_shown(shown: str, real: str) -> bool:
 
 
 def full_progress() -> Progress:
-    badge = Badge(1, 2, ["because"], "activity", "catalog", True, 3, "revoked_by", "revoked_catalog", True)
+    badge = Badge(
+        1,
+        2,
+        ["because"],
+        "activity",
+        "catalog",
+        True,
+        3,
+        "revoked_by",
+        "revoked_catalog",
+        True,
+        ["by", "why"],
+        ["b", "w"],
+    )
     long = [str(number) for number in range(LONG + 1)]
     state = State(1, 2, long, 4, "distinct", [5], ["id"], ["key"], True)
     user = User(42, True, "username", "email", "name")
@@ -265,6 +278,7 @@ def full_issuance() -> Issuance:
         forbidden=1,
         answer="x",
         answered_at=AT,
+        reason="x",
     )
 
 
@@ -312,6 +326,7 @@ def test_the_other_headers_are_named() -> None:
     assert named("Orders") == [orders.ORDER, orders.TEMPLATE]
     assert f"`{REISSUED}: 1`" in section("Badge events")
     assert f"`{GENERATION}`" in section("Badge events")
+    assert f"`{REASON}`" in section("Badge events")
 
 
 def test_a_revision_is_named_after_its_document_and_gzipped() -> None:

@@ -62,6 +62,7 @@ def latest(badge: Badge, template: str, learner: int) -> Decision:
         because[-1] if badge.activity is None else text_of(badge.activity),
         because,
         badge.catalog,
+        badge.note,
     )
     if badge.revoked is None or badge.revoked_by is None:
         return award
@@ -74,6 +75,7 @@ def latest(badge: Badge, template: str, learner: int) -> Decision:
         activity=by,
         because=(by,),
         catalog=badge.revoked_catalog,
+        note=badge.revoked_note,
     )
 
 
@@ -290,19 +292,19 @@ class _Case:
         self, compiled: Compiled, former: Badge | None, because: tuple[str, ...], *, ordered: bool = False
     ) -> None:
         generation = 1 if former is None else former.generation + 1
-        decision = self._decision("awarded", compiled, generation, because)
+        decision = self._decision("awarded", compiled, generation, because, ordered=ordered)
         self.decisions.append(decision)
         self.badges[compiled.id] = awarded(decision, ordered=ordered)
 
     def _revoke(
         self, compiled: Compiled, badge: Badge, because: tuple[str, ...], *, ordered: bool = False
     ) -> None:
-        decision = self._decision("revoked", compiled, badge.generation, because)
+        decision = self._decision("revoked", compiled, badge.generation, because, ordered=ordered)
         self.decisions.append(decision)
         self.badges[compiled.id] = revoked(badge, decision, ordered=ordered)
 
     def _decision(
-        self, kind: Kind, compiled: Compiled, generation: int, because: tuple[str, ...]
+        self, kind: Kind, compiled: Compiled, generation: int, because: tuple[str, ...], *, ordered: bool
     ) -> Decision:
         happened = self.happened
         badge = badge_id(compiled.id, happened.learner)
@@ -318,4 +320,5 @@ class _Case:
             happened.id,
             because,
             self.catalog.revision,
+            happened.note if ordered and isinstance(happened, Order) else None,
         )

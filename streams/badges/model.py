@@ -1,6 +1,6 @@
 """What comes in and what goes out: activities of learners, decisions about badges."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeVar, dataclass_transform
@@ -10,6 +10,8 @@ T = TypeVar("T")
 
 Kind = Literal["awarded", "revoked"]
 Ordered = Literal["award", "revoke"]
+Note = Sequence[str]
+"""By whom and why something was ordered."""
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -72,6 +74,7 @@ class Order:
     id: str
     time: datetime
     user: User | None = None
+    note: Note | None = None
 
 
 @value
@@ -80,7 +83,7 @@ class Decision:
 
     `time` and `activity` are those of the activity, or of the order, that caused it. `because` holds the ids
     of everything that counted for it: activities, and decisions about required badges. `catalog` is the
-    revision of the catalog that it was made under.
+    revision of the catalog that it was made under, `note` what the order that caused it says of itself.
     """
 
     kind: Kind
@@ -93,6 +96,7 @@ class Decision:
     activity: str
     because: tuple[str, ...]
     catalog: str = field(default="", compare=False)
+    note: Note | None = field(default=None, compare=False)
 
 
 def badge_id(template: str, learner: int) -> UUID:

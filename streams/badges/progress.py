@@ -5,12 +5,12 @@ touches few of a learner's many.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from hashlib import blake2b
 from typing import Any, Protocol
 
 from streams.badges.counting import State
-from streams.badges.model import Decision, Source, User, value
+from streams.badges.model import Decision, Note, Source, User, value
 from streams.badges.packing import Id, Ids, ends, pack_id
 from streams.badges.times import stamp
 
@@ -43,7 +43,8 @@ class Badge:
     Of many reasons `because` has the first and the last, and between them how many are left out. `awarded`
     and `revoked` are microseconds since 1970; `activity` and `revoked_by` are ids of activities or orders;
     without `activity` the last reason was it. `catalog` and `revoked_catalog` are the revisions under which
-    these decisions were made. `ordered` and `revoked_ordered` say that an order made them.
+    these decisions were made. `ordered` and `revoked_ordered` say that an order made them, `note` and
+    `revoked_note` by whom and why (decision 0076).
     """
 
     generation: int
@@ -56,6 +57,8 @@ class Badge:
     revoked_by: Id | None = None
     revoked_catalog: str = ""
     revoked_ordered: bool = False
+    note: Note | None = None
+    revoked_note: Note | None = None
 
     @property
     def held(self) -> bool:
@@ -207,6 +210,8 @@ def stored(state: State) -> Stored:
 def stored_badge(badge: Badge) -> Stored:
     b = badge
     award = [b.generation, b.awarded, b.because, b.activity, b.catalog]
+    if b.note is not None or b.revoked_note is not None:
+        return [getattr(b, field.name) for field in fields(b)]
     if b.revoked is not None:
         return [*award, b.ordered, b.revoked, b.revoked_by, b.revoked_catalog, b.revoked_ordered]
     return [*award, True] if b.ordered else award
@@ -223,6 +228,7 @@ def awarded(decision: Decision, *, ordered: bool) -> Badge:
         None if because and because[-1] == activity else activity,
         decision.catalog,
         ordered,
+        note=decision.note,
     )
 
 
@@ -234,4 +240,5 @@ def revoked(badge: Badge, decision: Decision, *, ordered: bool) -> Badge:
         revoked_by=pack_id(decision.activity),
         revoked_catalog=decision.catalog,
         revoked_ordered=ordered,
+        revoked_note=decision.note,
     )

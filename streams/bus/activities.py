@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 
-from streams.badges import Activity, Order, Source, User, parse_time
+from streams.badges import Activity, Note, Order, Source, User, parse_time
 from streams.bus.schemas import event_types, learner_path
 from streams.errors import UnreadableError
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 NO_TIMESTAMP = -1
 """Kafka's own sign for a record without a timestamp."""
+NOTE_CHARACTERS = 500
+"""Of who gave an order and of why: they are kept with the badge."""
 LARGEST = 2**63 - 1
 """Offsets have 64 bits with a sign: a larger number was not written by us, and no row could hold it."""
 
@@ -127,20 +129,21 @@ def order_of(value: Line) -> Order:
         raise _unreadable("order: neither award nor revoke")
     learner = value["learner"]
     user = _ordered_user(learner, value["user"]) if "user" in value else None
-    return Order(kind, value["template"].lower(), learner, value["id"], _time(value["time"]), user)
+    note = _noted(value.get("by"), value.get("reason"))
+    return Order(kind, value["template"].lower(), learner, value["id"], _time(value["time"]), user, note)
 
 
-def order_line(order: Order, by: str, reason: str) -> bytes:
-    """The line of an order; `by` whom and for what `reason` it was given."""
+def order_line(order: Order) -> bytes:
+    """The line of an order."""
     value: Line = {
         "order": order.order,
         "template": order.template,
         "learner": order.learner,
         "id": order.id,
         "time": order.time,
-        "by": by,
-        "reason": reason,
     }
+    if order.note is not None:
+        value["by"], value["reason"] = order.note
     if (user := order.user) is not None:
         value["user"] = {"username": user.username, "email": user.email, "name": user.name}
     return orjson.dumps(value)
@@ -215,6 +218,12 @@ def _learner(type: str, data: Mapping[str, Any]) -> tuple[int, User | None]:
     elif path == ("user_id",) and isinstance(found, int) and not isinstance(found, bool):
         return found, None
     raise _unreadable(f"data.{'.'.join(path) or 'id'}: names no learner")
+
+
+def _noted(*texts: Any) -> Note | None:
+    if any(type(text) is not str for text in texts if text is not None):
+        raise _unreadable("by, reason: of a wrong type")
+    return tuple((text or "")[:NOTE_CHARACTERS] for text in texts) if any(texts) else None
 
 
 def _ordered_user(id: int, found: Any) -> User:

@@ -20,6 +20,8 @@ GENERATION = "ce_generation"
 """The header that only we write: the decision's generation. Other consumers pass it over."""
 REISSUED = "ce_reissued"
 """The other one: an operator has ordered that a decision is said again (decision 0040)."""
+REASON = "ce_reason"
+"""The third: why an operator ordered this revocation (decision 0076)."""
 NOBODY = User(0, False, "", "", "")
 """Takes the place of a learner of whom no event has said more than the id; its own id is not used."""
 
@@ -103,6 +105,7 @@ class BadgeEmitter:
         return BadgeEvent(self._key_frame + _avro_string(badge), value.getvalue(), headers)
 
     def _headers(self, decision: Decision) -> list[tuple[str, bytes]]:
+        note = decision.note if decision.kind == "revoked" else None
         return [
             ("ce_specversion", b"1.0"),
             ("content-type", b"application/avro"),
@@ -115,6 +118,7 @@ class BadgeEmitter:
             ("sourcehost", self._host),
             ("sourcelib", self._library),
             (GENERATION, b"%d" % decision.generation),
+            *([(REASON, note[1].encode())] if note and note[1] else []),
         ]
 
     async def _frame(self, subject: str, schema: dict[str, Any]) -> bytes:

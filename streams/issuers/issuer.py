@@ -130,8 +130,13 @@ class Issuer(Protocol):
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         """Issue a badge; the recipient must lack nothing."""
 
-    def revoke(self, organization: str, template: str, badge: str, *, notify: bool) -> Steps[RevokeOutcome]:
-        """Revoke a badge; one that the issuer surely does not know, or nobody holds, is revoked."""
+    def revoke(
+        self, organization: str, template: str, badge: str, *, notify: bool, reason: str = ""
+    ) -> Steps[RevokeOutcome]:
+        """Revoke a badge; one that the issuer surely does not know, or nobody holds, is revoked.
+
+        Without a `reason` it is revoked because it is no longer earned.
+        """
 
     def erase(self, organization: str, template: str, badge: str) -> Steps[EraseOutcome]:
         """Have a badge deleted for good. It may be asked for again: it needs no intent."""

@@ -8,6 +8,7 @@ from streams.badges import (
     BadgeRequirement,
     Catalog,
     Compiled,
+    Note,
     Progress,
     State,
     badge_id,
@@ -144,12 +145,20 @@ def _badge(
         f"  awarded {_at(badge.awarded)}, generation {badge.generation}, "
         f"by {'order' if badge.ordered else 'activity'} {by}"
     )
+    yield from _ordered(badge.note)
     yield f"    because of {', '.join(reasons)}"
     yield f"    {under(badge.catalog)}"
     if badge.revoked is not None and badge.revoked_by is not None:
         order = "order " if badge.revoked_ordered else ""
         yield f"  revoked {_at(badge.revoked)} because of {order}{text_of(badge.revoked_by)}"
+        yield from _ordered(badge.revoked_note)
         yield f"    {under(badge.revoked_catalog)}"
+
+
+def _ordered(note: Note | None) -> Iterator[str]:
+    if note is not None:
+        by, why = note
+        yield f"    ordered{' by ' * bool(by)}{by}{': ' * bool(why)}{why}"
 
 
 def _ids(progress: Progress, template: str | None) -> frozenset[str]:

@@ -8,7 +8,7 @@ from uuid import uuid4
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from streams.badges import Order, Ordered, User
-from streams.bus.activities import order_line
+from streams.bus.activities import NOTE_CHARACTERS, order_line
 from streams.errors import ConfigurationError, FatalError
 from streams.kafka.client import partition_of
 from streams.operate.catalog import active
@@ -16,9 +16,6 @@ from streams.operate.learners import is_line
 from streams.operate.sending import Message, producer, send
 from streams.operate.site import site
 from streams.settings import Settings
-
-LONGEST = 500
-"""Characters of a reason: it is shown beside the badge, and to the issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +37,20 @@ async def give(settings: Settings, given: Given, learners: Mapping[int, User | N
     empty or too long; `FatalError` where nothing was sent.
     """
     for name, text in (("--by", given.by), ("--reason", given.reason)):
-        if not text.strip() or not is_line(text, LONGEST):
-            raise ConfigurationError(f"{name}: one line of 1 to {LONGEST} characters")
-    template = given.template.lower()
+        if not text.strip() or not is_line(text, NOTE_CHARACTERS):
+            raise ConfigurationError(f"{name}: one line of 1 to {NOTE_CHARACTERS} characters")
+    template, note = given.template.lower(), (given.by, given.reason)
     now = datetime.now(UTC)
-    orders = [Order(given.order, template, id, str(uuid4()), now, user) for id, user in learners.items()]
+    orders = [
+        Order(given.order, template, id, str(uuid4()), now, user, note) for id, user in learners.items()
+    ]
     async with site(settings) as here:
         await active(here, [template])
         activities = here.topics.activities.name
         partitions = len(await here.existing(activities))
         async with producer(settings, f"{activities}-orders") as sending:
             try:
-                await send(sending, _messages(activities, partitions, given, orders))
+                await send(sending, _messages(activities, partitions, orders))
             except ProducerFenced:
                 raise FatalError(
                     "somebody else gives orders just now: nothing was sent, run it again"
@@ -61,12 +60,12 @@ async def give(settings: Settings, given: Given, learners: Mapping[int, User | N
     return orders
 
 
-def _messages(topic: str, partitions: int, given: Given, orders: Iterable[Order]) -> Iterable[Message]:
+def _messages(topic: str, partitions: int, orders: Iterable[Order]) -> Iterable[Message]:
     for order in orders:
         key = b"%d" % order.learner
         yield {
             "topic": topic,
             "key": key,
-            "value": order_line(order, given.by, given.reason),
+            "value": order_line(order),
             "partition": partition_of(key, partitions),
         }

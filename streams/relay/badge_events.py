@@ -7,7 +7,8 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.badges import badge_id, decision_id
 from streams.bus import schemas
-from streams.bus.emitter import GENERATION, REISSUED
+from streams.bus.activities import NOTE_CHARACTERS
+from streams.bus.emitter import GENERATION, REASON, REISSUED
 from streams.bus.reader import Event
 from streams.errors import UnreadableError
 from streams.headers import header
@@ -49,7 +50,12 @@ def word_of(event: Event, record: ConsumerRecord) -> Word:
         recipient=Recipient(who["username"], who["email"], who["name"]),
         original=KeptRecord(record.value, tuple(record.headers)),
         ordered=header(record.headers, REISSUED) is not None,
+        reason=_reason(header(record.headers, REASON)),
     )
+
+
+def _reason(given: bytes | None) -> str:
+    return (given or b"").decode(errors="replace")[:NOTE_CHARACTERS]
 
 
 def _generation(given: bytes | None) -> int:

@@ -167,8 +167,8 @@ def _steps(
                 notify=terms.notify_award,
             )
             return issuer.issue(id, award)
-        case Revoke(badge):
-            return issuer.revoke(id, external, badge, notify=terms.notify_revoke)
+        case Revoke(badge, reason):
+            return issuer.revoke(id, external, badge, notify=terms.notify_revoke, reason=reason)
         case LookUp(addresses, badge):
             return issuer.look_up(id, ownership.wanted(external, learner, addresses, badge))
         case Trace(addresses):

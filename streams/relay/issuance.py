@@ -49,7 +49,10 @@ class KeptRecord:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What the bus says of a badge; `ordered`: says again, because an operator wants it looked at."""
+    """What the bus says of a badge; `ordered`: says again, because an operator wants it looked at.
+
+    `reason`: why an operator has it revoked.
+    """
 
     kind: Kind
     badge: str
@@ -61,6 +64,7 @@ class Word:
     recipient: Recipient
     original: KeptRecord
     ordered: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Issuance:
     `adopted`: the relay has not issued what is held, but found it; `found`: by a look-up, which names one of
     perhaps several. `past` are the issuer's ids of the badges
     that the relay issued before and nobody holds any more: to forget the learner is to delete them, too.
+    `reason`: why an operator has it revoked, until that is done.
     """
 
     kind: Desired
@@ -98,6 +103,7 @@ class Issuance:
     forbidden: int = 0
     answer: str = ""
     answered_at: datetime | None = None
+    reason: str = ""
 
 
 def desire(issuance: Issuance | None, word: Word, *, history: bool = False) -> Issuance:
@@ -148,6 +154,7 @@ def forget(issuance: Issuance, at: datetime) -> Issuance:
         kind="forgotten",
         time=at,
         original=None,
+        reason="",
         state="",
         refused="",
         attempts=0,
@@ -183,7 +190,7 @@ def next_step(
         return Nothing() if issuance.state == KEPT else Keep()
     if issuance.kind == "revoked" and issuance.held:
         # While it is held, the issuer refuses the second badge that may be on its way.
-        return _arrives(issuance.loose, now, trust, trust.surely) or Revoke(issuance.held)
+        return _arrives(issuance.loose, now, trust, trust.surely) or Revoke(issuance.held, issuance.reason)
     if issuance.kind == "revoked":
         return Nothing()
     if issuance.held:
@@ -289,6 +296,7 @@ def _desired(word: Word, *, rank: int, doubt: Doubt | None) -> Issuance:
         recipient=word.recipient,
         original=word.original,
         doubt=doubt,
+        reason=word.reason,
     )
 
 
@@ -433,4 +441,4 @@ def _settled(issuance: Issuance) -> Issuance:
     if not done(issuance):
         return issuance
     loose = issuance.loose and replace(issuance.loose, address="")
-    return replace(issuance, recipient=None, original=None, loose=loose)
+    return replace(issuance, recipient=None, original=None, loose=loose, reason="")

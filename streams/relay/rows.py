@@ -63,7 +63,7 @@ def load(value: Mapping[str, Any]) -> Issuance:
     )
 
 
-_PLAIN = ("held", "state", "sure", "adopted", "found", "refused", "attempts", "forbidden", "answer")
+_PLAIN = ("held", "state", "sure", "adopted", "found", "refused", "attempts", "forbidden", "answer", "reason")
 
 
 def _encode(raw: bytes | None) -> str | None:

@@ -16,9 +16,10 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Revoke:
-    """Have the badge revoked."""
+    """Have the badge revoked; without a `reason` by an operator, because it is no longer earned."""
 
     badge: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from tests.bus.registry_server import RegistryServer
 EVERY = pytest.mark.parametrize("message", messages(), ids=lambda message: message.name)
 TYPES = schemas.event_types()
 REAL = message("course_passing_status_updated.as_lms_emits")
+NOTE = ("grace", "won the contest")
 LINE: dict[str, Any] = {
     "type": REAL.event_type,
     "id": "an id",
@@ -139,16 +140,16 @@ def test_what_is_no_activity_is_not_sent_again(raw: bytes) -> None:
 
 @pytest.mark.parametrize("user", [None, User(42, True, "ada", "ada@example.com", "Ada Lövelace")])
 def test_the_line_of_an_order_is_the_order_that_it_is(user: User | None) -> None:
-    order = Order("award", str(UUID(int=2)), 42, "an id", datetime(2026, 3, 14, tzinfo=UTC), user)
+    order = Order("award", str(UUID(int=2)), 42, "an id", datetime(2026, 3, 14, tzinfo=UTC), user, NOTE)
 
-    value = parsed(order_line(order, "grace", "won the contest"))
+    value = parsed(order_line(order))
 
     assert order_of(value) == order
-    assert (value["by"], value["reason"]) == ("grace", "won the contest")
+    assert (value["by"], value["reason"]) == NOTE
 
 
 def test_an_order_whose_user_is_none_is_unreadable() -> None:
     order = Order("award", str(UUID(int=2)), 42, "an id", datetime(2026, 3, 14, tzinfo=UTC))
 
     with pytest.raises(UnreadableError, match="user: of a wrong type"):
-        order_of(parsed(order_line(order, "grace", "")) | {"user": "ada"})
+        order_of(parsed(order_line(order)) | {"user": "ada"})

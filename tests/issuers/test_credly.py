@@ -164,6 +164,11 @@ def test_a_revocation_gives_a_reason_and_says_whether_to_tell_the_earner(
     assert body["suppress_revoke_notification_email"] is suppressed
 
 
+def test_a_revocation_by_order_gives_the_operators_reason() -> None:
+    call = next(CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=True, reason="a mistake"))
+    assert body_of(call)["reason"] == "a mistake"
+
+
 def test_a_look_up_asks_for_held_badges_of_the_template_and_earner() -> None:
     request = next(CREDLY.look_up(ORGANIZATION, wanted(EMAIL))).request
     query = parse_qs(urlsplit(request.path).query)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -188,8 +189,14 @@ def test_a_new_badge_is_given_the_past_and_learners_are_given_badges_by_hand(
         # then
         ids = dict(line.split("\t")[::-1] for line in ordered.splitlines())
         assert list(ids) == ["901", "2"]
-        assert f"by order {ids['901']}" in await run("explain", "--learner", "901")
-        assert f"because of order {revoked.split()[0]}" in await run("explain", "--learner", "1")
+        told = await run("explain", "--learner", "901")
+        assert f"by order {ids['901']}" in told
+        assert "ordered by grace: won" in told
+        told = await run("explain", "--learner", "1")
+        assert f"because of order {revoked.split()[0]}" in told
+        assert f"ordered by {getuser()}: a mistake" in told
+        [badge] = [b for b in full.credly.badges.values() if (b.template, b.earner) == (first, "1")]
+        assert badge.revocation_reason == "a mistake"
 
     loop.run(scenario())
 

@@ -61,6 +61,16 @@ def test_a_generation_is_a_number_that_the_table_can_hold(given: bytes, generati
 
 
 @pytest.mark.parametrize(
+    ("given", "reason"),
+    [("für Ada".encode(), "für Ada"), (b"x" * 501, "x" * 500), (b"\xff", "\N{REPLACEMENT CHARACTER}")],
+)
+def test_a_reason_is_a_text_that_the_table_can_hold(given: bytes, reason: str) -> None:
+    revoked = str(decision_id(UUID(BADGE), "revoked", 1))
+    event = read(("ce_generation", b"1"), ("ce_reason", given), type=BADGE_REVOKED, id=revoked)
+    assert event.reason == reason
+
+
+@pytest.mark.parametrize(
     "given", [b"", b"-1", b"1.0", b" 1", b"1_0", b"one", b"\xff", b"9" * 19, b"9" * 5_000]
 )
 def test_a_generation_that_is_none_is_unreadable(given: bytes) -> None:

@@ -56,6 +56,7 @@ def holding(*events: Word) -> Issuance:
         ),
         (holding(), Nothing()),
         (holding(event("revoked")), Revoke("c-1")),
+        (holding(replace(event("revoked"), reason="why")), Revoke("c-1", "why")),
         (holding(event("revoked"), event("awarded", generation=2)), Nothing()),
         (intend(after(event("awarded")), ISSUE, EPOCH), LookUp((WHO.email,))),
         (intend(holding(event("revoked")), Revoke("c-1"), EPOCH), LookUp((WHO.email,), "c-1")),
@@ -322,6 +323,13 @@ def test_every_byte_of_the_original_record_survives() -> None:
     original = replace(issuance.original, value=bytes(range(256)), headers=(("a", b"\xff\0"), ("a", b"")))
     issuance = replace(issuance, original=original)
     assert load(orjson.loads(orjson.dumps(dump(issuance)))).original == original
+
+
+def test_why_a_badge_is_revoked_is_kept_until_that_is_done() -> None:
+    revoked = holding(replace(event("revoked"), reason="why"))
+    assert load(orjson.loads(orjson.dumps(dump(revoked)))).reason == "why"
+    assert learned(revoked, Revoke("c-1", "why"), outcomes.Revoked(), LATER).reason == ""
+    assert forget(revoked, LATER).reason == ""
 
 
 def test_another_version_is_not_guessed_at() -> None:

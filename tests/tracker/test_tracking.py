@@ -24,6 +24,7 @@ from streams.badges import (
     judge,
 )
 from streams.bus.activities import line, order_line
+from streams.bus.emitter import REASON as BECAUSE
 from streams.bus.emitter import REISSUED
 from streams.bus.reader import Event
 from streams.bus.schemas import BADGE_AWARDED, BADGE_REVOKED, schema
@@ -330,8 +331,16 @@ async def test_what_a_learner_holds_is_said_again_when_more_of_them_becomes_know
 
 
 def by_hand(order: Ordered, user: User | None = None) -> ConsumerRecord:
-    given = Order(order, TEMPLATE, LEARNER, str(UUID(int=5)), datetime(2026, 3, 15, tzinfo=UTC), user)
-    return record(order_line(given, "grace", "a contest"), (), key=KEY, topic=ACTIVITIES)
+    given = Order(
+        order,
+        TEMPLATE,
+        LEARNER,
+        str(UUID(int=5)),
+        datetime(2026, 3, 15, tzinfo=UTC),
+        user,
+        ("grace", "a contest"),
+    )
+    return record(order_line(given), (), key=KEY, topic=ACTIVITIES)
 
 
 async def test_a_badge_is_awarded_by_order_to_a_learner_whom_only_the_order_names() -> None:
@@ -349,6 +358,15 @@ async def test_what_is_known_of_a_learner_stays_when_an_order_says_something_els
 
     assert len(unit.sent) == 1
     assert unpack(unit.table[KEY] or b"")[0].user == ada
+
+
+async def test_why_a_badge_is_revoked_by_order_goes_with_it_also_when_it_is_said_again() -> None:
+    unit = await tracked(by_hand("revoke"), rows={KEY: await awarded()})
+    [again] = (await tracked(order(), rows={KEY: unit.table[KEY] or b""})).sent
+
+    assert [header(sent.headers, BECAUSE) for sent in (*unit.sent, again)] == [b"a contest"] * 2
+    [badge] = unpack(unit.table[KEY] or b"")[0].badges.values()
+    assert badge.revoked_note == ["grace", "a contest"]
 
 
 async def test_what_is_said_again_and_is_too_large_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,9 +75,11 @@ class Credly:
             return AlreadyIssued(outcome.why)
         return outcome if isinstance(found, Absent | Refused) else found
 
-    def revoke(self, organization: str, template: str, badge: str, *, notify: bool) -> Steps[RevokeOutcome]:
+    def revoke(
+        self, organization: str, template: str, badge: str, *, notify: bool, reason: str = ""
+    ) -> Steps[RevokeOutcome]:
         """How Credly refuses to revoke what nobody holds is not documented: its state is asked for."""
-        asked = requests.revoke(organization, badge, notify=notify)
+        asked = requests.revoke(organization, badge, notify=notify, reason=reason)
         outcome = yield from Call[RevokeOutcome | Missing](
             "revoke", asked, answers.revoked, changes=True
         ).once()

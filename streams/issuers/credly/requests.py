@@ -53,9 +53,9 @@ def issue(organization: str, award: Award) -> Request:
     return Request("POST", _path(organization, "badges"), orjson.dumps(body), (email,))
 
 
-def revoke(organization: str, badge: str, *, notify: bool) -> Request:
+def revoke(organization: str, badge: str, *, notify: bool, reason: str = "") -> Request:
     """Revoke a badge by Credly's own id."""
-    body = {"reason": REVOCATION_REASON, "suppress_revoke_notification_email": not notify}
+    body = {"reason": reason or REVOCATION_REASON, "suppress_revoke_notification_email": not notify}
     return Request("PUT", _path(organization, "badges", badge, "revoke"), orjson.dumps(body))
 
 
