@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from io import SEEK_END
 from typing import IO
 
@@ -25,7 +25,7 @@ from streams.operate.sending import BATCH_BYTES, BATCH_RECORDS, Message, produce
 from streams.operate.site import Site, site
 from streams.settings import Settings
 
-AHEAD = timedelta(minutes=5)
+AHEAD_SECONDS = 300
 """An activity's time is at most so much later than its record's timestamp: a later one is not believed."""
 RECORD_OVERHEAD = 128
 """What a batch adds to its only record, by a generous estimate."""
@@ -159,7 +159,7 @@ async def _on_the_bus(
     def report(found: ConsumerRecord, error: UnreadableError) -> None:
         unreadable(f"{found.topic}-{found.partition} offset {found.offset}", error)
 
-    written = None if since is None else since - AHEAD
+    written = since and datetime.fromtimestamp(max(0, since.timestamp() - AHEAD_SECONDS), UTC)
     async with aclosing(record(settings, Wanted(since=written, types=types), report, meter)) as lines:
         async for line in lines:
             yield "", line

@@ -12,6 +12,8 @@ from streams.errors import ConfigurationError
 COLUMNS = ("learner", "username", "email", "name")
 LONGEST = 255
 """Characters of a text about a learner: the longest that the LMS keeps, a name."""
+MOST = 100_000
+"""Learners of one file: their orders are one transaction, of eight seconds and 170 MiB."""
 SHOWN = 20
 """Faults that are said, a screen of them; the others are counted."""
 
@@ -36,6 +38,8 @@ def learners(raw: bytes) -> Mapping[int, User | None]:
             lines[id], found[id] = number, user
     if not found and not faults:
         faults.append("names no learner")
+    if len(found) > MOST:
+        faults.append(f"names {len(found)} learners: give at most {MOST} at once")
     if faults:
         more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
         raise ConfigurationError("\n".join(f"--csv: {fault}" for fault in [*faults[:SHOWN], *more]))

@@ -4,6 +4,7 @@ import pytest
 
 from streams.badges import User
 from streams.errors import ConfigurationError
+from streams.operate import learners as csv_learners
 from streams.operate.learners import learners
 
 ADA = User(7, True, "ada", "ada@example.org", "Ada Lövelace")
@@ -83,6 +84,12 @@ def test_the_head_names_the_columns(head: str) -> None:
 @pytest.mark.parametrize("raw", [b"", b"\n", HEAD, b"learner\n \n"])
 def test_a_file_without_learners_is_refused(raw: bytes) -> None:
     assert refused(raw) == ["--csv: names no learner"]
+
+
+def test_a_file_is_as_long_as_one_transaction_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_learners, "MOST", 2)
+    assert len(learners(b"learner\n1\n2\n")) == 2
+    assert refused(b"learner\n1\n2\n3\n") == ["--csv: names 3 learners: give at most 2 at once"]
 
 
 def test_a_name_may_have_joiners() -> None:
