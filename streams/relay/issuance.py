@@ -64,7 +64,7 @@ class Word:
     recipient: Recipient
     original: KeptRecord
     ordered: bool = False
-    reason: str = ""
+    reason: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Issuance:
     forbidden: int = 0
     answer: str = ""
     answered_at: datetime | None = None
-    reason: str = ""
+    reason: str = field(default="", repr=False)
 
 
 def desire(issuance: Issuance | None, word: Word, *, history: bool = False) -> Issuance:

@@ -19,7 +19,7 @@ class Revoke:
     """Have the badge revoked; without a `reason` by an operator, because it is no longer earned."""
 
     badge: str
-    reason: str = ""
+    reason: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,9 +164,10 @@ def test_a_revocation_gives_a_reason_and_says_whether_to_tell_the_earner(
     assert body["suppress_revoke_notification_email"] is suppressed
 
 
-def test_a_revocation_by_order_gives_the_operators_reason() -> None:
-    call = next(CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=True, reason="a mistake"))
-    assert body_of(call)["reason"] == "a mistake"
+@pytest.mark.parametrize(("reason", "said"), [("a mistake", "a mistake"), (" ", requests.REVOCATION_REASON)])
+def test_a_revocation_by_order_gives_the_operators_reason(reason: str, said: str) -> None:
+    call = next(CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=True, reason=reason))
+    assert body_of(call)["reason"] == said
 
 
 def test_a_look_up_asks_for_held_badges_of_the_template_and_earner() -> None:

@@ -55,7 +55,7 @@ def issue(organization: str, award: Award) -> Request:
 
 def revoke(organization: str, badge: str, *, notify: bool, reason: str = "") -> Request:
     """Revoke a badge by Credly's own id."""
-    body = {"reason": reason or REVOCATION_REASON, "suppress_revoke_notification_email": not notify}
+    body = {"reason": reason.strip() or REVOCATION_REASON, "suppress_revoke_notification_email": not notify}
     return Request("PUT", _path(organization, "badges", badge, "revoke"), orjson.dumps(body))
 
 
