@@ -1,7 +1,7 @@
 """The commands. Each imports what it needs when it is called and calls one function elsewhere."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from streams.options import (
 )
 
 if TYPE_CHECKING:
-    from streams.badges import Ordered
+    from streams.badges import Ordered, User
     from streams.settings import Settings
 
 SAID = 20
@@ -327,9 +327,13 @@ def _order(
     from streams.operate.learners import learners
     from streams.operate.order import Given, give
 
-    if (learner is None) == (csv is None):
+    named: Mapping[int, User | None]
+    if csv is not None and learner is None:
+        named = learners(csv.read())
+    elif learner is not None and csv is None:
+        named = {learner: None}
+    else:
         raise click.UsageError("give --learner or --csv")
-    named = {learner: None} if learner is not None else learners(csv.read() if csv else b"")
     given = run_async(give(settings, Given(order, template, by or user_name(), reason), named))
     _print(f"{one.id}\t{one.learner}" for one in given)
     say(

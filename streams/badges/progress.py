@@ -211,7 +211,8 @@ def stored_badge(badge: Badge) -> Stored:
     b = badge
     award = [b.generation, b.awarded, b.because, b.activity, b.catalog]
     if b.note is not None or b.revoked_note is not None:
-        return [getattr(b, field.name) for field in fields(b)]
+        whole = [getattr(b, field.name) for field in fields(b)]
+        return whole if b.revoked_note is not None else whole[:-1]
     if b.revoked is not None:
         return [*award, b.ordered, b.revoked, b.revoked_by, b.revoked_catalog, b.revoked_ordered]
     return [*award, True] if b.ordered else award

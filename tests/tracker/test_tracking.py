@@ -360,6 +360,14 @@ async def test_what_is_known_of_a_learner_stays_when_an_order_says_something_els
     assert unpack(unit.table[KEY] or b"")[0].user == ada
 
 
+async def test_who_ordered_an_award_and_why_is_known_of_the_badge() -> None:
+    unit = await tracked(by_hand("award"))
+
+    [badge] = unpack(unit.table[KEY] or b"")[0].badges.values()
+    assert (badge.ordered, badge.note, badge.revoked_note) == (True, ["grace", "a contest"], None)
+    assert header(unit.sent[0].headers, BECAUSE) is None
+
+
 async def test_why_a_badge_is_revoked_by_order_goes_with_it_also_when_it_is_said_again() -> None:
     unit = await tracked(by_hand("revoke"), rows={KEY: await awarded()})
     [again] = (await tracked(order(), rows={KEY: unit.table[KEY] or b""})).sent
