@@ -285,14 +285,13 @@ def catch_up(
     from streams.operate.catch_up import Told, catch_up
     from streams.operate.terminal import meter
 
-    told = Told()
-
     def report(where: str, error: Any) -> None:
         if told.unreadable.total() <= SAID:
             say([f"{where}: {error}"])
 
+    told = Told(report)
     with meter("reading and sending") as bar:
-        run_async(catch_up(settings, templates, since, activities, report, told, bar))
+        run_async(catch_up(settings, templates, since, activities, told, bar))
     _print([f"{told.sent} of {told.read} activities concern the templates, and are given to them"])
     if told.unreadable:
         say([f"{told.unreadable.total()} could not be read: {_counted(told.unreadable)}"])

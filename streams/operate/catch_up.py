@@ -36,11 +36,20 @@ Report = Callable[[str, UnreadableError], None]
 
 @dataclass(slots=True)
 class Told:
-    """How many activities were read, and how many are `sent` because they concern one of the templates."""
+    """How many activities were read, and how many are `sent` because they concern one of the templates.
 
+    `report` hears of what cannot be read, once it is counted.
+    """
+
+    report: Report
     read: int = 0
     sent: int = 0
     unreadable: Counter[str] = field(default_factory=Counter)
+
+    def not_read(self, where: str, error: UnreadableError) -> None:
+        """Take note of what cannot be read."""
+        self.unreadable[error.reason] += 1
+        self.report(where, error)
 
 
 async def catch_up(
@@ -48,7 +57,6 @@ async def catch_up(
     templates: Collection[str],
     since: datetime | None,
     recording: IO[bytes] | None,
-    report: Report,
     told: Told,
     meter: Meter = NO_METER,
 ) -> None:
@@ -62,32 +70,25 @@ async def catch_up(
     not all could be sent.
     """
     ids = frozenset(id.lower() for id in templates)
-
-    def unreadable(where: str, error: UnreadableError) -> None:
-        told.unreadable[error.reason] += 1
-        report(where, error)
-
     async with site(settings) as here:
         catalog = await active(here, ids)
         if recording is not None:
             lines = _recorded(recording, meter)
         elif types := _types(catalog, ids):
-            lines = _on_the_bus(settings, types, since, unreadable, meter)
+            lines = _on_the_bus(settings, types, since, told.not_read, meter)
         else:
             return  # other badges alone concern them
         activities = here.topics.activities.name
         async with aclosing(lines), producer(settings, f"{activities}-catch-up") as sending:
-            sender = Sender(sending, activities, len(await here.existing(activities)), told)
-            largest = await _largest(here, activities)
+            partitions, largest = len(await here.existing(activities)), await _largest(here, activities)
+            sender = Sender(sending, activities, partitions, largest, told)
             async for where, line in lines:
                 told.read += 1
                 try:
                     if (pair := given_again(line, ids, catalog, since)) is not None:
-                        if sum(map(len, pair)) > largest:
-                            raise UnreadableError("too_large", f"more than {largest} bytes")
                         await sender.take(*pair)
                 except UnreadableError as error:
-                    unreadable(where or _place(line), error)
+                    told.not_read(where or _place(line), error)
             await sender.flush()
 
 
@@ -116,12 +117,15 @@ class Sender:
     producer: AIOKafkaProducer
     topic: str
     partitions: int
+    largest: int
     told: Told
     due: list[Message] = field(default_factory=list)
     size: int = 0
 
     async def take(self, key: bytes, value: bytes) -> None:
-        """Send it, with others."""
+        """Send it, with others; raise `UnreadableError` where it is larger than the topic takes."""
+        if len(key) + len(value) > self.largest:
+            raise UnreadableError("too_large", f"more than {self.largest} bytes")
         partition = partition_of(key, self.partitions)
         self.due.append({"topic": self.topic, "key": key, "value": value, "partition": partition})
         self.size += len(value)
