@@ -16,7 +16,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.badges import Activity, Catalog, Decision, Progress, Source, User, judge
 from streams.bus import schemas
-from streams.bus.activities import activity_of, parsed
+from streams.bus.activities import activity_of, is_line, parsed
 from streams.kafka import dead_letters
 from streams.kafka.client import partitions_of, reader
 from streams.kafka.topics import topics
@@ -325,9 +325,12 @@ def _set_aside(
 
 
 def _is_complete(letter: ConsumerRecord, emission: Emission) -> bool:
+    if not _header(letter, dead_letters.REASON):
+        return False
+    if is_line(letter.value or b""):
+        return _is_whole(letter, emission)
     headers = letter.headers[: len(emission.headers)]
-    whole = (letter.key, letter.value, headers) == (emission.key, emission.value, emission.headers)
-    return whole and bool(_header(letter, dead_letters.REASON))
+    return (letter.key, letter.value, headers) == (emission.key, emission.value, emission.headers)
 
 
 def _why(letter: ConsumerRecord, emissions: Mapping[Position, Emission]) -> tuple[str, str]:
@@ -336,6 +339,9 @@ def _why(letter: ConsumerRecord, emissions: Mapping[Position, Emission]) -> tupl
 
 
 def _letter_position(letter: ConsumerRecord) -> Position:
+    """Where the original of a letter lies; of one that `track` set aside the record of the bus."""
+    if is_line(letter.value or b""):
+        return position(letter)
     source = dead_letters.left_at(letter.headers)
     assert source is not None, "every letter says so"
     return (source.topic, source.partition, source.offset)
