@@ -21,8 +21,8 @@ from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from tests.sites import CATALOG, letters
 
-LETTERS = int(os.environ.get("LETTERS", "60_000"))
-"""Held in memory all at once these were 300 MiB, and 600 to send them again. A million takes some minutes."""
+LETTERS = int(os.environ.get("LETTERS", "40_000"))
+"""Held in memory all at once these were 220 MiB, and 420 to send them again. A million takes some minutes."""
 MIB = 1024
 PROGRAM = """
 import atexit, shutil, sys
