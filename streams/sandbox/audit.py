@@ -6,7 +6,7 @@ nor the runtime is compared with itself.
 
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,19 +14,19 @@ import fastavro
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams.badges import Activity, Catalog, Decision, Progress, Source, User, judge
+from streams.badges import Catalog, Decision, Progress, judge
+from streams.badges import latest as latest_of
 from streams.bus import schemas
-from streams.bus.activities import activity_of, is_line, parsed
+from streams.bus.activities import is_line, parsed
 from streams.kafka import dead_letters
 from streams.kafka.client import partitions_of, reader
 from streams.kafka.topics import topics
+from streams.sandbox.by_hand import CatchUp, Orders, followed, given_again
 from streams.sandbox.groups import committed
+from streams.sandbox.originals import Position, by_position, happened, is_whole, position
 from streams.sandbox.publisher import Emission, Placed
 from streams.settings import Settings
 from streams.tracker.rows import pack
-
-Position = tuple[str, int, int]
-"""A record's topic, partition and offset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,18 @@ async def read_traces(settings: Settings) -> Traces:
     )
 
 
-def compare(catalog: Catalog, placed: Iterable[Placed], traces: Traces) -> Verdict:
-    """Compare what a run has left with what the core concludes from `placed`."""
-    emissions = {(p.emission.topic, p.partition, p.offset): p.emission for p in placed}
-    progress, decisions = core_run(catalog, traces.activities, emissions)
+def compare(
+    catalog: Catalog,
+    placed: Iterable[Placed],
+    traces: Traces,
+    catch_ups: Sequence[CatchUp] = (),
+    orders: Sequence[Orders] = (),
+) -> Verdict:
+    """Compare what a run has left with what the core concludes from `placed`, `catch_ups` and `orders`."""
+    emissions = by_position(placed)
+    known = by_position(p for catch_up in catch_ups for p in catch_up.given) | emissions
+    progress, decisions = core_run(catalog, traces.activities, known)
+    forwarded, again, ordered = _by_kind(traces.activities)
     return Verdict(
         activities=len(traces.activities),
         awarded=sum(event.kind == "awarded" for event in traces.badges),
@@ -119,7 +127,9 @@ def compare(catalog: Catalog, placed: Iterable[Placed], traces: Traces) -> Verdi
         learners=len(traces.progress),
         dead_letters=Counter(_why(letter, emissions) for letter in traces.dead_letters),
         faults={
-            **_forwarded(catalog, traces.activities, emissions),
+            **_forwarded(catalog, forwarded, emissions),
+            **given_again(catalog, again, known, catch_ups),
+            **followed(ordered, orders),
             **_decided(decisions, traces.badges),
             **_stored(progress, traces.progress),
             **_set_aside(traces.dead_letters, emissions),
@@ -134,31 +144,24 @@ def core_run(
     progress: dict[int, Progress] = {}
     decisions: list[Decision] = []
     for record in activities:
-        emission = emissions.get(position(record))
-        if emission is None or emission.happening is None:
+        what = happened(record, emissions)
+        if what is None:
             continue
-        activity = as_activity(emission, Source(*position(record)))
-        before = progress.get(activity.learner, Progress.initial())
-        after, follows = judge(catalog, before, activity)
+        before = progress.get(what.learner, Progress.initial())
+        after, follows = judge(catalog, before, what)
         if after is not before:
-            progress[activity.learner] = after
+            progress[what.learner] = after
         decisions.extend(follows)
+        decisions.extend(_said_again(before, after, what.learner))
     return progress, decisions
 
 
-def as_activity(emission: Emission, source: Source) -> Activity:
-    """What the LMS emitted, in the form that the core takes; only for an emission that can be read."""
-    happening = emission.happening
-    assert happening is not None
-    return Activity(
-        type=happening.type,
-        id=emission.id,
-        time=happening.time,
-        source=source,
-        learner=happening.learner,
-        data=happening.data,
-        user=_user(happening.data),
-    )
+def _said_again(before: Progress, after: Progress, learner: int) -> Iterator[Decision]:
+    """The awards that are said once more as the learner becomes known, without whom nothing is issued."""
+    if before.user is None and after.user is not None:
+        for template, badge in before.badges.items():
+            if badge.held and after.badges[template] == badge:
+                yield latest_of(badge, template, learner)
 
 
 def announcement(record: ConsumerRecord, settings: Settings) -> Announcement | None:
@@ -196,12 +199,6 @@ async def read_topic(settings: Settings, topic: str) -> list[ConsumerRecord]:
     return [record for tp in tps for record in records[tp]]
 
 
-def position(record: ConsumerRecord) -> Position:
-    """Where the original of an activity's record lies."""
-    source = parsed(record.value)["source"]
-    return (source["topic"], source["partition"], source["offset"])
-
-
 def latest(records: Iterable[ConsumerRecord]) -> dict[bytes, bytes]:
     """A compacted topic's content: the last value of each key."""
     content: dict[bytes, bytes] = {}
@@ -211,6 +208,15 @@ def latest(records: Iterable[ConsumerRecord]) -> dict[bytes, bytes]:
         else:
             content[record.key] = record.value
     return content
+
+
+def _by_kind(activities: Iterable[ConsumerRecord]) -> tuple[list[ConsumerRecord], ...]:
+    """What rekey forwarded, what was given again, and orders."""
+    kinds: tuple[list[ConsumerRecord], ...] = ([], [], [])
+    for record in activities:
+        line = parsed(record.value)
+        kinds[2 if "order" in line else 1 if "catch_up" in line else 0].append(record)
+    return kinds
 
 
 def _forwarded(
@@ -223,7 +229,7 @@ def _forwarded(
         "activities unwanted": [str(place) for place in sorted(counts.keys() - wanted)],
         "activities double": [str(place) for place, count in counts.items() if count > 1],
         "activities changed": [
-            str(position(r)) for r in activities if not _is_whole(r, emissions.get(position(r)))
+            str(position(r)) for r in activities if not is_whole(r, emissions.get(position(r)))
         ],
         "activities out of order": _disordered(activities),
     }
@@ -232,14 +238,6 @@ def _forwarded(
 def _is_relevant(catalog: Catalog, emission: Emission) -> bool:
     happening = emission.happening
     return happening is not None and catalog.relevant(happening)
-
-
-def _is_whole(record: ConsumerRecord, emission: Emission | None) -> bool:
-    if emission is None or emission.happening is None:
-        return False
-    activity = as_activity(emission, Source(*position(record)))
-    whole = activity_of(parsed(record.value), frozenset({activity.type})) == activity
-    return whole and record.key == b"%d" % activity.learner
 
 
 def _disordered(activities: Iterable[ConsumerRecord]) -> list[str]:
@@ -262,11 +260,12 @@ def _decided(decisions: Iterable[Decision], events: Sequence[Announcement]) -> d
     for event in events:
         found[event.badge].append(event)
     ids = {str(d.id): d for ds in expected.values() for d in ds}
+    wanted = Counter(str(d.id) for ds in expected.values() for d in ds)
     counts = Counter(event.id for event in events)
     return {
-        "decisions missing": [_words(d) for id, d in ids.items() if id not in counts],
+        "decisions missing": [_words(ids[id]) for id in wanted - counts],
         "decisions unwanted": [f"{e.kind} {e.badge} {e.id}" for e in events if e.id not in ids],
-        "decisions double": [_words(ids[id]) for id, count in counts.items() if count > 1 and id in ids],
+        "decisions double": [_words(ids[id]) for id in counts - wanted if id in ids],
         "decisions out of order": [
             badge for badge, es in found.items() if [e.id for e in es] != _ids_among(expected[badge], es)
         ],
@@ -328,7 +327,7 @@ def _is_complete(letter: ConsumerRecord, emission: Emission) -> bool:
     if not _header(letter, dead_letters.REASON):
         return False
     if is_line(letter.value or b""):
-        return _is_whole(letter, emission)
+        return is_whole(letter, emission)
     headers = letter.headers[: len(emission.headers)]
     return (letter.key, letter.value, headers) == (emission.key, emission.value, emission.headers)
 
@@ -349,11 +348,6 @@ def _letter_position(letter: ConsumerRecord) -> Position:
 
 def _header(record: ConsumerRecord, name: str) -> str:
     return str(dict(record.headers).get(name, b"").decode())
-
-
-def _user(data: Mapping[str, Any]) -> User | None:
-    user = data.get("user") or data.get("student_user") or (data if "pii" in data else None)
-    return None if user is None else User(user["id"], user["is_active"], **user["pii"])
 
 
 async def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:

@@ -30,6 +30,10 @@ COLUMNS = {
     "letters missing": ("dead letters missing",),
     "letters double": ("dead letters double", "dead letters unwanted", "dead letters not whole"),
     "activities": ("activities missing", "activities unwanted", "activities double", "activities changed"),
+    "by hand": (
+        *("catch-ups missing", "catch-ups unwanted", "catch-ups double", "catch-ups changed"),
+        *("orders missing", "orders unwanted", "orders double", "orders changed"),
+    ),
 }
 
 # What brokers a harm needs: how many, how they are reached, their properties.

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import aiohttp
 
-from streams.badges import Activity, Progress
+from streams.badges import Activity, Order, Progress
 from streams.bus import schemas
 from streams.kafka.client import admin
 from streams.kafka.topics import topics
@@ -37,10 +37,14 @@ NEWCOMERS = 500_000
 
 async def kill_at_random(run: Run) -> int:
     for _ in range(5):
-        await all_ready(run)
-        await asyncio.sleep(run.rng.uniform(0.5, 3.0))
-        run.fleet.kill(run.rng.choice(run.fleet.running))
+        await kill_one(run)
     return 5
+
+
+async def kill_one(run: Run) -> None:
+    await all_ready(run)
+    await asyncio.sleep(run.rng.uniform(0.5, 3.0))
+    run.fleet.kill(run.rng.choice(run.fleet.running))
 
 
 async def kill_at_each_step(run: Run) -> int:
@@ -181,8 +185,8 @@ async def state_at_its_bound(run: Run) -> int:
     return 1
 
 
-def above_bound(activity: Activity, after: Progress) -> bool:
-    return activity.learner >= NEWCOMERS and len(pack(after, None)) > PROGRESS_BYTES
+def above_bound(happened: Activity | Order, after: Progress) -> bool:
+    return happened.learner >= NEWCOMERS and len(pack(after, None)) > PROGRESS_BYTES
 
 
 async def nothing_more(run: Run) -> int:

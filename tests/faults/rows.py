@@ -1,11 +1,13 @@
 """The rows of the table of faults."""
 
 from tests.faults import harms, world
+from tests.faults.by_hand import catch_ups_and_orders
 from tests.faults.compacted import compacted_and_transactional
 from tests.faults.run import Harm
 
 HARMS = (
     Harm("kill -9 at random moments", harms.kill_at_random, at_least=5),
+    Harm("catch-ups and orders, kill -9 of all", catch_ups_and_orders, at_least=8),
     Harm("kill -9 at each step of a commit", harms.kill_at_each_step, at_least=5),
     Harm("zombies: paused, replaced, resumed", harms.zombies, at_least=3),
     Harm("scaling 1, 3, 1 and rolling restarts", harms.scale_and_roll, at_least=3, workers=1),

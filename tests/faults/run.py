@@ -14,21 +14,15 @@ from typing import Literal
 
 from aiokafka.structs import ConsumerRecord
 
-from streams.badges import Activity, Catalog, Progress, Source, judge
+from streams.badges import Activity, Catalog, Order, Progress, judge
 from streams.catalog import load_catalog
 from streams.sandbox import lms, publisher
-from streams.sandbox.audit import (
-    Position,
-    Verdict,
-    as_activity,
-    compare,
-    position,
-    read_traces,
-    settled,
-)
+from streams.sandbox.audit import Verdict, compare, read_traces, settled
 from streams.sandbox.bus import Bus
+from streams.sandbox.by_hand import CatchUp, Orders
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.kafka import Kafka, Security
+from streams.sandbox.originals import Position, happened, position
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from streams.sandbox.registry import Apicurio
 from tests.faults.fleet import Fleet
@@ -50,7 +44,8 @@ class Run:
 
     `settings` are for single workers, by their names; `stack` is closed after the run. While the LMS is not
     `speaking`, it sends nothing. `reads` is how often the table was read that was read most, if the harm
-    counts it. `proxies` are those before the brokers, if the harm has any.
+    counts it. `proxies` are those before the brokers, if the harm has any. `catch_ups` and `orders` are
+    what an operator did.
     """
 
     cluster: Kafka
@@ -66,6 +61,8 @@ class Run:
     speaking: asyncio.Event = field(default_factory=asyncio.Event)
     reads: int | None = None
     proxies: list[Proxy] = field(default_factory=list)
+    catch_ups: list[CatchUp] = field(default_factory=list)
+    orders: list[Orders] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -107,7 +104,7 @@ class Harm:
     most_ends: int | None = None
     again: tuple[str, ...] = ()
     prepare: Callable[[Run], Awaitable[None]] | None = None
-    refuses: Callable[[Activity, Progress], bool] = lambda activity, after: False
+    refuses: Callable[[Activity | Order, Progress], bool] = lambda activity, after: False
     becomes: Callable[[Emission], Emission] = lambda emission: emission
 
 
@@ -187,7 +184,7 @@ async def _verdict(harm: Harm, run: Run) -> Verdict:
         else p
         for p in placed
     ]
-    verdict = compare(catalog, expected, replace(left, activities=judged))
+    verdict = compare(catalog, expected, replace(left, activities=judged), run.catch_ups, run.orders)
     faults = {name: places for name, places in verdict.faults.items() if name not in harm.again}
     return replace(verdict, faults=faults)
 
@@ -196,21 +193,19 @@ def _refused(
     catalog: Catalog,
     activities: Iterable[ConsumerRecord],
     emissions: Mapping[Position, Emission],
-    refuses: Callable[[Activity, Progress], bool],
+    refuses: Callable[[Activity | Order, Progress], bool],
 ) -> set[Position]:
     progress: dict[int, Progress] = {}
     refused = set()
     for record in activities:
-        where = position(record)
-        emission = emissions.get(where)
-        if emission is None or emission.happening is None:
+        what = happened(record, emissions)
+        if what is None:
             continue
-        activity = as_activity(emission, Source(*where))
-        after, _ = judge(catalog, progress.get(activity.learner, Progress.initial()), activity)
-        if refuses(activity, after):
-            refused.add(where)
+        after, _ = judge(catalog, progress.get(what.learner, Progress.initial()), what)
+        if refuses(what, after):
+            refused.add(position(record))
         else:
-            progress[activity.learner] = after
+            progress[what.learner] = after
     return refused
 
 

@@ -38,12 +38,17 @@ JUMPS = (0, 3600, -3600)
 
 
 def main() -> None:
-    kind, _, argument = os.environ.get("FAULT", "none:").partition(":")
-    FAULTS[kind](argument)
+    build_in()
     try:
         worker.run(agents.build)
     except ConfigurationError as error:
         raise SystemExit(f"{error}") from None
+
+
+def build_in() -> None:
+    """Build the fault into this process."""
+    kind, _, argument = os.environ.get("FAULT", "none:").partition(":")
+    FAULTS[kind](argument)
 
 
 def kill(argument: str) -> None:

@@ -22,8 +22,9 @@ from streams.kafka.dead_letters import DETAIL
 from streams.kafka.topics import topics
 from streams.operate.dead_letters import Filter, Letter, shown
 from streams.sandbox import lms
-from streams.sandbox.audit import announcement, position, read_topic
+from streams.sandbox.audit import announcement, read_topic
 from streams.sandbox.credly import Fault
+from streams.sandbox.originals import position
 from streams.sandbox.publisher import Emission
 from streams.tracker.rows import unpack
 from tests.faults.configs import alter
