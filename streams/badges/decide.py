@@ -44,7 +44,7 @@ def decide(catalog: Catalog, progress: Progress, happened: Activity | Order) -> 
         return Judgement(source, b"", progress.user, progress.catalog, {}, {}, ())
     case = _Case(catalog, progress, happened)
     case.judge(matches)
-    return case.judgement(source, recognized, happened.user or progress.user)
+    return case.judgement(source, recognized, _known(happened.user, progress.user))
 
 
 def latest(badge: Badge, template: str, learner: int) -> Decision:
@@ -97,6 +97,13 @@ def _catch_up(catalog: Catalog, progress: Progress, activity: Activity, matches:
     if not case.states and not case.badges and user == progress.user and catalog.revision == progress.catalog:
         return None
     return case.judgement(None, b"", user)
+
+
+def _known(now: User | None, before: User | None) -> User | None:
+    """What is known of the learner: what an event leaves empty (a role has no name) stays as it was."""
+    if now is None or before is None or (now.name and now.email):
+        return now or before
+    return replace(now, email=now.email or before.email, name=now.name or before.name)
 
 
 class _Case:

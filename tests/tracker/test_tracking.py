@@ -387,3 +387,15 @@ async def test_an_order_for_nobody_is_set_aside() -> None:
     for key in (None, b"nobody", b""):
         unit = await tracked(replace(FORGOTTEN, key=key), order(key))
         assert (reasons(unit), unit.table) == ([b"no_activity"] * 2, {})
+
+
+async def test_what_an_event_leaves_empty_of_a_learner_stays_as_it_was_known() -> None:
+    named = (await tracked(activity(7, id=1))).table[KEY] or b""
+    data = dict(PASSED.payload)
+    nameless = data | {"user": data["user"] | {"pii": data["user"]["pii"] | {"name": "", "username": "new"}}}
+
+    unit = await tracked(activity(8, id=2, data=nameless), rows={KEY: named})
+
+    before, after = unpack(named)[0].user, unpack(unit.table[KEY] or b"")[0].user
+    assert before is not None
+    assert after == replace(before, username="new")
