@@ -110,6 +110,13 @@ SPOILT: dict[str, tuple[Spoil, set[str]]] = {
         lambda t: replace(t, activities=_without(t.activities, _orders_of(t)[-1])),
         {"orders missing", "decisions unwanted", "decisions out of order", "progress wrong"},
     ),
+    "a command that was killed gave some of its orders": (
+        lambda t: replace(t, activities=_without(t.activities, _orders_of(t)[0])),
+        {
+            *("orders missing", "progress wrong"),
+            *("decisions double", "decisions out of order", "decisions wrong"),
+        },
+    ),
     "an order came twice": (
         lambda t: replace(t, activities=[*t.activities, _orders_of(t)[-1]]),
         {"orders double"},
