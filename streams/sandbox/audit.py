@@ -237,7 +237,7 @@ def _forwarded(
 
 def _is_relevant(catalog: Catalog, emission: Emission) -> bool:
     happening = emission.happening
-    return happening is not None and catalog.relevant(happening)
+    return emission.fate != "dead letter" and happening is not None and catalog.relevant(happening)
 
 
 def _disordered(activities: Iterable[ConsumerRecord]) -> list[str]:
