@@ -41,10 +41,15 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for step in words(build, "RUN"):
         command = step.rest.replace(INSTALLED, str(installed)).replace("python -m", f"{sys.executable} -m")
         done = subprocess.run(
-            ["/bin/sh", "-c", command], cwd=source, capture_output=True, text=True, check=False
+            ["/bin/sh", "-c", command], cwd=source, env=clean(), capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
     return installed
+
+
+def clean() -> dict[str, str]:
+    """The environment as a builder of images has it: the tests' own turns warnings into errors."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("BADGES_", "PYTHON"))}
 
 
 def copy_into(folder: Path, name: str) -> None:
@@ -57,11 +62,10 @@ def copy_into(folder: Path, name: str) -> None:
 
 
 def run(environment: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("BADGES_", "PYTHON"))}
     return subprocess.run(
         [environment / "bin" / program, *arguments],
         cwd=environment.parent,
-        env=clean,
+        env=clean(),
         capture_output=True,
         text=True,
         check=False,
