@@ -15,20 +15,17 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Catalog
 from streams.bus.activities import activity_of, parsed
+from streams.bus.reader import AHEAD_MS
 from streams.errors import FatalError, UnreadableError
 from streams.kafka import checks
 from streams.kafka.client import partition_of
+from streams.kafka.topics import RECORD_OVERHEAD
 from streams.operate.catalog import active
 from streams.operate.meter import NO_METER, Meter
 from streams.operate.record import Wanted, record
 from streams.operate.sending import BATCH_BYTES, BATCH_RECORDS, Message, producer, send
 from streams.operate.site import Site, site
 from streams.settings import Settings
-
-AHEAD_SECONDS = 300
-"""An activity's time is at most so much later than its record's timestamp: a later one is not believed."""
-RECORD_OVERHEAD = 128
-"""What a batch adds to its only record, by a generous estimate."""
 
 Report = Callable[[str, UnreadableError], None]
 """Hears of what cannot be read: where it is, and why."""
@@ -163,7 +160,7 @@ async def _on_the_bus(
     def report(found: ConsumerRecord, error: UnreadableError) -> None:
         unreadable(f"{found.topic}-{found.partition} offset {found.offset}", error)
 
-    written = since and datetime.fromtimestamp(max(0, since.timestamp() - AHEAD_SECONDS), UTC)
+    written = since and datetime.fromtimestamp(max(0, since.timestamp() - AHEAD_MS / 1000), UTC)
     async with aclosing(record(settings, Wanted(since=written, types=types), report, meter)) as lines:
         async for line in lines:
             yield "", line

@@ -13,6 +13,7 @@ from streams import metrics
 from streams.errors import UnreadableError, WaitNeeded
 from streams.headers import Headers
 from streams.kafka.client import partition_of
+from streams.kafka.topics import RECORD_OVERHEAD
 from streams.runtime.fetched import Fetched, Sealed
 from streams.runtime.partition import Partition
 from streams.runtime.work import Outbox, Work
@@ -23,8 +24,6 @@ UNIT_RECORDS = 4_000
 UNIT_SECONDS = 0.25
 """A unit takes no more records after this time: each may touch hundreds of templates, and until the unit ends
 nothing else happens in the worker. A session (`SESSION_MS`) is thirty times as long."""
-RECORD_OVERHEAD = 128
-"""Bytes of a record batch that are neither key, value nor header (framing, lengths), at the most."""
 UTF8_BYTES = 4
 """Bytes of a character, at the most."""
 

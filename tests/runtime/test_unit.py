@@ -12,8 +12,9 @@ from streams import metrics
 from streams.errors import UnreadableError, WaitNeeded
 from streams.kafka import inflate
 from streams.kafka.client import partition_of
+from streams.kafka.topics import RECORD_OVERHEAD
 from streams.runtime import unit as units
-from streams.runtime.unit import RECORD_OVERHEAD, Batch
+from streams.runtime.unit import Batch
 from streams.runtime.work import BATCH_BYTES, Outbox, batches
 from tests.runtime import fetches
 from tests.runtime.fetches import batch
