@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.options import WAIT_SECONDS
+from streams.cli.options import WAIT_SECONDS
 from tests.certificates import certificate
 
 SOON = WAIT_SECONDS + 8

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 4.0
 """With the time that a process takes to start, a person waits about five seconds for the cause."""
+
+SAID = 20
+"""Lines about what cannot be read, before the rest is only counted."""
 
 LARGEST_ID = 2**63 - 1
 """The largest id that a database gives."""
@@ -150,3 +154,14 @@ def say(lines: Iterable[str]) -> None:
     """Print lines on standard error."""
     for line in lines:
         click.echo(blanked(line), err=True)
+
+
+def counted(reasons: Counter[str]) -> str:
+    """How many of each reason, the most frequent first."""
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines on standard output."""
+    for line in lines:
+        click.echo(line)

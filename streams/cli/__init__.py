@@ -1,0 +1,37 @@
+"""The command line. A command imports what it needs when it is called, and calls one function elsewhere."""
+
+import click
+
+from streams.cli import catalogs, designing, learners, letters, site, workers
+from streams.cli.options import Commands
+
+
+@click.group(cls=Commands)
+@click.version_option(package_name="badge-streams")
+def main() -> None:
+    """Badges out of what learners do, as it happens on Open edX's event bus."""
+
+
+for _command in (
+    designing.check,
+    designing.events,
+    designing.lms_settings,
+    designing.schema,
+    designing.simulate,
+    designing.record,
+    catalogs.catalog,
+    site.topics,
+    site.status,
+    site.reconcile,
+    workers.tracker,
+    workers.relay,
+    workers.demo,
+    learners.explain,
+    learners.forget,
+    learners.reissue,
+    learners.catch_up,
+    learners.award,
+    learners.revoke,
+    letters.dead_letters,
+):
+    main.add_command(_command)

@@ -1,0 +1,37 @@
+"""The commands that run something: the workers, the demo."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command()
+def tracker() -> None:
+    """Run a tracker: from the bus's events to badge events."""
+    from streams.runtime.worker import run
+    from streams.tracker.agents import build
+
+    run(build)
+
+
+@click.command()
+def relay() -> None:
+    """Run a relay: from badge events to badges at their issuers."""
+    from streams.relay.agents import build
+    from streams.runtime.worker import run
+
+    run(build)
+
+
+@click.command()
+@click.option("--learners", type=click.IntRange(1, 10_000), default=300, show_default=True)
+def demo(learners: int) -> None:
+    """Show the whole way of an event on a real Kafka; exit 1 if the outcome is not the expected one."""
+    from rich.console import Console
+
+    from streams.sandbox.demo import run
+
+    raise SystemExit(run(Console(), learners=learners))
