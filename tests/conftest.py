@@ -12,6 +12,7 @@ import pytest
 from streams.errors import ConfigurationError
 from streams.sandbox.bus import Bus, bus
 from streams.sandbox.jars import alone, jars
+from streams.sandbox.redis import Redis, redis_program
 
 pytest_plugins = ["tests.sites"]
 
@@ -33,9 +34,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Fetch the sandbox's archives here, because a test's time limit would cut off a slow first time."""
-    if not session.config.option.collectonly and any(i.get_closest_marker("broker") for i in session.items):
-        with suppress(ConfigurationError):
+    if session.config.option.collectonly:
+        return
+    with suppress(ConfigurationError):
+        if any(i.get_closest_marker("broker") for i in session.items):
             jars()
+    with suppress(ConfigurationError):
+        if any("redis_server" in getattr(i, "fixturenames", ()) for i in session.items):
+            redis_program()
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +61,19 @@ def kafka(sandbox: Bus) -> str:
 def registry_url(sandbox: Bus) -> str:
     """The Confluent-compatible API of the sandbox's registry."""
     return sandbox.registry
+
+
+@pytest.fixture
+def redis_server() -> Iterator[Redis]:
+    """A real Redis of this test's own: it is there in a tenth of a second, so `make quick` has such tests."""
+    try:
+        redis_program()
+    except ConfigurationError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    with Redis() as redis:
+        yield redis
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class Jars:
 
 def jars() -> Jars:
     """The archives, fetched if they are not cached; raises `ConfigurationError` without Java or Maven."""
-    folder = _cache() / f"sandbox-{hashlib.sha256(POM.read_bytes()).hexdigest()[:16]}"
+    folder = cache() / f"sandbox-{hashlib.sha256(POM.read_bytes()).hexdigest()[:16]}"
     if not folder.exists():
         with alone(folder.with_suffix(".lock")):
             if not folder.exists():
@@ -55,7 +55,8 @@ def java() -> str:
     return command
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """The folder of what is fetched once for all checkouts of this user."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return root / "badge-streams"
 
