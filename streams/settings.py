@@ -19,6 +19,7 @@ LIFECYCLE_TOPIC = "learning-badges-lifecycle"
 TOPIC_PART = r"^[a-zA-Z0-9._-]{1,200}$"
 HOST = r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
 
+REDIS_URL = r"rediss?://@?([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[0-9]{0,4})?"
 REGISTRY_URL = r"https?://([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[^\s,?#]*)?"
 KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_\w+)$")
 """What it sets in each pod for a service whose name begins with `badges`."""
@@ -32,6 +33,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
+    bus: Literal["kafka", "redis"] = Field(
+        "kafka", description="Where the bus of Open edX is; with `redis` a bridge joins its streams to Kafka."
+    )
     kafka: str = Field("localhost:9092", description="Bootstrap servers of Kafka, comma-separated.")
     registry: str = Field(
         "http://localhost:8081",
@@ -70,8 +74,8 @@ class Settings(BaseModel):
     )
     http: str = Field(
         "",
-        description="`host:port` of metrics and health; tracker `127.0.0.1:8080`, relay `127.0.0.1:8090`; "
-        "port 0: any; host `*`: every address, IPv4 and IPv6.",
+        description="`host:port` of metrics and health; tracker `127.0.0.1:8080`, relay `127.0.0.1:8090`, "
+        "bridge `127.0.0.1:8070`; port 0: any; host `*`: every address, IPv4 and IPv6.",
     )
     http_token_file: Path | None = Field(
         None,
@@ -160,6 +164,21 @@ class Settings(BaseModel):
         None, description="Certificate by which the brokers know us (PEM, with its chain)."
     )
     kafka_key_file: Path | None = Field(None, description="The certificate's private key (PEM).")
+    redis: str = Field(
+        "redis://localhost:6379/0",
+        description="URL of the Redis that is the bus, with its database; `rediss://` for TLS.",
+    )
+    redis_username: str = Field("", description="User name at Redis; empty: its default user.")
+    redis_password_file: Path | None = Field(
+        None, description="File of the password at Redis, read for each connection."
+    )
+    redis_ca_file: Path | None = Field(None, description="Authorities that sign Redis' certificate (PEM).")
+    redis_stream_max_len: int = Field(
+        10_000,
+        ge=1,
+        description="About how many entries a stream keeps to which badge events are added; as many as the "
+        "LMS' `EVENT_BUS_REDIS_STREAM_MAX_LEN`, for what is added by either shortens it.",
+    )
     registry_ca_file: Path | None = Field(
         None, description="Authorities that sign the registry's certificate (PEM)."
     )
@@ -180,6 +199,8 @@ class Settings(BaseModel):
         "kafka_ca_file",
         "kafka_cert_file",
         "kafka_key_file",
+        "redis_password_file",
+        "redis_ca_file",
         "registry_ca_file",
         "registry_password_file",
         mode="before",
@@ -208,9 +229,10 @@ class Settings(BaseModel):
 
     @field_validator("relay_id")
     @classmethod
-    def _two_workers(cls, value: str, info: ValidationInfo) -> str:
-        if value == info.data.get("app_id"):
-            raise ValueError("must differ from BADGES_APP_ID: the two would share a group and topics")
+    def _a_group_each(cls, value: str, info: ValidationInfo) -> str:
+        app = info.data.get("app_id")
+        if value in (app, f"{app}-bridge"):
+            raise ValueError("must differ from BADGES_APP_ID, and from that with -bridge: they are groups")
         return value
 
     @field_validator("registry")
@@ -225,6 +247,20 @@ class Settings(BaseModel):
             )
         if not re.fullmatch(REGISTRY_URL, value):
             raise ValueError("must be one URL, like http://registry:8081")
+        return value
+
+    @field_validator("redis")
+    @classmethod
+    def _one_redis(cls, value: str) -> str:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018 - reading it checks it
+        if parts.username or parts.password:
+            raise ValueError(
+                "must hold no user name or password: that is what BADGES_REDIS_USERNAME and "
+                "BADGES_REDIS_PASSWORD_FILE are for"
+            )
+        if not re.fullmatch(REDIS_URL, value):
+            raise ValueError("must be one URL, like redis://redis:6379/0")
         return value
 
     @field_validator("http")

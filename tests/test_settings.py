@@ -28,6 +28,15 @@ from streams.settings import load_settings
         ("REGISTRY", "http://"),
         ("REGISTRY", "http://one:8081?x=1"),
         ("RELAY_ID", "badge-streams"),
+        ("RELAY_ID", "badge-streams-bridge"),
+        ("BUS", "rabbit"),
+        ("REDIS", ""),
+        ("REDIS", "redis:6379"),
+        ("REDIS", "unix:///run/redis.sock"),
+        ("REDIS", "redis://one:6379,two:6379"),
+        ("REDIS", "redis://one:99999"),
+        ("REDIS", "redis://one:6379/0?ssl_cert_reqs=none"),
+        ("REDIS_STREAM_MAX_LEN", "0"),
         ("ISSUER_HOSTS", "https://proxy.example.org"),
         ("ISSUER_HOSTS", "proxy.example.org/v1"),
         # Else learner 42 of `campus1` would be learner 142 of `campus`.
@@ -43,10 +52,20 @@ def test_a_value_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, na
         load_settings()
 
 
-def test_a_password_in_the_registrys_url_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BADGES_REGISTRY", "https://me:hush@registry.example.org")
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("REGISTRY", "https://me:hush@registry.example.org"),
+        ("REDIS", "redis://:hush@redis:6379/"),
+        ("REDIS", "rediss://me:hush@redis:6379/"),
+    ],
+)
+def test_a_password_in_a_url_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, name: str, url: str
+) -> None:
+    monkeypatch.setenv(f"BADGES_{name}", url)
 
-    with pytest.raises(ConfigurationError, match="BADGES_REGISTRY_PASSWORD_FILE") as refusal:
+    with pytest.raises(ConfigurationError, match=f"BADGES_{name}_PASSWORD_FILE") as refusal:
         load_settings()
     assert "hush" not in str(refusal.value)
 
@@ -88,6 +107,9 @@ def test_what_kubernetes_sets_for_a_service_is_no_setting(monkeypatch: pytest.Mo
         ("KAFKA", "a:9092, b:9093"),
         ("KAFKA", "[::1]:9092"),
         ("HTTP", "[::1]:0"),
+        # As Tutor writes it.
+        ("REDIS", "redis://@redis:6379/"),
+        ("REDIS", "rediss://[::1]:6380/3"),
         ("APP_ID", "site_1.badges"),
         ("EARNER_PREFIX", "campus:"),
     ],

@@ -16,8 +16,8 @@ from streams.settings import Settings
 from .chart_files import CHART, CI_VALUES, ROOT, templates, values, values_schema
 
 # Values of their own, outside `settings`, and what the chart itself decides.
-CONNECTIONS = {name for name in Settings.model_fields if name.startswith(("kafka", "registry"))}
-DECIDED_BY_THE_CHART = {"catalog", "http", "http_token_file", "issuer_key_dir"}
+CONNECTIONS = {name for name in Settings.model_fields if name.startswith(("kafka", "registry", "redis"))}
+DECIDED_BY_THE_CHART = {"bus", "catalog", "http", "http_token_file", "issuer_key_dir"}
 # Pods of a Deployment have no lasting names: decision 0001.
 LEFT_OUT = {"instance_id", "start_seconds"}
 
@@ -54,12 +54,14 @@ def test_the_values_defaults_are_the_settings_defaults() -> None:
 
 
 def test_the_defaults_of_the_connections_are_the_settings_defaults() -> None:
-    kafka, registry = values()["kafka"], values()["registry"]
+    kafka, registry, redis = values()["kafka"], values()["registry"], values()["redis"]
 
     assert kafka["securityProtocol"] == defaults()["kafka_security_protocol"]
     assert kafka["saslMechanism"] == defaults()["kafka_sasl_mechanism"]
     assert kafka["username"] == defaults()["kafka_username"]
     assert registry["username"] == defaults()["registry_username"]
+    assert redis["username"] == defaults()["redis_username"]
+    assert redis["streamMaxLen"] == defaults()["redis_stream_max_len"]
 
 
 def test_the_secret_of_the_issuers_keys_is_where_keys_may_be() -> None:

@@ -89,6 +89,26 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 - name: BADGES_REGISTRY_PASSWORD_FILE
   value: /etc/badge-streams/secrets/registry-password
 {{- end }}
+{{- if .Values.redis.url }}
+- name: BADGES_BUS
+  value: redis
+- name: BADGES_REDIS
+  value: {{ .Values.redis.url | quote }}
+- name: BADGES_REDIS_STREAM_MAX_LEN
+  value: {{ .Values.redis.streamMaxLen | toString | quote }}
+{{- with .Values.redis.username }}
+- name: BADGES_REDIS_USERNAME
+  value: {{ . | quote }}
+{{- end }}
+{{- if .Values.redis.passwordSecret.name }}
+- name: BADGES_REDIS_PASSWORD_FILE
+  value: /etc/badge-streams/secrets/redis-password
+{{- end }}
+{{- if .Values.redis.caSecret.name }}
+- name: BADGES_REDIS_CA_FILE
+  value: /etc/badge-streams/secrets/redis-ca.crt
+{{- end }}
+{{- end }}
 {{- if .Values.pages.tokenSecret.name }}
 - name: BADGES_HTTP_TOKEN_FILE
   value: /etc/badge-streams/secrets/http-token
@@ -173,6 +193,22 @@ envFrom:
     items:
       - key: {{ .Values.registry.passwordSecret.key }}
         path: registry-password
+{{- end }}
+{{- if .Values.redis.url }}
+{{- with .Values.redis.caSecret.name }}
+- secret:
+    name: {{ . }}
+    items:
+      - key: {{ $.Values.redis.caSecret.key }}
+        path: redis-ca.crt
+{{- end }}
+{{- with .Values.redis.passwordSecret.name }}
+- secret:
+    name: {{ . }}
+    items:
+      - key: {{ $.Values.redis.passwordSecret.key }}
+        path: redis-password
+{{- end }}
 {{- end }}
 {{- with .Values.pages.tokenSecret.name }}
 - secret:
