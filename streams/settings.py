@@ -39,7 +39,8 @@ class Settings(BaseModel):
     kafka: str = Field("localhost:9092", description="Bootstrap servers of Kafka, comma-separated.")
     registry: str = Field(
         "http://localhost:8081",
-        description="URL of the Confluent-compatible schema registry.",
+        description="URL of the Confluent-compatible schema registry; empty: the site has none, and our "
+        "badge events are written and read by the built-in schemas.",
     )
     app_id: str = Field(
         "badge-streams", pattern=TOPIC_PART, description="Consumer group and topic prefix of the tracker."
@@ -237,7 +238,11 @@ class Settings(BaseModel):
 
     @field_validator("registry")
     @classmethod
-    def _one_url(cls, value: str) -> str:
+    def _one_url(cls, value: str, info: ValidationInfo) -> str:
+        if not value and info.data.get("bus") == "kafka":  # decision 0025
+            raise ValueError(
+                "must not be empty where BADGES_BUS is kafka: its events are framed by a registry"
+            )
         parts = urlsplit(value)
         parts.port  # noqa: B018 - reading it checks it
         if "@" in parts.netloc:
@@ -245,7 +250,7 @@ class Settings(BaseModel):
                 "must hold no user name or password: that is what BADGES_REGISTRY_USERNAME and "
                 "BADGES_REGISTRY_PASSWORD_FILE are for"
             )
-        if not re.fullmatch(REGISTRY_URL, value):
+        if value and not re.fullmatch(REGISTRY_URL, value):
             raise ValueError("must be one URL, like http://registry:8081")
         return value
 

@@ -31,11 +31,12 @@ from streams.badges import (
     moment,
 )
 from streams.badges.packing import LONG
+from streams.bus import built_in
 from streams.bus.activities import activity_of, line, order_line, parsed
-from streams.bus.emitter import GENERATION, REASON, REISSUED, BadgeEmitter, BadgeEvent
+from streams.bus.emitter import GENERATION, KEY_SCHEMA, REASON, REISSUED, BadgeEmitter, BadgeEvent
 from streams.bus.reader import Event, Reader
 from streams.bus.registry import Registry
-from streams.bus.schemas import BADGE_AWARDED, event_types
+from streams.bus.schemas import BADGE_AWARDED, BADGE_EVENTS, event_types, schema
 from streams.catalog import CatalogDocument, in_force, load_catalog
 from streams.errors import UnreadableError
 from streams.headers import Headers
@@ -334,6 +335,14 @@ def test_a_revision_is_named_after_its_document_and_gzipped() -> None:
 
     assert shown == catalog().revision
     assert load_catalog(in_force.unpack(in_force.pack(CATALOG.encode()))).revision == shown
+
+
+def test_the_ids_of_the_built_in_schemas_are_named() -> None:
+    schemas = {t: schema(t) for t in sorted(BADGE_EVENTS)} | {"the key": KEY_SCHEMA}
+
+    assert [f"{built_in.id_of(schema):08x}" for schema in schemas.values()] == re.findall(
+        r"`([0-9a-f]{8})` \|$", section("Frame"), re.MULTILINE
+    )
 
 
 def test_every_topic_of_ours_has_its_row() -> None:

@@ -120,6 +120,13 @@ def test_a_value_that_works_is_taken(monkeypatch: pytest.MonkeyPatch, name: str,
     assert getattr(load_settings(), name.lower()) == value
 
 
+def test_a_site_on_redis_needs_no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGES_BUS", "redis")
+    monkeypatch.setenv("BADGES_REGISTRY", "")
+
+    assert load_settings().registry == ""
+
+
 def test_our_own_topic_is_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BADGES_SOURCE_TOPICS", "dev-lifecycle,badge-streams-activities")
 

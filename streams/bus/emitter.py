@@ -11,6 +11,7 @@ import fastavro
 
 from streams.badges import Decision, User
 from streams.bus import schemas
+from streams.bus.built_in import NoRegistry
 from streams.bus.registry import Registry
 from streams.settings import Settings
 
@@ -58,7 +59,7 @@ class BadgeEvent:
 class BadgeEmitter:
     """Encodes decisions as badge events of `topic`."""
 
-    def __init__(self, registry: Registry, settings: Settings, topic: str) -> None:
+    def __init__(self, registry: Registry | NoRegistry, settings: Settings, topic: str) -> None:
         self._registry = registry
         self._register = settings.register_schemas
         self._source = settings.source.encode()

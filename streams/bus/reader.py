@@ -6,7 +6,7 @@ A record that can never be read raises `UnreadableError` with one of these reaso
 ``no_type``         `ce_type` is missing or doubled
 ``no_id``           `ce_id` is missing, doubled or not a UUID
 ``no_frame``        the value does not begin with a zero byte and a schema id
-``unknown_schema``  the registry knows no schema of that id
+``unknown_schema``  the registry knows no schema of that id, and it is none of the built-in ones
 ``bad_schema``      the registry's schema is not valid Avro, or not safe to read with
 ``not_resolvable``  what the writer's schema says cannot be read as the event type's schema
 ``bad_body``        the body is truncated or not what its schema says
@@ -29,7 +29,8 @@ from fastavro.read import SchemaResolutionError
 
 from streams import metrics
 from streams.badges import parse_time
-from streams.bus import schemas
+from streams.bus import built_in, schemas
+from streams.bus.built_in import NoRegistry
 from streams.bus.registry import Registry
 from streams.errors import UnreadableError, WaitNeeded
 from streams.headers import Headers
@@ -73,7 +74,9 @@ class Event:
 class Reader:
     """Reads records of the bus as events, if they are of the `wanted` types."""
 
-    def __init__(self, registry: Registry, agent: str, wanted: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, registry: Registry | NoRegistry, agent: str, wanted: frozenset[str] = frozenset()
+    ) -> None:
         self._registry = registry
         self.wanted = wanted
         self._texts: dict[int, str] = {}
@@ -126,7 +129,7 @@ class Reader:
             raise UnreadableError(*refused)
         if (unknown := self._unreadable.pop(schema_id, None)) is not None:
             raise unknown
-        text = self._texts.get(schema_id)
+        text = self._texts.get(schema_id) or built_in.text(schema_id)
         if text is None:
             self._registry.raise_if_unknown(schema_id)
             raise WaitNeeded("the schema registry", partial(self._fetch, schema_id))

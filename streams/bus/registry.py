@@ -13,6 +13,7 @@ import orjson
 import stamina
 
 from streams import metrics
+from streams.bus.built_in import NoRegistry
 from streams.errors import ConfigurationError, UnreadableError
 from streams.settings import Settings, read_secret, tls
 
@@ -53,7 +54,7 @@ class _NoSuchIdError(Exception):
 
 
 class Registry:
-    """Schemas by id, which never change and are kept for good.
+    """Schemas by id, which never change and are kept for good; their home is at `where`.
 
     While the registry is away or refuses the credentials, every caller waits: no record is set aside for a
     fault that is not its own. `trouble` says why it was away when it was asked last.
@@ -63,6 +64,7 @@ class Registry:
         metrics.begin(metrics.REGISTRY_ERRORS, ("away", "refused", "failed"))
         self._settings = settings
         self._url = settings.registry.rstrip("/")
+        self.where = settings.registry
         self._session: aiohttp.ClientSession | None = None
         self.trouble = ""
         self._texts: dict[int, str] = {}
@@ -218,6 +220,11 @@ class Registry:
             log.warning("something else than the schema registry answers: %d", status)
             raise _AwayError(f"something else than a schema registry answers: {status}")
         return status, reply
+
+
+def registry_of(settings: Settings) -> Registry | NoRegistry:
+    """The registry of a site, or what stands in its place where the site has none."""
+    return Registry(settings) if settings.registry else NoRegistry()
 
 
 def _is_registrys(method: str, status: int, reply: dict[str, Any]) -> bool:

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from aiokafka.structs import ConsumerRecord
 
 from streams.bus.activities import activity_of, is_line, parsed
+from streams.bus.built_in import NoRegistry
 from streams.bus.reader import Event, Reader
-from streams.bus.registry import Registry
+from streams.bus.registry import Registry, registry_of
 from streams.bus.schemas import event_types
 from streams.errors import FatalError, UnreadableError, WaitNeeded
 from streams.settings import Settings
@@ -18,7 +19,7 @@ from streams.settings import Settings
 async def decoder(settings: Settings, wanted: frozenset[str]) -> AsyncIterator["Decoder"]:
     """One that reads events of the `wanted` types."""
     # What lies on a topic was written long ago: the registry knows its schemas by now, or never will.
-    registry = Registry(settings.model_copy(update={"schema_wait_seconds": 0.0}))
+    registry = registry_of(settings.model_copy(update={"schema_wait_seconds": 0.0}))
     await registry.start()
     try:
         yield Decoder(settings, registry, Reader(registry, "command", wanted))
@@ -29,7 +30,7 @@ async def decoder(settings: Settings, wanted: frozenset[str]) -> AsyncIterator["
 class Decoder:
     """Reads records of the bus as events."""
 
-    def __init__(self, settings: Settings, registry: Registry, reader: Reader) -> None:
+    def __init__(self, settings: Settings, registry: Registry | NoRegistry, reader: Reader) -> None:
         self._settings = settings
         self._registry = registry
         self._reader = reader
@@ -63,6 +64,6 @@ class Decoder:
                 await needed.until()
         except TimeoutError:
             raise FatalError(
-                f"the schema registry at {self._settings.registry} cannot be reached within "
+                f"the schema registry at {self._registry.where} cannot be reached within "
                 f"{self._settings.start_seconds:g} s: {self._registry.trouble or 'no answer'}"
             ) from None

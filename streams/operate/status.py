@@ -12,6 +12,7 @@ import orjson
 from aiokafka.structs import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams.bus.registry import registry_of
 from streams.catalog import CatalogDocument
 from streams.errors import ConfigurationError
 from streams.kafka import insides
@@ -73,6 +74,7 @@ class Status:
     """All of it; `catalog` is empty where none is in force."""
 
     catalog: str
+    registry: str
     streams: Sequence[Stream]
     pages: Sequence[Page]
     issuers: Sequence[Waiting]
@@ -85,6 +87,7 @@ class Status:
     def lines(self) -> Iterator[str]:
         """The screen."""
         yield f"catalog in force: {self.catalog or 'none'}"
+        yield f"schema registry: {self.registry}"
         yield ""
         yield from table(("worker", "topic", "alive", "assigned", "lag"), [_row(one) for one in self.streams])
         yield ""
@@ -128,7 +131,10 @@ async def status(settings: Settings, meter: Meter = NO_METER) -> Status:
     async for letter in listed(settings, Filter(), meter=meter):
         worker = "relay" if letter.id.startswith(RELAYS) else "tracker"
         letters.setdefault(worker, Counter())[letter.reason] += 1
-    return Status(revision, streams, pages, issuers, {worker: dict(n) for worker, n in letters.items()})
+    where = registry_of(settings).where
+    return Status(
+        revision, where, streams, pages, issuers, {worker: dict(n) for worker, n in letters.items()}
+    )
 
 
 async def _stream(

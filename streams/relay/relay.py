@@ -11,7 +11,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
 from streams.bus.reader import Reader
-from streams.bus.registry import Registry
+from streams.bus.registry import registry_of
 from streams.catalog.in_force import CATALOG_WANTED, CatalogInForce
 from streams.clock import Clock
 from streams.issuers.client import Http
@@ -54,7 +54,7 @@ class Relay:
         self.app = app
         self.settings = settings
         self.names = names
-        self.registry = Registry(settings)
+        self.registry = registry_of(settings)
         self.catalogs = CatalogInForce(settings, names.catalog.name)
         self.reader = Reader(self.registry, "receive", frozenset(KINDS))
         metrics.begin(metrics.DEAD_LETTERS, AGENTS, REASONS)
@@ -115,6 +115,7 @@ class Relay:
             "topics": [self.names.badges.name],
             "event_types": sorted(KINDS),
             "catalog": self.catalogs.describe(),
+            "registry": self.registry.where,
             "organizations": {
                 organization.id: {"held_back": organization.held or None, "rate": organization.rate}
                 for organization in self.organizations

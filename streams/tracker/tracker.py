@@ -9,7 +9,7 @@ from streams import metrics
 from streams.badges import Kind
 from streams.bus.emitter import BadgeEmitter
 from streams.bus.reader import Reader
-from streams.bus.registry import Registry
+from streams.bus.registry import registry_of
 from streams.catalog.in_force import CATALOG_WANTED, CatalogInForce
 from streams.clock import Clock
 from streams.kafka.dead_letters import REASONS
@@ -35,7 +35,7 @@ class Tracker:
         self.app = app
         self.settings = settings
         self.names = names
-        self.registry = Registry(settings)
+        self.registry = registry_of(settings)
         self.catalogs = CatalogInForce(settings, names.catalog.name)
         self.reader = Reader(self.registry, "rekey")
         self.emitter = BadgeEmitter(self.registry, settings, names.badges.name)
@@ -81,4 +81,5 @@ class Tracker:
             "topics": [topic.name for topic in self.names.sources],
             "event_types": sorted(self.reader.wanted),
             "catalog": self.catalogs.describe(),
+            "registry": self.registry.where,
         }

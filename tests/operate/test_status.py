@@ -3,9 +3,12 @@
 from streams.operate.status import Page, Status, Stream, Waiting
 
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
-QUIET = Status("", [Stream("tracker", "activities", 0, 0, 12, 5)], [], [], {})
+QUIET = Status(
+    "", "none, the schemas are built in", [Stream("tracker", "activities", 0, 0, 12, 5)], [], [], {}
+)
 BUSY = Status(
     "52efb4db-20260314T150927Z",
+    "http://registry:8081",
     [Stream("tracker", "activities", 2, 12, 12, 0), Stream("relay", "decisions", 1, 6, 12, 40)],
     [
         Page("tracker", "10.0.0.7:8080", "yes", "52efb4db-20260314T150927Z", {}),
@@ -38,6 +41,7 @@ def test_what_cannot_be_seen_is_said() -> None:
     lines = list(QUIET.lines())
 
     assert lines[0] == "catalog in force: none"
+    assert lines[1] == "schema registry: none, the schemas are built in"
     assert "ready: no worker's page can be reached from here" in lines
     assert "dead letters: none" in lines
 

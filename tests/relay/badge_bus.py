@@ -16,7 +16,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Decision, User
 from streams.bus.emitter import BadgeEmitter, BadgeEvent
-from streams.bus.registry import Registry
+from streams.bus.registry import registry_of
 from streams.kafka.changelog import read_table
 from streams.kafka.client import partition_of, partitions_of, reader
 from streams.kafka.topics import topics
@@ -127,7 +127,7 @@ class Speaker:
 @asynccontextmanager
 async def encoder(settings: Settings) -> AsyncIterator[Callable[[Word], BadgeEvent]]:
     """What turns a decision into a record of the bus."""
-    registry = Registry(settings)
+    registry = registry_of(settings)
     await registry.start()
     try:
         emitter = BadgeEmitter(registry, settings, settings.badge_topic or settings.lifecycle_topic)

@@ -46,6 +46,7 @@ def test_the_pages_say_how_the_tracker_is(commands: Commands, tmp_path: Path) ->
         told = json.loads(health)
         assert "org.openedx.learning.certificate.created.v1" in told["event_types"]
         assert told["catalog"]["templates"] == 8
+        assert told["registry"] == commands.settings["BADGES_REGISTRY"]
         assert all(partition["ready"] for partition in told["partitions"].values())
         _, metrics = _get(f"{address}/metrics", token="a-token")
         assert 'badges_catalog_templates{state="active"} 8.0' in metrics
