@@ -60,6 +60,10 @@ class Emission:
     fate: Fate = "read"
 
 
+Fault = Callable[[Emission], Emission]
+"""Makes a faulty one of a good passing status."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """An emission and its position on the bus."""
@@ -112,19 +116,27 @@ class Publisher:
             ce_id = str(UUID(int=self._rng.getrandbits(128), version=1))
             yield self._channels[happening.type].emission(happening, ce_id)
 
-    def spoil(self, emissions: Iterable[Emission], *, repeated: float, rubbish: float) -> Iterator[Emission]:
+    def spoil(
+        self,
+        emissions: Iterable[Emission],
+        *,
+        repeated: float,
+        rubbish: float,
+        faults: Mapping[str, Fault] | None = None,
+    ) -> Iterator[Emission]:
         """`emissions`; of them a share is `repeated`, one followed by an unreadable record (`rubbish`)."""
-        faults = cycle(FAULTS)
+        turns = cycle((faults or FAULTS).items())
         for emission in emissions:
             yield emission
             if self._rng.random() < repeated:
                 yield replace(emission, fault="written twice")
             if emission.happening and emission.happening.type == lms.PASSING and self._rng.random() < rubbish:
-                yield self.rubbish(emission, next(faults))
+                name, spoilt = next(turns)
+                yield _spoilt(emission, name, spoilt)
 
     def rubbish(self, emission: Emission, fault: str) -> Emission:
         """A record like `emission`, which must be a passing status, but with a fault of `FAULTS`."""
-        return replace(FAULTS[fault](emission), happening=None, id="", fault=fault)
+        return _spoilt(emission, fault, FAULTS[fault])
 
 
 class _Channel:
@@ -176,6 +188,10 @@ class _Channel:
         return key
 
 
+def _spoilt(emission: Emission, fault: str, spoilt: Fault) -> Emission:
+    return replace(spoilt(emission), happening=None, id="", fault=fault)
+
+
 def _dead(emission: Emission, **changes: Any) -> Emission:
     return replace(emission, fate="dead letter", **changes)
 
@@ -195,8 +211,8 @@ def _body(emission: Emission) -> bytes:
 
 _UNKNOWN_ID = 2_000_000_011  # a registry counts from 1: no schema will have it
 
-# What can be wrong with a record that reaches the tracker: each makes a faulty one of a good passing status.
-FAULTS: Mapping[str, Callable[[Emission], Emission]] = {
+# What can be wrong with a record that reaches the tracker.
+FAULTS: Mapping[str, Fault] = {
     "no header": lambda e: _dead(e, headers=()),
     "no type": lambda e: _dead(e, headers=_without(e, "ce_type")),
     "doubled type": lambda e: _dead(e, headers=(*e.headers, *(h for h in e.headers if h[0] == "ce_type"))),
@@ -242,7 +258,7 @@ async def emit(
     try:
         loop = asyncio.get_running_loop()
         begun, sent = loop.time(), 0
-        for chunk in _chunks(emissions, 5_000 if rate is None else max(1, int(rate / 20))):
+        for chunk in chunks(emissions, 5_000 if rate is None else max(1, int(rate / 20))):
             placed(await _send(producer, chunk))
             sent += len(chunk)
             if rate is not None:
@@ -290,7 +306,8 @@ async def _acknowledged(
     return [Placed(record, partition, base + n) for n, record in enumerate(records)]
 
 
-def _chunks(emissions: Iterable[Emission], size: int) -> Iterator[list[Emission]]:
+def chunks(emissions: Iterable[Emission], size: int) -> Iterator[list[Emission]]:
+    """The emissions in their order, so many at a time."""
     iterator = iter(emissions)
     while chunk := list(islice(iterator, size)):
         yield chunk
