@@ -1,7 +1,7 @@
-"""Reads badge events through the real `edx-event-bus-kafka`; runs in the environment that `venv` makes.
+"""Reads badge events through the real `edx-event-bus-kafka` or `-redis`; runs in the environment of `venv`.
 
-Prints a JSON line for each that reaches a receiver, until it is ended. Arguments: bootstrap servers, URL of
-the registry, topic prefix, consumer group.
+Prints a JSON line for each that reaches a receiver, until it is ended. Arguments: the consumer group, and the
+`ADDRESS` of `services`.
 """
 
 import json
@@ -10,9 +10,10 @@ from typing import Any
 
 from tests.openedx.services import configure
 
-configure(*sys.argv[1:4], service="credentials")
+group, *address = sys.argv[1:]
+configure(address, service="credentials")
 
-from edx_event_bus_kafka.internal.consumer import KafkaEventConsumer  # noqa: E402
+from openedx_events.event_bus import make_single_consumer  # noqa: E402
 from openedx_events.learning.signals import BADGE_AWARDED, BADGE_REVOKED  # noqa: E402
 
 
@@ -32,4 +33,6 @@ def tell(signal: Any, sender: Any, badge: Any, metadata: Any, **_: Any) -> None:
 
 BADGE_AWARDED.connect(tell)
 BADGE_REVOKED.connect(tell)
-KafkaEventConsumer("learning-badges-lifecycle", sys.argv[4]).consume_indefinitely()
+# Redis's must be told to begin with what was sent before.
+more = {"consumer_name": "the-only", "check_backlog": True} if address[0] == "redis" else {}
+make_single_consumer(topic="learning-badges-lifecycle", group_id=group, **more).consume_indefinitely()

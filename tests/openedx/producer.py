@@ -1,7 +1,7 @@
-"""Feeds the bus through the real `edx-event-bus-kafka`; runs in the environment that `venv` makes.
+"""Feeds the bus through the real `edx-event-bus-kafka` or `-redis`; runs in the environment of `venv`.
 
 Reads JSON lines `{"learner", "course", "is_passing"}` from standard input, sends each as the LMS does, and
-ends when all are delivered. Arguments: bootstrap servers, URL of the registry, topic prefix.
+ends when all are delivered. Arguments: the `ADDRESS` of `services`.
 """
 
 import json
@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 from tests.openedx.services import configure
 
-configure(*sys.argv[1:4], service="lms")
+configure(sys.argv[1:], service="lms")
 
-from edx_event_bus_kafka import create_producer  # noqa: E402
 from opaque_keys.edx.keys import CourseKey  # noqa: E402
 from openedx_events.data import EventsMetadata  # noqa: E402
+from openedx_events.event_bus import get_producer  # noqa: E402
 from openedx_events.learning.data import (  # noqa: E402
     CourseData,
     CoursePassingStatusData,
@@ -23,7 +23,7 @@ from openedx_events.learning.data import (  # noqa: E402
 )
 from openedx_events.learning.signals import COURSE_PASSING_STATUS_UPDATED  # noqa: E402
 
-producer = create_producer()
+producer = get_producer()
 for line in sys.stdin:
     told = json.loads(line)
     learner = told["learner"]
@@ -43,4 +43,5 @@ for line in sys.stdin:
             event_type=COURSE_PASSING_STATUS_UPDATED.event_type, time=datetime.now(UTC)
         ),
     )
-producer.prepare_for_shutdown()
+if hasattr(producer, "prepare_for_shutdown"):  # Kafka's, which sends in the background
+    producer.prepare_for_shutdown()

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import Empty, Queue
@@ -28,7 +28,7 @@ def test_the_real_consumer_receives_what_the_real_producer_caused(
 ) -> None:
     commands = on_bus(sandbox, app_prefix, catalog=CATALOG, partitions=4)
     commands.run("topics", "--create", "--all")
-    address = (sandbox.kafka, sandbox.registry, app_prefix)
+    address = ("kafka", sandbox.kafka, sandbox.registry, app_prefix)
     group = f"{app_prefix}-credentials"
     _begin_at_the_beginning(sandbox.kafka, group, f"{app_prefix}-learning-badges-lifecycle", 4)
     passed = [{"learner": n, "course": KAFKA101, "is_passing": True} for n in LEARNERS]
@@ -36,10 +36,10 @@ def test_the_real_consumer_receives_what_the_real_producer_caused(
 
     with ExitStack() as ends:
         ends.callback(commands.start("tracker", log=tmp_path / "tracker.log").stop)
-        received = ends.enter_context(_consumer(openedx_python, *address, group))
-        _produce(openedx_python, address, passed)
+        received = ends.enter_context(consumer(openedx_python, group, *address))
+        produce(openedx_python, address, passed)
         awarded = [received.next() for _ in passed]
-        _produce(openedx_python, address, lost)
+        produce(openedx_python, address, lost)
         revoked = [received.next() for _ in lost]
 
     assert {event["type"].split(".")[-2] for event in awarded} == {"awarded"}
@@ -50,7 +50,7 @@ def test_the_real_consumer_receives_what_the_real_producer_caused(
     assert {event["name"] for event in awarded} == {f"Learner {n}" for n in LEARNERS}
 
 
-class _Received:
+class Received:
     """The lines that the consumer prints."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -80,19 +80,21 @@ class _Received:
 
 
 @contextmanager
-def _consumer(python: Path, *arguments: str) -> Iterator[_Received]:
+def consumer(python: Path, *arguments: str) -> Iterator[Received]:
+    """What the real consumer receives, by its group and an address of `services`."""
     command = [str(python), "-W", "default", "-m", "tests.openedx.consumer", *arguments]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
-        received = _Received(process)
+        received = Received(process)
         try:
             yield received
         finally:
             received.end()
 
 
-def _produce(python: Path, address: tuple[str, str, str], told: list[dict[str, object]]) -> None:
+def produce(python: Path, address: Sequence[str], told: Sequence[Mapping[str, object]]) -> None:
+    """Have the real producer emit what is told, by an address of `services`."""
     lines = "".join(json.dumps(line) + "\n" for line in told)
     command = [str(python), "-W", "default", "-m", "tests.openedx.producer", *address]
     subprocess.run(command, cwd=ROOT, input=lines, text=True, check=True, capture_output=True, timeout=WITHIN)
