@@ -77,6 +77,9 @@ RECOVERY_SECONDS = _gauge(
 RECOVERY_RECORDS = _counter("recovery_records_total", "Changelog records read in recoveries.", "table")
 TABLE_KEYS = _gauge("table_keys", "Keys held in a table's partition.", "table", "partition")
 
+# A small site's supervisor, in place of what starts containers again.
+WORKER_RESTARTS = _counter("worker_restarts_total", "Workers that ended and were started again.", "worker")
+
 # The catalog.
 CATALOG = _gauge("catalog_info", "1 for the catalog revision in force.", "revision")
 TEMPLATE_INFO = _gauge("template_info", "1 for each template of the catalog in force.", "template", "name")

@@ -23,9 +23,10 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "runtime": CORE | {"kafka"},
     "tracker": WORKERS_USE,
     "relay": WORKERS_USE | {"issuers"},
+    "supervisor": GROUND | {"runtime"},
     "operate": WORKERS_USE | {"issuers", "tracker", "relay"},
-    "sandbox": WORKERS_USE | {"issuers", "tracker", "relay", "operate"},
-    "cli": WORKERS_USE | {"issuers", "tracker", "relay", "operate", "sandbox"},
+    "sandbox": WORKERS_USE | {"issuers", "tracker", "relay", "supervisor", "operate"},
+    "cli": WORKERS_USE | {"issuers", "tracker", "relay", "supervisor", "operate", "sandbox"},
 }
 # The top of each worker: what starts it imports it, and nothing else does.
 AGENTS = {"streams.tracker.agents", "streams.relay.agents"}

@@ -1,11 +1,8 @@
 """The commands that run something: the workers, the demo."""
 
-from typing import TYPE_CHECKING
-
 import click
 
-if TYPE_CHECKING:
-    pass
+from streams.supervisor import WORKERS
 
 
 @click.command()
@@ -24,6 +21,20 @@ def relay() -> None:
     from streams.runtime.worker import run
 
     run(build)
+
+
+@click.command()
+@click.option(
+    "--without", multiple=True, type=click.Choice(WORKERS), help="Not this worker; may be repeated."
+)
+def site(without: tuple[str, ...]) -> None:
+    """Run a whole small site: its workers as processes of this one, with one set of pages.
+
+    A worker that ends is started again; a wrong configuration ends all.
+    """
+    from streams.supervisor.site import run
+
+    run(without)
 
 
 @click.command()

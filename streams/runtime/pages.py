@@ -9,7 +9,7 @@ import logging
 import platform
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -27,21 +27,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EVERY_ADDRESS = "*"
-
 Describe = Callable[[], dict[str, Any]]
 
 
 class Pages:
-    """Serves the pages of one worker at `address` (`host:port`).
-
-    Port 0 takes a free one, host `*` every address.
-    """
+    """Serves the pages of one worker at `address`, as `serve` has it."""
 
     def __init__(self, app: "App", address: str, describe: Describe) -> None:
         self._app = app
-        host, _, port = address.rpartition(":")
-        self._host, self._port = host.strip("[]"), int(port)
+        self._address = address
         self._describe = describe
         self._token: bytes | None = None
         self._runner: web.AppRunner | None = None
@@ -53,35 +47,20 @@ class Pages:
             if not self._token:
                 raise ConfigurationError("BADGES_HTTP_TOKEN_FILE: it is empty")
         metrics.BUILD.info({"version": version("badge-streams"), "python": platform.python_version()})
-        application = web.Application()
-        application.add_routes(
+        self._runner = await serve(
+            self._address,
             [
                 web.get("/metrics", self._metrics),
                 web.get("/live", self._live),
                 web.get("/ready", self._ready),
                 web.get("/health", self._health),
-            ]
+            ],
         )
-        self._runner = web.AppRunner(application, access_log=None)
-        await self._runner.setup()
-        try:
-            await self._site(self._runner).start()
-        except OSError as error:
-            raise ConfigurationError(
-                f"BADGES_HTTP: cannot listen on {self._host}:{self._port}: {error}"
-            ) from None
-        host, port = self._runner.addresses[0][:2]
-        log.info("pages at http://%s:%d/health", f"[{host}]" if ":" in host else host, port)
 
     async def stop(self) -> None:
         """Stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
-
-    def _site(self, runner: web.AppRunner) -> web.BaseSite:
-        if self._host == EVERY_ADDRESS:
-            return web.SockSite(runner, _on_every_address(self._port))
-        return web.TCPSite(runner, self._host, self._port)
 
     def _shows_token(self, request: web.Request) -> bool:
         shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
@@ -114,18 +93,18 @@ class Pages:
 
     def _answer(self, request: web.Request, verdict: dict[str, Any]) -> web.Response:
         shown = verdict if self._shows_token(request) else for_everybody(verdict)
-        return _json(200 if verdict["ok"] else 503, shown)
+        return json(200 if verdict["ok"] else 503, shown)
 
     async def _health(self, request: web.Request) -> web.Response:
         live, ready = liveness(self._app, time.monotonic()), readiness(self._app)
         if not self._shows_token(request):
-            return _json(200, {"live": for_everybody(live), "ready": for_everybody(ready)})
+            return json(200, {"live": for_everybody(live), "ready": for_everybody(ready)})
         partitions = {
             f"{tp.topic}-{tp.partition}": {"ready": p.ready, "committed": p.committed, "keys": len(p.rows)}
             for tp, p in self._app.owned.items()
         }
         lag = {f"{tp.topic}-{tp.partition}": n for tp, n in self._app.lag().items()}
-        return _json(
+        return json(
             200,
             {"live": live, "ready": ready, "partitions": partitions, "lag": lag, **self._describe()},
         )
@@ -167,6 +146,36 @@ def readiness(app: "App") -> dict[str, Any]:
     return {"ok": True, "why": f"{len(app.owned)} partitions assigned and recovered"}
 
 
+async def serve(address: str, routes: Iterable[web.RouteDef]) -> web.AppRunner:
+    """Serve `routes` at `address`, `host:port`, and log where: until the runner is cleaned up.
+
+    Port 0 takes a free one, host `*` every address, host `fd` a socket that this process inherited. Raises
+    `ConfigurationError` where the address cannot be used.
+    """
+    application = web.Application()
+    application.add_routes(routes)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await _at(address, runner).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise ConfigurationError(f"BADGES_HTTP: cannot listen on {address}: {error}") from None
+    host, port = runner.addresses[0][:2]
+    log.info("pages at http://%s:%d/health", f"[{host}]" if ":" in host else host, port)
+    return runner
+
+
+def _at(address: str, runner: web.AppRunner) -> web.BaseSite:
+    host, _, port = address.rpartition(":")
+    match host:
+        case "*":
+            return web.SockSite(runner, _on_every_address(int(port)))
+        case "fd":
+            return web.SockSite(runner, socket.socket(fileno=int(port)))
+    return web.TCPSite(runner, host.strip("[]"), int(port))
+
+
 def _on_every_address(port: int) -> socket.socket:
     """A socket for IPv6 and IPv4; for IPv4 alone where the machine has no IPv6, or has switched it off."""
     with suppress(OSError, ValueError):
@@ -174,7 +183,8 @@ def _on_every_address(port: int) -> socket.socket:
     return socket.create_server(("", port))
 
 
-def _json(status: int, body: dict[str, Any]) -> web.Response:
+def json(status: int, body: dict[str, Any]) -> web.Response:
+    """An answer that a person can read, too."""
     return web.Response(
         status=status,
         body=orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS),

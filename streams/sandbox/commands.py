@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from streams.sandbox import publisher
 from streams.sandbox.bus import Bus
 from streams.sandbox.process import Process
 from streams.settings import Settings
+from streams.supervisor.child import badge_streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Commands:
         Raises `FatalError` for another exit code than `codes`.
         """
         run = subprocess.run(
-            _command(*arguments),
+            badge_streams(*arguments),
             env=self._environment(),
             input=given,
             capture_output=True,
@@ -49,7 +49,7 @@ class Commands:
 
     def start(self, *arguments: str, log: Path, **settings: str) -> Process:
         """Start a worker, with `settings` in addition to the common ones."""
-        return self.launch(_command(*arguments), log=log, **settings)
+        return self.launch(badge_streams(*arguments), log=log, **settings)
 
     def launch(self, command: Sequence[str], *, log: Path, **settings: str) -> Process:
         """Start any program in the way a worker is started."""
@@ -82,7 +82,3 @@ def on_bus(bus: Bus, name: str, *, catalog: Path, partitions: int, **more: str) 
         }
         | more
     )
-
-
-def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from streams.cli import main; main(prog_name='badge-streams')", *arguments]

@@ -73,8 +73,8 @@ def run(environment: Path, program: str, *arguments: str) -> subprocess.Complete
     )
 
 
-@pytest.mark.parametrize("command", ["tracker", "relay", "topics"])
-def test_the_image_has_the_commands_that_the_chart_runs(environment: Path, command: str) -> None:
+@pytest.mark.parametrize("command", ["tracker", "relay", "site", "topics"])
+def test_the_image_has_the_commands_that_run_in_it(environment: Path, command: str) -> None:
     answered = run(environment, "badge-streams", command, "--help")
 
     assert answered.returncode == 0, answered.stderr
@@ -118,7 +118,7 @@ def may_mount() -> bool:
 
 
 @pytest.mark.skipif(not may_mount(), reason="needs unshare, and root's right to mount")
-@pytest.mark.parametrize("worker", ["tracker", "relay"])
+@pytest.mark.parametrize("worker", ["tracker", "relay", "site"])
 def test_a_worker_becomes_ready_on_a_read_only_file_system(
     environment: Path, sandbox: Bus, tmp_path: Path, worker: str
 ) -> None:

@@ -1,0 +1,100 @@
+"""The pages of all workers as one: `/metrics`, `/live`, `/ready`, `/health`.
+
+Each worker serves its own at a port of this machine, and judges by itself who may see what: what a request
+shows is passed on, so that nothing is said here which a worker would not say (decision 0049).
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from streams import metrics
+from streams.runtime.pages import json
+from streams.supervisor.merging import ABSENT, NOT_READY, combined, merged
+
+ANSWER_SECONDS = 3.0
+"""A worker is seldom too busy to answer for one second; below the 5 s that probes wait."""
+
+VERDICTS = ("live", "ready")
+UNAUTHORIZED = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker said; status 0 if nothing."""
+
+    status: int
+    body: bytes
+
+    def json(self, absent: dict[str, Any]) -> dict[str, Any]:
+        """The body, read; `absent` where there is none."""
+        said: dict[str, Any] = orjson.loads(self.body) if self.status else absent
+        return said
+
+
+class WorkerPages:
+    """Asks workers for their pages; `ports` has where they are, by the workers' names."""
+
+    def __init__(self, ports: Mapping[str, int]) -> None:
+        self._ports = ports
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(ANSWER_SECONDS))
+
+    async def ask(self, worker: str, path: str, shown: str = "") -> Answer:
+        """What the worker answers to a request that shows this authorization."""
+        headers = {"Authorization": shown} if shown else {}
+        url = f"http://127.0.0.1:{self._ports[worker]}{path}"
+        try:
+            async with self._session.get(url, headers=headers) as answer:
+                return Answer(answer.status, await answer.read())
+        except (aiohttp.ClientError, TimeoutError):
+            return Answer(0, b"")
+
+    async def ask_all(self, request: web.Request) -> dict[str, Answer]:
+        """What each worker answers to a request that was made here."""
+        shown = request.headers.get("Authorization", "")
+        answers = await asyncio.gather(*(self.ask(worker, request.path, shown) for worker in self._ports))
+        return dict(zip(self._ports, answers, strict=True))
+
+    async def close(self) -> None:
+        """Ask no more."""
+        await self._session.close()
+
+
+def routes(workers: WorkerPages, restarts: Mapping[str, int]) -> Sequence[web.RouteDef]:
+    """The site's pages; `restarts` counts them by worker."""
+
+    async def verdict(request: web.Request) -> web.Response:
+        verdicts = {name: said.json(ABSENT) for name, said in (await workers.ask_all(request)).items()}
+        whole = combined(verdicts)
+        return json(200 if whole["ok"] else 503, whole | {"workers": verdicts})
+
+    async def health(request: web.Request) -> web.Response:
+        said = {
+            name: answer.json(dict.fromkeys(VERDICTS, ABSENT)) | {"restarts": restarts[name]}
+            for name, answer in (await workers.ask_all(request)).items()
+        }
+        whole = {about: combined({name: one[about] for name, one in said.items()}) for about in VERDICTS}
+        return json(200, whole | {"workers": said})
+
+    async def measured(request: web.Request) -> web.Response:
+        answers = await workers.ask_all(request)
+        if any(answer.status == UNAUTHORIZED for answer in answers.values()):
+            return web.Response(status=UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
+        pages = {
+            name: answer.body.decode() if answer.status else NOT_READY for name, answer in answers.items()
+        }
+        body = merged(pages, metrics.WORKER_RESTARTS.collect())
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return [
+        web.get("/metrics", measured),
+        web.get("/live", verdict),
+        web.get("/ready", verdict),
+        web.get("/health", health),
+    ]

@@ -1,0 +1,56 @@
+"""Which workers a site needs by its settings, and running them."""
+
+import asyncio
+import logging.config
+import sys
+from collections.abc import Callable, Collection
+from typing import Literal
+
+import orjson
+
+from streams import logs
+from streams.settings import Settings, load_settings
+from streams.supervisor import WORKERS
+from streams.supervisor.child import Worker, badge_streams
+from streams.supervisor.supervisor import Supervisor
+
+DEFAULT_HTTP = "127.0.0.1:8080"
+
+
+def run(without: Collection[str]) -> None:
+    """Run the site's workers but those named, until a signal.
+
+    Raises `ConfigurationError` where one cannot run.
+    """
+    settings = load_settings()
+    logging.config.dictConfig(logs.configuration(settings.log_format))
+    workers = [Worker(name, badge_streams(name)) for name in wanted(settings) if name not in without]
+    supervisor = Supervisor(workers, settings.http or DEFAULT_HTTP, to_stderr(settings.log_format))
+    asyncio.run(supervisor.run())
+
+
+def wanted(settings: Settings) -> list[str]:
+    """The workers that a site with these settings needs.
+
+    The relay is among them though no badge may be for it to issue: another catalog may name one at any time.
+    """
+    return [name for name in WORKERS if name != "bridge" or settings.bus == "redis"]
+
+
+def named(worker: str, line: bytes, log_format: Literal["console", "json"]) -> bytes:
+    """A line of a worker's log, with the worker's name; where lines are JSON, another text becomes that."""
+    if log_format == "console":
+        return b"%s: %s\n" % (worker.encode(), line)
+    if line.startswith(b'{"') and line.endswith(b"}"):
+        return b'{"worker":"%s",%s\n' % (worker.encode(), line[1:])
+    return orjson.dumps({"worker": worker, "message": line.decode(errors="replace")}) + b"\n"
+
+
+def to_stderr(log_format: Literal["console", "json"]) -> Callable[[str, bytes], None]:
+    """What writes the workers' lines to standard error, where ours are."""
+
+    def write(worker: str, line: bytes) -> None:
+        sys.stderr.buffer.write(named(worker, line, log_format))
+        sys.stderr.buffer.flush()
+
+    return write

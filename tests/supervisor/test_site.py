@@ -1,0 +1,23 @@
+"""What a site runs by its settings, and how its log reads."""
+
+import orjson
+import pytest
+
+from streams.settings import Settings
+from streams.supervisor.site import named, wanted
+
+
+@pytest.mark.parametrize(
+    ("bus", "workers"), [("kafka", ["tracker", "relay"]), ("redis", ["bridge", "tracker", "relay"])]
+)
+def test_a_site_runs_the_workers_that_its_bus_needs(bus: str, workers: list[str]) -> None:
+    assert wanted(Settings.model_validate({"bus": bus})) == workers
+
+
+def test_a_line_of_a_log_has_its_workers_name() -> None:
+    assert named("relay", b"2026 INFO a: b", "console") == b"relay: 2026 INFO a: b\n"
+    assert orjson.loads(named("relay", b'{"level":"info"}', "json")) == {"worker": "relay", "level": "info"}
+    assert orjson.loads(named("relay", b"BADGES_X: no \xff", "json")) == {
+        "worker": "relay",
+        "message": "BADGES_X: no \N{REPLACEMENT CHARACTER}",
+    }
