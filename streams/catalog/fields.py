@@ -57,6 +57,21 @@ def field(event_type: str, path: str) -> Field | str:
     return Field(branches)
 
 
+def is_optional(event_type: str, path: str) -> bool:
+    """Whether the schema lets the path, which it has, lead nowhere in some event."""
+    schema = schemas.schema(event_type)
+    named = {record["name"]: record for record in _named(schema)}
+    written = [schema["fields"][0]["type"]]
+    for name in path.split("."):
+        branches = [deep for each in written for deep in _branches(each, named)]
+        if any(_name(branch) != "record" for branch in branches):
+            return True  # a map need not have the key
+        written = [found for branch in branches for found in _step(branch, name)]
+        if len(written) < len(branches) or any(map(_may_be_null, written)):
+            return True
+    return False
+
+
 def is_number(value: Any) -> bool:
     """Whether it is a finite number that a double can hold; a boolean is no number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -91,6 +106,10 @@ def _branches(schema: Any, named: dict[str, Any]) -> tuple[Any, ...]:
     if isinstance(schema["type"], dict | list):
         return _branches(schema["type"], named)
     return (schema,)
+
+
+def _may_be_null(schema: Any) -> bool:
+    return schema == "null" or (isinstance(schema, list) and any(map(_may_be_null, schema)))
 
 
 def _name(branch: Any) -> str:

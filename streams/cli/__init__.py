@@ -2,7 +2,7 @@
 
 import click
 
-from streams.cli import catalogs, designing, learners, letters, site, workers
+from streams.cli import catalogs, designing, importing, learners, letters, site, workers
 from streams.cli.options import Commands
 
 
@@ -34,5 +34,6 @@ for _command in (
     learners.award,
     learners.revoke,
     letters.dead_letters,
+    importing.importing,
 ):
     main.add_command(_command)

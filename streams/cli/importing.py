@@ -1,0 +1,62 @@
+"""The commands that take along what the credentials service knows of badges."""
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streams.cli.options import File, say
+
+if TYPE_CHECKING:
+    from streams.operate.importing.sources import Access
+
+PASSWORD = "MYSQL_PWD"  # noqa: S105 (a variable's name, that of MySQL's own programs)
+
+
+def from_source(command: Callable[..., None]) -> Callable[..., None]:
+    """SOURCE, and the options by which a database server is reached."""
+
+    @click.argument("source")
+    @click.option("--password-file", type=File, help=f"Holds the database's password; else {PASSWORD} does.")
+    @click.option("--ca-file", type=File, help="The authority of the database server's certificate.")
+    @functools.wraps(command)
+    def called(*args: Any, password_file: Path | None, ca_file: Path | None, **options: Any) -> None:
+        command(*args, access=_access(password_file, ca_file), **options)
+
+    return called
+
+
+@click.group("import")
+def importing() -> None:
+    """Take along what the credentials service knows of badges.
+
+    SOURCE is its database, mysql://USER@HOST/DATABASE or sqlite:///FILE, or a file of its `dumpdata`.
+    """
+
+
+@importing.command("catalog")
+@from_source
+@click.option("--site", help="Only the templates of the site with this domain.")
+@click.option("--sandbox", is_flag=True, help="The organizations are those of Credly's sandbox.")
+def import_catalog(source: str, access: "Access", site: str | None, sandbox: bool) -> None:
+    """Print the badge templates of SOURCE as a catalog that `check` accepts.
+
+    On standard error: what is not imported, and what changes its meaning. No key of an issuer is read.
+    """
+    from streams.operate.importing.catalog import import_catalog
+
+    imported = import_catalog(source, access, site, sandbox=sandbox)
+    say(imported.report)
+    click.echo(imported.text, nl=False)
+
+
+def _access(password_file: Path | None, ca_file: Path | None) -> "Access":
+    from streams.operate.importing.sources import Access
+
+    password = os.environ.get(PASSWORD, "")
+    if password_file is not None:
+        password = password_file.read_text(encoding="utf-8").strip("\r\n")
+    return Access(password, ca_file)

@@ -1,0 +1,84 @@
+"""What the credentials service wrote (sample.json, its own dump; see docs/migrate.md), and changes of it."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from streams.operate.importing.sources import Access
+
+HERE = Path(__file__).parent
+SAMPLE = HERE / "sample.json"
+NO_ACCESS = Access()
+ONE, TWO, EITHER, NULLS, NO_RULES = (f"0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d1{n}" for n in range(5))
+"""Of the sample: one course and a penalty, two courses, either course, without groups, without rules."""
+
+Object = dict[str, Any]
+
+
+def sample() -> list[Object]:
+    """The objects of the sample's dump."""
+    objects: list[Object] = json.loads(SAMPLE.read_text())
+    return objects
+
+
+def made(model: str, pk: int, **fields: Any) -> Object:
+    return {"model": model, "pk": pk, "fields": fields}
+
+
+def requirement(pk: int, template: int, event_type: str, blend: str | None = "A") -> Object:
+    return made(
+        "badges.badgerequirement", pk, template=template, event_type=event_type, blend=blend, description=None
+    )
+
+
+def rule(pk: int, requirement: int, path: str, operator: str, value: str) -> Object:
+    fields = {"requirement": requirement, "data_path": path, "operator": operator, "value": value}
+    return made("badges.datarule", pk, **fields)
+
+
+def dumped(objects: Iterable[Object], folder: Path) -> str:
+    """The objects as a file of `dumpdata`; its path."""
+    file = folder / "dump.json"
+    file.write_text(json.dumps(list(objects)))
+    return str(file)
+
+
+def database(objects: Sequence[Object], folder: Path, *, without: Sequence[str] = ()) -> str:
+    """The objects in a database with the service's own schema, but without some tables; its URL."""
+    file = folder / "credentials.sqlite3"
+    with closing(sqlite3.connect(file)) as opened, opened:
+        opened.executescript((HERE / "schema.sql").read_text() + ";")
+        for object in objects:
+            _insert(opened, object)
+        for table in without:
+            opened.execute(f"DROP TABLE {table}")
+    return f"sqlite:///{file}"
+
+
+def _insert(opened: sqlite3.Connection, object: Object) -> None:
+    app, model = object["model"].split(".")
+    table = "django_" + {"contenttype": "content_type"}.get(model, model)
+    if app not in ("contenttypes", "sites"):
+        table = f"{app}_{model}"
+    columns = [name for _, name, *_ in opened.execute(f"PRAGMA table_info({table})")]
+    if not columns:
+        return
+    fields = {**object["fields"]}
+    for other in fields.pop("requirements", ()):
+        row = (object["pk"], other)
+        opened.execute(
+            "INSERT INTO badges_badgepenalty_requirements (badgepenalty_id, badgerequirement_id)"
+            " VALUES (?, ?)",
+            row,
+        )
+    pointer = next((name for name in columns if name.endswith("_ptr_id")), "id")
+    values: Object = {n: fields.get(n, fields.get(n.removesuffix("_id"))) for n in columns}
+    values[pointer] = object["pk"]
+    for name in ("uuid", "external_uuid"):
+        if values.get(name):
+            values[name] = values[name].replace("-", "")
+    marks = ", ".join("?" * len(columns))
+    opened.execute(f"INSERT INTO {table} VALUES ({marks})", [values[name] for name in columns])
