@@ -43,9 +43,18 @@ def _settings() -> Iterator[str]:
 
 
 def _topics() -> Iterator[str]:
-    yield from ("", "## Topics", "", "Under the default settings; `badge-streams topics` prints yours.", "")
+    yield from (
+        "",
+        "## Topics",
+        "",
+        "Under the default settings, and what a bridge has besides; `badge-streams topics` prints yours.",
+        "",
+    )
     yield from _table("topic", "holds", "kept", "partitions")
-    for topic in topics(Settings.model_construct()).all:
+    for topic in (
+        *topics(Settings.model_construct()).all,
+        *topics(Settings.model_construct(bus="redis")).bridge,
+    ):
         partitions = str(topic.partitions) if topic.ours else "the bus's"
         yield f"| `{topic.name}` | {topic.holds} | {_kept(topic)} | {partitions} |"
 

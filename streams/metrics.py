@@ -90,6 +90,20 @@ CATALOG_REFUSALS = _counter("catalog_refusals_total", "Catalogs refused at run t
 REGISTRY_LATENCY = _histogram("registry_request_seconds", "Requests to the schema registry.", _CALL, "method")
 REGISTRY_ERRORS = _counter("registry_errors_total", "Failed requests to the schema registry.", "kind")
 
+# The streams of a bus on Redis.
+UNREAD_ENTRIES = _gauge("unread_entries", "Entries of a stream of Redis that are not read yet.", "stream")
+NEAR_LOSS = _gauge(
+    "unread_entries_near_loss",
+    "How near the oldest unread entry of a stream is to being removed: 1 is next.",
+    "stream",
+)
+REDIS_LOSSES = _counter(
+    "redis_losses_total", "Times that entries of a stream went missing in Redis.", "stream", "kind"
+)
+ENTRIES_LOST = _counter(
+    "entries_lost_total", "Entries known to have gone missing in Redis unread.", "stream", "kind"
+)
+
 # The issuers, by each organization there.
 _WHERE = ("issuer", "organization")
 ISSUER_CALLS = _counter("issuer_calls_total", "Calls to an issuer.", *_WHERE, "call", "outcome")

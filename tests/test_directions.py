@@ -23,14 +23,15 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "runtime": CORE | {"kafka"},
     "tracker": WORKERS_USE,
     "relay": WORKERS_USE | {"issuers"},
+    "bridge": WORKERS_USE,
     "supervisor": GROUND | {"runtime"},
-    "operate": WORKERS_USE | {"issuers", "tracker", "relay"},
-    "sandbox": WORKERS_USE | {"issuers", "tracker", "relay", "supervisor", "operate"},
-    "cli": WORKERS_USE | {"issuers", "tracker", "relay", "supervisor", "operate", "sandbox"},
+    "operate": WORKERS_USE | {"issuers", "tracker", "relay", "bridge"},
+    "sandbox": WORKERS_USE | {"issuers", "tracker", "relay", "bridge", "supervisor", "operate"},
+    "cli": WORKERS_USE | {"issuers", "tracker", "relay", "bridge", "supervisor", "operate", "sandbox"},
 }
 # The top of each worker: what starts it imports it, and nothing else does.
-AGENTS = {"streams.tracker.agents", "streams.relay.agents"}
-STARTS_A_WORKER = {"streams.cli.workers", "streams.tracker", "streams.relay"}
+AGENTS = {"streams.tracker.agents", "streams.relay.agents", "streams.bridge.agents"}
+STARTS_A_WORKER = {"streams.cli.workers", "streams.tracker", "streams.relay", "streams.bridge"}
 
 # Folders of tests that are of the whole product, or of what lies outside `streams/`.
 NO_MIRROR = {"whole", "faults", "bench", "chart", "openedx"}

@@ -31,9 +31,11 @@ from streams.badges import (
     moment,
 )
 from streams.badges.packing import LONG
+from streams.bridge import cursor
 from streams.bus import built_in
 from streams.bus.activities import activity_of, line, order_line, parsed
 from streams.bus.emitter import GENERATION, KEY_SCHEMA, REASON, REISSUED, BadgeEmitter, BadgeEvent
+from streams.bus.entries import EntryId
 from streams.bus.reader import Event, Reader
 from streams.bus.registry import Registry
 from streams.bus.schemas import BADGE_AWARDED, BADGE_EVENTS, event_types, schema
@@ -141,6 +143,13 @@ def badge_on_the_bus() -> tuple[BadgeEvent, Any]:
     return event, record(BUS, 1, 88, event.key, event.value, event.headers)
 
 
+def a_cursor() -> cursor.Cursor:
+    """Of a stream in which the message is an entry."""
+    last = EntryId(1773500967000, 3)
+    earlier = cursor.Read(EntryId(1773500961000, 0), 1199)
+    return cursor.Cursor(cursor.Read(last, 1207), 0, last.offset, (earlier,))
+
+
 def pending() -> Issuance:
     """A badge whose issue may have been called."""
     _, placed = badge_on_the_bus()
@@ -211,6 +220,7 @@ EXAMPLES: dict[str, tuple[Callable[[], str], ...]] = {
     ),
     "Orders about a badge": (order_about_a_badge,),
     "Beside an offset": (beside_the_offset,),
+    "Cursors": (lambda: cursor.dump(a_cursor()).decode(),),
 }
 
 
@@ -330,6 +340,10 @@ def test_the_other_headers_are_named() -> None:
     assert f"`{REASON}`" in section("Badge events")
 
 
+def test_the_fields_of_a_cursor_are_named() -> None:
+    assert named("Cursors") == list(orjson.loads(cursor.dump(a_cursor())))
+
+
 def test_a_revision_is_named_after_its_document_and_gzipped() -> None:
     [shown] = re.findall(r"```\n(\w+)-\d{8}T\d{6}Z\n```", section("Catalog revisions"))
 
@@ -346,6 +360,6 @@ def test_the_ids_of_the_built_in_schemas_are_named() -> None:
 
 
 def test_every_topic_of_ours_has_its_row() -> None:
-    names = topics(Settings.model_construct(app_id="{app}", relay_id="{relay}"))
+    names = topics(Settings.model_construct(app_id="{app}", relay_id="{relay}", bus="redis"))
 
-    assert [t.name for t in (*names.tracker, *names.relay) if f"`{t.name}`" not in PAGE] == []
+    assert [t.name for t in (*names.bridge, *names.tracker, *names.relay) if f"`{t.name}`" not in PAGE] == []

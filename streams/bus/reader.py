@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
 from math import isfinite
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import UUID
 
 import fastavro
@@ -81,7 +81,7 @@ class Reader:
         self.wanted = wanted
         self._texts: dict[int, str] = {}
         self._unreadable: dict[int, UnreadableError] = {}
-        self._decoders: dict[tuple[int, str], _Decoder] = {}
+        self._decoders: dict[tuple[int, str], Decoder] = {}
         # A schema that is refused took longer to parse than a thousand records take to read.
         self._refused: dict[tuple[int, str], tuple[str, str]] = {}
         self._empty = metrics.RECORDS_DROPPED.labels(agent, "no_value")
@@ -101,7 +101,7 @@ class Reader:
         if event_type not in self.wanted:
             (self._unwanted if event_type in KNOWN() else self._unknown).inc()
             return None
-        if id is None or not (_UUID.fullmatch(id) or _is_uuid(id)):
+        if not is_uuid(id):
             raise UnreadableError("no_id", "ce_id is missing, doubled or not a UUID")
         if len(value) < FRAME_BYTES or value[0] != 0:
             raise UnreadableError("no_frame", f"{len(value)} bytes")
@@ -117,14 +117,14 @@ class Reader:
         except UnreadableError as error:
             self._unreadable[schema_id] = error
 
-    def _decoder(self, schema_id: int, event_type: str) -> "_Decoder":
+    def _decoder(self, schema_id: int, event_type: str) -> "Decoder":
         key = (schema_id, event_type)
         decoder = self._decoders.get(key)
         if decoder is None:
             decoder = self._decoders[key] = self._new_decoder(schema_id, event_type)
         return decoder
 
-    def _new_decoder(self, schema_id: int, event_type: str) -> "_Decoder":
+    def _new_decoder(self, schema_id: int, event_type: str) -> "Decoder":
         if (refused := self._refused.get((schema_id, event_type))) is not None:
             raise UnreadableError(*refused)
         if (unknown := self._unreadable.pop(schema_id, None)) is not None:
@@ -134,14 +134,14 @@ class Reader:
             self._registry.raise_if_unknown(schema_id)
             raise WaitNeeded("the schema registry", partial(self._fetch, schema_id))
         try:
-            return _Decoder(text, event_type)
+            return Decoder(text, event_type)
         except UnreadableError as error:
             self._refused[(schema_id, event_type)] = (error.reason, error.detail)
             raise
 
 
-class _Decoder:
-    """Decodes values written by one schema as one event type."""
+class Decoder:
+    """Decodes what one schema has written as one event type."""
 
     __slots__ = ("_field", "_floats", "_read", "_user_path")
 
@@ -158,9 +158,20 @@ class _Decoder:
         self._user_path = path[0] if path else None
 
     def decode(self, value: bytes) -> dict[str, Any]:
-        """What the payload's only field holds."""
+        """What the payload's only field holds, of a framed value."""
         body = BytesIO(value)
         body.seek(FRAME_BYTES)
+        return self._decoded(body)
+
+    def decode_whole(self, value: bytes) -> dict[str, Any]:
+        """The same of a value without a frame, which must end where its schema ends."""
+        body = BytesIO(value)
+        data = self._decoded(body)
+        if left := len(value) - body.tell():
+            raise UnreadableError("bad_body", f"{left} bytes are left over")
+        return data
+
+    def _decoded(self, body: BytesIO) -> dict[str, Any]:
         try:
             data: dict[str, Any] = self._read(body)[self._field]
         except SchemaResolutionError as error:
@@ -202,12 +213,14 @@ def _attributes(headers: Headers) -> tuple[str, bytes | None, bytes | None]:
         raise UnreadableError("no_type", "ce_type is not UTF-8") from None
 
 
-def _is_uuid(text: bytes) -> bool:
+def is_uuid(text: bytes | None) -> TypeGuard[bytes]:
+    """Whether it is a UUID, in any form that Python reads; the usual one is told at once."""
+    if text is None:
+        return False
     try:
-        UUID(text.decode())
+        return bool(_UUID.fullmatch(text) or UUID(text.decode()))
     except ValueError:
         return False
-    return True
 
 
 def _time(text: bytes | None, timestamp_ms: int) -> datetime:

@@ -64,7 +64,14 @@ def client(settings: Settings) -> Redis:
         client_name=settings.app_id,
         **options,
     )
+    # As they are: redis-py makes a dictionary of an entry, in which a doubled field is lost.
+    for command in ("XRANGE", "XREAD"):
+        connected.set_response_callback(command, _as_it_is)
     return connected
+
+
+def _as_it_is(response: Any, **kwargs: Any) -> Any:
+    return response
 
 
 def trouble(error: BaseException) -> str:

@@ -25,6 +25,7 @@ for _command in (
     site.reconcile,
     workers.tracker,
     workers.relay,
+    workers.bridge,
     workers.site,
     workers.demo,
     learners.explain,

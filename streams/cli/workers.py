@@ -24,6 +24,15 @@ def relay() -> None:
 
 
 @click.command()
+def bridge() -> None:
+    """Run a bridge: between a bus on Redis and Kafka, both ways."""
+    from streams.bridge.agents import build
+    from streams.runtime.worker import run
+
+    run(build)
+
+
+@click.command()
 @click.option(
     "--without", multiple=True, type=click.Choice(WORKERS), help="Not this worker; may be repeated."
 )

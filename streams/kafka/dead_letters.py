@@ -39,6 +39,7 @@ REASONS = {
     "unknown_schema": "the registry has no schema of that id",
     "bad_schema": "the writer's schema is no Avro, or not safe to read with",
     "not_resolvable": "the writer's schema lacks what is needed here",
+    "newer_library": "written by a newer version of openedx-events than the schemas here are of",
     "no_learner": "it names no learner",
     "no_activity": "not the line of JSON that an activity is",
     "wrong_key": "an activity or an order under the key of another learner",

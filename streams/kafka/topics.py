@@ -47,10 +47,16 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics of both workers under one configuration."""
+    """The topics of all workers under one configuration.
+
+    Of the bus it has either Kafka's topics, `sources`, or the keys of Redis' `streams`.
+    """
 
     sources: tuple[Topic, ...]
+    streams: tuple[str, ...]
     badges: Topic
+    shares: Topic
+    cursors: Topic
     activities: Topic
     progress: Topic
     dead_letters: Topic
@@ -58,6 +64,16 @@ class Topics:
     decisions: Topic
     issuances: Topic
     relay_dead_letters: Topic
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """What is read of the bus, by name: topics, or streams."""
+        return self.streams or tuple(topic.name for topic in self.sources)
+
+    @property
+    def bridge(self) -> tuple[Topic, ...]:
+        """The topics that a bridge makes for itself: none where the bus is Kafka."""
+        return (self.shares, self.cursors) if self.streams else ()
 
     @property
     def tracker(self) -> tuple[Topic, ...]:
@@ -72,7 +88,7 @@ class Topics:
     @property
     def all(self) -> tuple[Topic, ...]:
         """Every topic once, in the order of an event's way."""
-        ours = (self.badges, *self.tracker, *self.relay)
+        ours = (self.badges, *self.bridge, *self.tracker, *self.relay)
         return (*(t for t in self.sources if t.name != self.badges.name), *ours)
 
 
@@ -80,11 +96,26 @@ def topics(settings: Settings) -> Topics:
     """The topics that `settings` name; `ConfigurationError` where a topic of the bus is one of ours."""
     app, relay, n = settings.app_id, settings.relay_id, settings.partitions
     badges = settings.badge_topic or settings.lifecycle_topic
-    sources = settings.source_topics or (settings.lifecycle_topic,)
+    read = settings.source_topics or (settings.lifecycle_topic,)
+    redis = settings.bus == "redis"
+    sources = () if redis else read
     bus = "framed Avro of the Open edX event bus"
     names = Topics(
         sources=tuple(Topic(name, n, "delete", 14 * DAY_MS, False, bus) for name in sources),
-        badges=Topic(badges, n, "delete", 14 * DAY_MS, False, f"{bus}; key: badge uuid"),
+        streams=read if redis else (),
+        # Where the bus is Redis, nobody else has a use for this topic.
+        badges=Topic(badges, n, "delete", 14 * DAY_MS, redis, f"{bus}; key: badge uuid"),
+        shares=Topic(
+            f"{app}-streams", n, "delete", DAY_MS, True, "nothing: its partitions share streams out"
+        ),
+        cursors=Topic(
+            f"{app}-cursors-changelog",
+            n,
+            "compact",
+            None,
+            True,
+            "how far streams are read, JSON; key: stream",
+        ),
         activities=Topic(
             f"{app}-activities", n, "delete", 7 * DAY_MS, True, "activities, JSON; key: learner id"
         ),
@@ -103,7 +134,7 @@ def topics(settings: Settings) -> Topics:
             f"{relay}-dead-letters", n, "delete", 28 * DAY_MS, True, "original records and the reason"
         ),
     )
-    ours = {topic.name for topic in (*names.tracker, *names.relay)}
+    ours = {topic.name for topic in (*names.bridge, *names.tracker, *names.relay)}
     if circle := sorted(ours.intersection((badges, *sources))):
         raise ConfigurationError(f"{', '.join(circle)}: our own topic is none of the bus")
     return names

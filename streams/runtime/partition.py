@@ -271,8 +271,8 @@ class Partition:
         """What to commit with `work`; None if there is nothing to say."""
         keys = _keys_after(self.rows, work.rows)
         position = work.position
-        if position is None and keys < len(self.rows):
-            # A successor refuses a table with fewer keys than the last commit says: say the new number.
+        if position is None and keys != len(self.rows):
+            # A successor refuses a table with fewer keys than the last commit says: say how many there are.
             position = self.committed
         if position is None:
             return None

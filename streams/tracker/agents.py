@@ -1,7 +1,7 @@
 """The agents of the tracker.
 
-`rekey` forwards what a rule of the catalog matches, keyed by learner; `track` keeps each learner's
-progress and emits what the core decides.
+`rekey` forwards what a rule of the catalog matches, keyed by learner; where the bus is Redis a bridge does
+that, and there is none. `track` keeps each learner's progress and emits what the core decides.
 """
 
 from collections.abc import AsyncIterator
@@ -37,13 +37,15 @@ def build(settings: Settings) -> App:
         changelog=names.progress.name,
     )
 
-    @app.agent(app.batches(*sorted(sources)), name="rekey")
-    async def rekey(batches: AsyncIterator[Batch]) -> None:
-        async for batch in batches:
-            async with app.unit(batch) as unit:
-                rekeying = Rekeying(tracker, unit)
-                batch.work_off(rekeying)
-                unit.after_commit.append(rekeying.count)
+    if sources:
+
+        @app.agent(app.batches(*sorted(sources)), name="rekey")
+        async def rekey(batches: AsyncIterator[Batch]) -> None:
+            async for batch in batches:
+                async with app.unit(batch) as unit:
+                    rekeying = Rekeying(tracker, unit)
+                    batch.work_off(rekeying)
+                    unit.after_commit.append(rekeying.count)
 
     @app.agent(app.batches(names.activities.name), name="track")
     async def track(batches: AsyncIterator[Batch]) -> None:

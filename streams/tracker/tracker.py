@@ -72,13 +72,16 @@ class Tracker:
         metrics.begin(metrics.DECISIONS, get_args(Kind), templates)
         for template in templates:
             metrics.HELD.labels(template)
-        sources = ", ".join(topic.name for topic in self.names.sources)
-        log.info("reading %s for %s", sources, ", ".join(sorted(self.reader.wanted)) or "nothing")
+        log.info(
+            "reading %s for %s",
+            ", ".join(self.names.read),
+            ", ".join(sorted(self.reader.wanted)) or "nothing",
+        )
 
     def describe(self) -> dict[str, Any]:
         """What `/health` says in addition to the stream's state."""
         return {
-            "topics": [topic.name for topic in self.names.sources],
+            "topics": list(self.names.read),
             "event_types": sorted(self.reader.wanted),
             "catalog": self.catalogs.describe(),
             "registry": self.registry.where,

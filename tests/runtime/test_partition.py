@@ -175,6 +175,8 @@ async def test_a_successor_goes_on_from_what_its_predecessor_says_of_the_sources
 class TestWithoutABatch:
     async def test_it_commits_records_and_rows_but_no_offset_and_changes_no_state(self) -> None:
         world = await World().owner()
+        await world.work(world.deliver(), badge=b"desired")
+        world.broker.did.clear()
 
         async with world.unit(None) as unit:
             assert world.partition.state == "idle"
@@ -195,14 +197,17 @@ class TestWithoutABatch:
         await world.work(waiting)
         assert (world.partition.state, world.at) == ("idle", 3)
 
-    async def test_with_fewer_keys_it_commits_the_same_offset_with_their_number(self) -> None:
+    @pytest.mark.parametrize(("cy", "keys"), [(None, 1), (b"1", 3)])
+    async def test_with_other_keys_it_commits_the_same_offset_with_their_number(
+        self, cy: bytes | None, keys: int
+    ) -> None:
         world = await World().owner()
         await world.work(world.deliver(), ana=b"1", ben=b"1")
 
-        await world.work(None, ana=None)
+        await world.work(None, **({"ana": None} if cy is None else {"cy": cy}))
 
         assert world.at == 3
-        assert orjson.loads(world.broker.commits[TP].metadata)["keys"] == 1
+        assert orjson.loads(world.broker.commits[TP].metadata)["keys"] == keys
 
 
 class TestARebalance:
