@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 from streams.bus import schemas
 from streams.bus.publication import PUBLICATIONS, REPEATED, read_on, topic_name
@@ -42,10 +42,11 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The topics that a site reads, by their full names, and the bus's prefix."""
+    """The topics (on Redis: streams) that a site reads, by their full names, and the bus with its prefix."""
 
     topics: frozenset[str]
     prefix: str = ""
+    bus: Literal["kafka", "redis"] = "kafka"
 
 
 def advice(document: CatalogDocument, sources: Sources | None = None) -> Iterator[Advice]:

@@ -81,7 +81,7 @@ def lms_settings(catalog: IO[bytes]) -> None:
 
     read, unknown = sources()
     say(unknown)
-    print_lines(lms_settings(load_worded(catalog.read()), read.prefix if read is not None else ""))
+    print_lines(lms_settings(load_worded(catalog.read()), read))
 
 
 @click.command()

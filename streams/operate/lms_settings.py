@@ -5,11 +5,24 @@ from collections.abc import Iterator
 from streams.bus.publication import PUBLICATIONS, Publication, Service, topic_name
 from streams.bus.schemas import BADGE_EVENTS
 from streams.catalog import CatalogDocument
+from streams.catalog.advice import Sources
 
 _PLACES: dict[Service, str] = {
     "LMS": "Tutor's patch openedx-lms-common-settings, or the end of the LMS's settings",
     "edx-exams": "the settings of edx-exams",
     "credentials": "the settings of credentials",
+}
+_ADDRESS: dict[str, tuple[str, ...]] = {
+    "kafka": (
+        "# also needs EVENT_BUS_PRODUCER, EVENT_BUS_TOPIC_PREFIX and the bus's address in the settings.",
+        "# badge-streams topics --create --all makes those topics that are missing.",
+    ),
+    "redis": (
+        '# also needs EVENT_BUS_PRODUCER = "edx_event_bus_redis.create_producer", EVENT_BUS_TOPIC_PREFIX and',
+        "# EVENT_BUS_REDIS_CONNECTION_URL in the settings; Tutor sets them from its version 21 on.",
+        "# A stream is made by its first event. It keeps the last EVENT_BUS_REDIS_STREAM_MAX_LEN (10,000):",
+        "# set as many as the LMS may send while the bridge is away.",
+    ),
 }
 _BUS = """\
 def _bus(event, topic, key):
@@ -17,14 +30,14 @@ def _bus(event, topic, key):
 """
 
 
-def lms_settings(document: CatalogDocument, prefix: str) -> Iterator[str]:
+def lms_settings(document: CatalogDocument, sources: Sources | None) -> Iterator[str]:
     """Lines of Python for each service that sends events of the catalog, and of BADGES_SOURCE_TOPICS."""
+    prefix, bus = ("", "kafka") if sources is None else (sources.prefix, sources.bus)
     used = _used(document)
     topics = dict.fromkeys(topic_name(how.topic, prefix) for how in used.values())
     yield "# What this catalog needs of the event bus. Nothing is sent until a service is told so; that it is"
-    yield "# also needs EVENT_BUS_PRODUCER, EVENT_BUS_TOPIC_PREFIX and the bus's address in the settings."
-    yield f"# The tracker's: BADGES_SOURCE_TOPICS={','.join(topics)}"
-    yield "# badge-streams topics --create --all makes those topics that are missing."
+    yield from _ADDRESS[bus]
+    yield f"# {'The bridge' if bus == 'redis' else 'The tracker'}'s: BADGES_SOURCE_TOPICS={','.join(topics)}"
     for service, place in _PLACES.items():
         lines = [_line(name, how) for name, how in used.items() if how.service == service]
         if lines:

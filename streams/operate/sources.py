@@ -13,4 +13,4 @@ def sources() -> tuple[Sources | None, tuple[str, ...]]:
         names = topics(settings).sources
     except ConfigurationError as error:
         return None, tuple(f"topics are not looked at: {line}" for line in str(error).splitlines())
-    return Sources(frozenset(topic.name for topic in names), settings.topic_prefix), ()
+    return Sources(frozenset(topic.name for topic in names), settings.topic_prefix, settings.bus), ()

@@ -98,6 +98,19 @@ def test_the_settings_for_a_catalog_switch_on_what_its_rules_use() -> None:
     assert "BADGES_SOURCE_TOPICS=dev-learning-badges-lifecycle," in printed
 
 
+@pytest.mark.parametrize(
+    ("bus", "needed"),
+    [("kafka", "topics --create --all"), ("redis", "EVENT_BUS_REDIS_CONNECTION_URL")],
+)
+def test_the_settings_for_a_catalog_say_what_its_bus_needs_besides(bus: str, needed: str) -> None:
+    printed = {name: run("lms-settings", str(CATALOG), BADGES_BUS=name).stdout for name in ("kafka", "redis")}
+
+    assert [name for name, text in printed.items() if needed in text] == [bus]
+    assert [line for line in printed["kafka"].splitlines() if not line.startswith("#")] == [
+        line for line in printed["redis"].splitlines() if not line.startswith("#")
+    ]
+
+
 def _conditions(template: dict[str, Any]) -> list[dict[str, Any]]:
     return [*template["requirements"], *template.get("penalties", ())]
 
