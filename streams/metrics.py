@@ -130,3 +130,14 @@ ISSUER_KEY_EXPIRY = _gauge(
 ISSUER_PARKED = _gauge(
     "issuer_parked", "Badges parked: their template is archived or missing.", *_WHERE, "template"
 )
+
+# The API.
+API_REQUESTS = _counter("api_requests_total", "Requests answered.", "status")
+API_LATENCY = _histogram("api_request_seconds", "From a request to the beginning of its answer.", _CALL)
+API_AS_OF = _gauge(
+    "api_as_of_timestamp_seconds",
+    "Unix time whose commits are all known; 0 before that was so for the first time.",
+)
+API_UNREADABLE = _counter(
+    "api_unreadable_total", "Records that could not be read, and are left out.", "topic"
+)

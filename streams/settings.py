@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -144,6 +145,44 @@ class Settings(BaseModel):
         description="Hosts that a catalog's `url` may name, as `host` or `host:port`, comma-separated; "
         "default: the issuers' own, and this machine's loopback.",
     )
+    api_http: str = Field(
+        "",
+        description="`host:port` of the API; default `127.0.0.1:8070`; port 0: any; host `*`: every address, "
+        "IPv4 and IPv6.",
+    )
+    api_store: Path | None = Field(
+        None,
+        description="File of what the API knows, on a disk that is kept: it then starts in seconds; without, "
+        "a temporary one, and each start reads the topics whole.",
+    )
+    api_keys_file: Path | None = Field(
+        None,
+        description="File of the LMS's public keys that callers' tokens are checked by (JWK set or PEM).",
+    )
+    api_keys_url: str = Field("", description="In its place the web address of the LMS's JWK set.")
+    api_issuers: tuple[str, ...] = Field(
+        (), description="Who may have signed a token (`iss`), comma-separated: the LMS's `JWT_ISSUER`."
+    )
+    api_audience: str = Field("openedx", min_length=1, description="Whom a token must be for (`aud`).")
+    api_origins: tuple[str, ...] = Field(
+        (),
+        description="Origins of the pages that may show a learner's answers (the MFEs), like "
+        "`https://apps.lms.example.org`, comma-separated.",
+    )
+    api_proxies: tuple[str, ...] = Field(
+        (),
+        description="Addresses or networks of the proxies whose `X-Forwarded-For` is believed, "
+        "comma-separated.",
+    )
+    api_learner_rate: int = Field(
+        120, ge=0, le=1_000_000, description="Requests a minute of one caller; 0: any number."
+    )
+    api_address_rate: int = Field(
+        3_000,
+        ge=0,
+        le=10_000_000,
+        description="Requests a minute of one address, behind which a whole school may be; 0: any number.",
+    )
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
     kafka_idle_seconds: float = Field(
         180,
@@ -187,7 +226,9 @@ class Settings(BaseModel):
     registry_username: str = Field("", description="User name for the registry's basic authentication.")
     registry_password_file: Path | None = Field(None, description="File that holds the registry's password.")
 
-    @field_validator("source_topics", "issuer_hosts", mode="before")
+    @field_validator(
+        "source_topics", "issuer_hosts", "api_issuers", "api_origins", "api_proxies", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -197,6 +238,8 @@ class Settings(BaseModel):
     @field_validator(
         "catalog",
         "http_token_file",
+        "api_store",
+        "api_keys_file",
         "kafka_password_file",
         "kafka_ca_file",
         "kafka_cert_file",
@@ -269,7 +312,28 @@ class Settings(BaseModel):
             raise ValueError("must be one URL, like redis://redis:6379/0")
         return value
 
-    @field_validator("http")
+    @field_validator("api_keys_url")
+    @classmethod
+    def _keys_url(cls, value: str) -> str:
+        if value and not re.fullmatch(REGISTRY_URL + r"(\?[^\s#]*)?", value):
+            raise ValueError("must be one URL, like https://lms.example.org/jwks.json")
+        return value
+
+    @field_validator("api_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(re.compile(f"https?://{HOST}").fullmatch, value)):
+            raise ValueError("must be https://host, or with :port, more of them separated by commas")
+        return value
+
+    @field_validator("api_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        return value
+
+    @field_validator("http", "api_http")
     @classmethod
     def _address(cls, value: str) -> str:
         host, _, port = value.rpartition(":")

@@ -26,8 +26,10 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "bridge": WORKERS_USE,
     "supervisor": GROUND | {"runtime"},
     "operate": WORKERS_USE | {"issuers", "tracker", "relay", "bridge"},
-    "sandbox": WORKERS_USE | {"issuers", "tracker", "relay", "bridge", "supervisor", "operate"},
-    "cli": WORKERS_USE | {"issuers", "tracker", "relay", "bridge", "supervisor", "operate", "sandbox"},
+    "api": WORKERS_USE | {"issuers", "tracker", "relay", "operate"},
+    "sandbox": WORKERS_USE | {"issuers", "tracker", "relay", "bridge", "supervisor", "operate", "api"},
+    "cli": WORKERS_USE
+    | {"issuers", "tracker", "relay", "bridge", "supervisor", "operate", "api", "sandbox"},
 }
 # The top of each worker: what starts it imports it, and nothing else does.
 AGENTS = {"streams.tracker.agents", "streams.relay.agents", "streams.bridge.agents"}

@@ -121,10 +121,11 @@ class CatalogInForce:
         """Put what there is in force; returns the offset of the topic after the last record read."""
         offset = await self._read_last(consumer)
         if self._document is None and self._settings.catalog is not None:
-            await self._read_file(self._settings.catalog)
+            await self.read_file(self._settings.catalog)
         return offset
 
-    async def _read_file(self, path: Path) -> None:
+    async def read_file(self, path: Path) -> None:
+        """Put the file in force."""
         try:
             document = await _loaded(path.read_bytes)
         except OSError as error:
@@ -135,7 +136,7 @@ class CatalogInForce:
         """Put the newest acceptable revision in force; returns the offset after the last record read."""
         revisions, end = await _read(consumer, self._topic)
         for revision in reversed(revisions):
-            if await self._consider(revision):
+            if await self.consider(revision):
                 break
         return end
 
@@ -146,10 +147,10 @@ class CatalogInForce:
             while True:
                 fetched = await consumer.getmany(self._topic, timeout_ms=FOLLOW_MS)
                 for record in fetched.get(self._topic, ()):
-                    if await self._consider(_revision(record)):
+                    if await self.consider(_revision(record)):
                         changed()
 
-    async def _consider(self, revision: Revision | None) -> bool:
+    async def consider(self, revision: Revision | None) -> bool:
         """Put a revision in force and return True; a refused one is reported and changes nothing."""
         if revision is None:
             return False

@@ -27,6 +27,7 @@ for _command in (
     workers.relay,
     workers.bridge,
     workers.site,
+    workers.api,
     workers.demo,
     learners.explain,
     learners.forget,

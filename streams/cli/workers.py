@@ -47,6 +47,20 @@ def site(without: tuple[str, ...]) -> None:
 
 
 @click.command()
+def api() -> None:
+    """Run a worker that answers: learners' progress and badges, by HTTP."""
+    from streams.errors import ConfigurationError
+
+    try:
+        from streams.api.worker import run
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"badge-streams api needs the extra: pip install 'badge-streams[api]' ({error})"
+        ) from None
+    run()
+
+
+@click.command()
 @click.option("--learners", type=click.IntRange(1, 10_000), default=300, show_default=True)
 def demo(learners: int) -> None:
     """Show the whole way of an event on a real Kafka; exit 1 if the outcome is not the expected one."""

@@ -1,6 +1,6 @@
 """How far a learner is with a template, in words: what of each requirement is there, and what is missing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from streams.badges import AnyRequirement, BadgeRequirement, Compiled, Progress, State, text_of, texts
@@ -32,12 +32,22 @@ class Standing:
     lacks: tuple[str, ...]
 
 
+def called(template: TemplateDeclaration, requirement: str) -> str:
+    """What a requirement is called: what learners read of it, else its id."""
+    declared = next(one for one in template.requirements if one.id == requirement)
+    return requirement if declared.text is None else f"{requirement} ({in_language(declared.text)})"
+
+
 def standing_of(
-    document: CatalogDocument, template: str, progress: Progress, notes: Mapping[str, str] = NO_NOTES
+    document: CatalogDocument,
+    template: str,
+    progress: Progress,
+    notes: Mapping[str, str] = NO_NOTES,
+    named: Callable[[TemplateDeclaration, str], str] = called,
 ) -> Standing | None:
     """The learner's standing with a template; None if it is not active.
 
-    `notes` say more of some requirements, by their ids.
+    `notes` say more of some requirements, by their ids; `named` is what one is called.
     """
     turn = document.compiled.turns.get(template)
     if turn is None:
@@ -55,7 +65,7 @@ def standing_of(
         wanted = group.at_least - (len(group.requirements) - len(open_steps))
         if wanted > 0:
             missing += sum(left for left, _ in open_steps[:wanted])
-            said = [_missing(called(declared, id), steps[id], notes.get(id, "")) for _, id in open_steps]
+            said = [_missing(named(declared, id), steps[id], notes.get(id, "")) for _, id in open_steps]
             lacks.append("; ".join(said) if len(said) == wanted else f"{wanted} of: {' | '.join(said)}")
     begun = any(step.there for step in steps.values())
     return Standing(begun, missing, tuple(lacks))
@@ -95,12 +105,6 @@ def ids_of(progress: Progress, template: str, requirement: str) -> tuple[str, ..
     if state.moment is not None:
         return texts(state.counted)
     return tuple(text_of(id) for _, id, _ in state.matches if id)
-
-
-def called(template: TemplateDeclaration, requirement: str) -> str:
-    """What a requirement is called: what learners read of it, else its id."""
-    declared = next(one for one in template.requirements if one.id == requirement)
-    return requirement if declared.text is None else f"{requirement} ({in_language(declared.text)})"
 
 
 def _missing(name: str, step: Step, note: str) -> str:

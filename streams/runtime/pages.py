@@ -170,13 +170,13 @@ def _at(address: str, runner: web.AppRunner) -> web.BaseSite:
     host, _, port = address.rpartition(":")
     match host:
         case "*":
-            return web.SockSite(runner, _on_every_address(int(port)))
+            return web.SockSite(runner, on_every_address(int(port)))
         case "fd":
             return web.SockSite(runner, socket.socket(fileno=int(port)))
     return web.TCPSite(runner, host.strip("[]"), int(port))
 
 
-def _on_every_address(port: int) -> socket.socket:
+def on_every_address(port: int) -> socket.socket:
     """A socket for IPv6 and IPv4; for IPv4 alone where the machine has no IPv6, or has switched it off."""
     with suppress(OSError, ValueError):
         return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)

@@ -17,6 +17,8 @@ from .chart_files import CHART, CI_VALUES, ROOT, templates, values, values_schem
 
 # Values of their own, outside `settings`, and what the chart itself decides.
 CONNECTIONS = {name for name in Settings.model_fields if name.startswith(("kafka", "registry", "redis"))}
+# Of the one workload that is asked, not of every worker.
+API = {name for name in Settings.model_fields if name.startswith("api_")}
 DECIDED_BY_THE_CHART = {"bus", "catalog", "http", "http_token_file", "issuer_key_dir"}
 # Pods of a Deployment have no lasting names: decision 0001.
 LEFT_OUT = {"instance_id", "start_seconds"}
@@ -40,7 +42,7 @@ def schema_of(path: str) -> dict[str, Any]:
 def test_every_setting_has_its_place_in_the_chart() -> None:
     in_values = {snake(name) for name in values()["settings"]}
 
-    assert in_values | CONNECTIONS | DECIDED_BY_THE_CHART | LEFT_OUT == set(Settings.model_fields)
+    assert in_values | CONNECTIONS | API | DECIDED_BY_THE_CHART | LEFT_OUT == set(Settings.model_fields)
 
 
 def test_the_values_defaults_are_the_settings_defaults() -> None:

@@ -1,0 +1,275 @@
+"""From what is stored and the catalog in force to what the API answers. Pure: time is an argument."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from streams.api import models
+from streams.api.questions import Counted
+from streams.api.rows import HELD, REFUSED, REVOKED, WAITING, entries
+from streams.badges import (
+    AnyRequirement,
+    Badge,
+    BadgeRequirement,
+    Compiled,
+    Group,
+    Progress,
+    badge_id,
+    is_fulfilled,
+    is_held,
+    latest,
+    moment,
+    stamp,
+    standing,
+)
+from streams.badges.completeness import expiry
+from streams.catalog import CatalogDocument, TemplateDeclaration
+from streams.catalog.texts import in_language
+from streams.operate.standing import standing_of, step_of
+from streams.relay.issuance import Issuance, done
+
+Languages = Sequence[str]
+
+
+def time(stamp: int | None) -> str | None:
+    """A moment as Open edX's services write it."""
+    return None if stamp is None else written(moment(stamp))
+
+
+def written(at: datetime) -> str:
+    """A moment as Open edX's services write it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def summary(document: CatalogDocument, template: str) -> models.TemplateSummary:
+    """What is shown of a template wherever it is named."""
+    declared = document.templates.get(template)
+    if declared is None:
+        return models.TemplateSummary(id=template, name=None, description=None, image_url=None)
+    return models.TemplateSummary(
+        id=template, name=declared.name, description=declared.description, image_url=declared.image_url
+    )
+
+
+def template(document: CatalogDocument, compiled: Compiled, languages: Languages) -> models.Template:
+    """A template that is active."""
+    declared = document.templates[compiled.id]
+    organization = document.organizations[declared.organization]
+    return models.Template(
+        **summary(document, compiled.id).model_dump(),
+        criteria=in_language(declared.criteria, languages) if declared.criteria else None,
+        organization=models.Organization(
+            id=organization.id, name=organization.name, provider=organization.provider
+        ),
+        expires_after=_duration(declared),
+        renewable=declared.renewable,
+        groups=[
+            models.Group(
+                at_least=group.at_least,
+                requirements=[_requirement(declared, r, languages) for r in group.requirements],
+            )
+            for group in compiled.groups
+        ],
+    )
+
+
+def progress(
+    document: CatalogDocument, compiled: Compiled, known: Progress, now: int, languages: Languages
+) -> models.Progress:
+    """How far a learner is with a template that is active."""
+    catalog, declared = document.compiled, document.templates[compiled.id]
+    done_groups, groups = standing(catalog, compiled, known, now)
+
+    def named(_: TemplateDeclaration, requirement: str) -> str:
+        return _texts(declared, languages).get(requirement) or requirement
+
+    standing_now = standing_of(document, compiled.id, known, named=named)
+    assert standing_now is not None
+    badge = known.badge(compiled.id)
+    begun: models.State = "in_progress" if standing_now.begun else "not_begun"
+    return models.Progress(
+        template=summary(document, compiled.id),
+        state=begun if badge is None else _state(document, compiled.id, badge, now),
+        complete=done_groups == groups,
+        groups_fulfilled=done_groups,
+        groups_total=groups,
+        missing=standing_now.missing,
+        lacks=list(standing_now.lacks),
+        groups=[_group(document, compiled, group, known, now, languages) for group in compiled.groups],
+    )
+
+
+def begun(document: CatalogDocument, known: Progress) -> list[Compiled]:
+    """The active templates for which anything of a learner counts, also a badge that they require."""
+    catalog = document.compiled
+    of_badges = (catalog.dependents.get(id, ()) for id, badge in known.badges.items() if badge.held)
+    turns = {turn for found in of_badges for turn in found}
+    turns |= {catalog.turns[id] for id in entries(known) if id in catalog.turns}
+    return [catalog.active[turn] for turn in sorted(turns)]
+
+
+def rank(document: CatalogDocument, compiled: Compiled, known: Progress, now: int) -> tuple[bool, float, str]:
+    """By what templates are listed to a learner: the unfinished first, and of those the nearest."""
+    done_groups, groups = standing(document.compiled, compiled, known, now)
+    held = is_held(document.compiled, compiled.id, known.badge(compiled.id), now)
+    return held, -done_groups / groups, document.templates[compiled.id].name
+
+
+def badges(
+    document: CatalogDocument, learner: int, known: Progress, issued: Mapping[str, Issuance], now: int
+) -> list[models.Badge]:
+    """All badges of a learner, the newest award first."""
+    found = sorted(known.badges.items(), key=lambda item: (-item[1].awarded, item[0]))
+    return [badge(document, learner, template, one, issued, now) for template, one in found]
+
+
+def badge(
+    document: CatalogDocument,
+    learner: int,
+    template: str,
+    known: Badge,
+    issued: Mapping[str, Issuance],
+    now: int,
+) -> models.Badge:
+    """A learner's badge of a template."""
+    id = str(badge_id(template, learner))
+    return models.Badge(
+        id=id,
+        template=summary(document, template),
+        state=_state(document, template, known, now),
+        generation=known.generation,
+        awarded_at=time(known.awarded) or "",
+        revoked_at=time(known.revoked),
+        expires_at=time(_expires(document, template, known)),
+        issuer=_at_issuer(issued.get(id), str(latest(known, template, learner).id)),
+    )
+
+
+def learner(id: int, known: Progress | None) -> models.Learner:
+    """A learner, as an event named them last."""
+    user = known.user if known else None
+    return models.Learner(
+        lms_user_id=id, username=user.username if user else None, name=user.name if user else None
+    )
+
+
+def counts(
+    document: CatalogDocument,
+    compiled: Compiled,
+    counted: Iterable[Counted],
+    stages: Mapping[int, int],
+) -> models.Counts:
+    """How many learners are how far with a template; a required badge counts as missing."""
+    badges, groups = {HELD: 0, REVOKED: 0}, [0] * (len(compiled.groups) + 1)
+    total = 0
+    for one in counted:
+        total += one.learners
+        badges[one.badge] = badges.get(one.badge, 0) + one.learners
+        groups[sum(_is_met(group, one.fulfilled) for group in compiled.groups)] += one.learners
+    return models.Counts(
+        template=summary(document, compiled.id),
+        held=badges[HELD],
+        revoked=badges[REVOKED],
+        begun=total,
+        groups_total=len(compiled.groups),
+        histogram=[models.Share(groups_fulfilled=n, learners=learners) for n, learners in enumerate(groups)],
+        waiting=stages.get(WAITING, 0),
+        refused=stages.get(REFUSED, 0),
+    )
+
+
+def _is_met(group: Group, fulfilled: frozenset[str]) -> bool:
+    return sum(requirement.id in fulfilled for requirement in group.requirements) >= group.at_least
+
+
+def _state(document: CatalogDocument, template: str, badge: Badge, now: int) -> models.State:
+    if not badge.held:
+        return "revoked"
+    return "held" if is_held(document.compiled, template, badge, now) else "expired"
+
+
+def _expires(document: CatalogDocument, template: str, badge: Badge) -> int | None:
+    """When a badge expires, also one that cannot be earned again then."""
+    declared = document.templates.get(template)
+    if declared is None or declared.expires_after is None:
+        return expiry(document.compiled, template, badge)
+    try:
+        return stamp(declared.expires_after.after(moment(badge.awarded)))
+    except OverflowError:
+        return None
+
+
+def _at_issuer(issuance: Issuance | None, decision: str) -> models.AtIssuer:
+    if issuance is None:
+        return models.AtIssuer(state="unknown", id=None, answered_at=None)
+    if issuance.refused:
+        state = "refused"
+    elif not done(issuance) or issuance.decision != decision:
+        state = "waiting"
+    else:
+        state = issuance.state or "revoked"
+    at = written(issuance.answered_at) if issuance.answered_at else None
+    return models.AtIssuer(state=state, id=issuance.held, answered_at=at)
+
+
+def _group(
+    document: CatalogDocument,
+    compiled: Compiled,
+    group: Group,
+    known: Progress,
+    now: int,
+    languages: Languages,
+) -> models.GroupProgress:
+    steps = [_step(document, compiled, r, known, now, languages) for r in group.requirements]
+    fulfilled = sum(step.fulfilled for step in steps) >= group.at_least
+    return models.GroupProgress(at_least=group.at_least, fulfilled=fulfilled, requirements=steps)
+
+
+def _step(
+    document: CatalogDocument,
+    compiled: Compiled,
+    requirement: AnyRequirement,
+    known: Progress,
+    now: int,
+    languages: Languages,
+) -> models.RequirementProgress:
+    step = step_of(document, compiled, requirement, known)
+    fulfilled = is_fulfilled(document.compiled, compiled, requirement, known, now)
+    if of_badge := isinstance(requirement, BadgeRequirement):
+        badge = known.badge(requirement.template)
+        at = badge.awarded if badge is not None and fulfilled else None
+    else:
+        state = known.requirement(compiled.id, requirement.id)
+        at = state.moment if state is not None else None
+    told = _requirement(document.templates[compiled.id], requirement, languages)
+    return models.RequirementProgress(
+        **told.model_dump(),
+        fulfilled=fulfilled,
+        fulfilled_at=time(at),
+        counted=step.there if fulfilled or not of_badge else 0,
+        values=list(step.values),
+    )
+
+
+def _requirement(
+    declared: TemplateDeclaration, requirement: AnyRequirement, languages: Languages
+) -> models.Requirement:
+    count, template = 1, None
+    if isinstance(requirement, BadgeRequirement):
+        template = requirement.template
+    else:
+        count = requirement.count
+    text = _texts(declared, languages).get(requirement.id)
+    return models.Requirement(id=requirement.id, text=text, count=count, template=template)
+
+
+def _duration(declared: TemplateDeclaration) -> str | None:
+    """As ISO 8601 has it."""
+    if (lasts := declared.expires_after) is None:
+        return None
+    seconds = lasts.exact.seconds + lasts.exact.microseconds / 1_000_000
+    text = f"{lasts.months}M" * bool(lasts.months) + f"{lasts.exact.days}D" * bool(lasts.exact.days)
+    return f"P{text}" + f"T{seconds:g}S" * bool(seconds or not text)
+
+
+def _texts(declared: TemplateDeclaration, languages: Languages) -> dict[str, str]:
+    return {r.id: in_language(r.text, languages) for r in declared.requirements if r.text is not None}

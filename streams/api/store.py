@@ -1,0 +1,288 @@
+"""The store: the rows of both changelogs and the catalogs in one SQLite file, with how far they were read.
+
+Rows are kept as the topics have them and are read when somebody asks (decision 0078). What finds them, and
+counts, is in small tables beside them.
+"""
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streams.api.rows import Entry, IssuanceRow, ProgressRow, RowError, progress_row
+from streams.catalog.in_force import Revision
+from streams.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+"""Of these tables: a file with others is made again, which is cheaper than to convert it."""
+CACHE_KIB = 24 * 1024
+"""For each connection. The indexes of a million learners are about 40 MB, of which most lies idle."""
+BUSY_MS = 5_000
+"""How long a connection waits for another to let go: the writer's longest batch takes a second."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS known (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS places (topic TEXT, partition INTEGER, next INTEGER NOT NULL,
+  last INTEGER NOT NULL, timestamp INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS revisions (offset INTEGER PRIMARY KEY, name TEXT NOT NULL,
+  timestamp INTEGER NOT NULL, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS progress (learner INTEGER NOT NULL UNIQUE, row BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS templates (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS patterns (number INTEGER PRIMARY KEY, fulfilled TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS entries (template INTEGER, badge INTEGER, learner INTEGER,
+  pattern INTEGER NOT NULL, PRIMARY KEY (template, badge, learner)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counts (template INTEGER, badge INTEGER, pattern INTEGER,
+  learners INTEGER NOT NULL, PRIMARY KEY (template, badge, pattern)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS issuances (badge BLOB NOT NULL UNIQUE, learner INTEGER NOT NULL,
+  template INTEGER NOT NULL, stage INTEGER NOT NULL, row BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS issuances_learner ON issuances (learner);
+CREATE INDEX IF NOT EXISTS issuances_open ON issuances (stage, template) WHERE stage > 0;
+"""
+# A learner's id is no rowid: rows come in no order of it, and to put each into its place among 600 MB would
+# write a page for each. So they are appended, and only an index of 15 MB is written all over.
+
+_NUMBERED = {
+    "templates": (
+        "INSERT OR IGNORE INTO templates (id) VALUES (?)",
+        "SELECT number FROM templates WHERE id = ?",
+    ),
+    "patterns": (
+        "INSERT OR IGNORE INTO patterns (fulfilled) VALUES (?)",
+        "SELECT number FROM patterns WHERE fulfilled = ?",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a partition was read: the next offset, and the last record with its time."""
+
+    next: int
+    last: int
+    timestamp: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """What some records come to: of each key the last, None where it was deleted."""
+
+    progress: dict[int, ProgressRow | None] = field(default_factory=dict)
+    issuances: dict[bytes, IssuanceRow | None] = field(default_factory=dict)
+    revisions: list[Revision] = field(default_factory=list)
+    places: dict[tuple[str, int], Place] = field(default_factory=dict)
+
+
+class Store:
+    """The file at `path`, written by one thread at a time. It is made again where it is of another `origin`.
+
+    `origin` names where the rows come from: another cluster or other topics make other rows.
+    """
+
+    def __init__(self, path: Path, origin: str) -> None:
+        self.path = path
+        self._origin = origin
+        self._db = self._opened()
+        self._numbers: dict[tuple[str, str], int] = {}
+
+    @property
+    def places(self) -> Mapping[tuple[str, int], Place]:
+        """How far each partition was read."""
+        rows = self._db.execute("SELECT topic, partition, next, last, timestamp FROM places")
+        return {(topic, partition): Place(*place) for topic, partition, *place in rows}
+
+    @property
+    def read_up_at(self) -> float | None:
+        """When all that was committed had been read (Unix time); None if that never was."""
+        row = self._db.execute("SELECT value FROM known WHERE name = 'read_up_at'").fetchone()
+        return None if row is None else float(row[0])
+
+    def read_up(self, at: float) -> None:
+        """All that was committed at that time has been read."""
+        self._know("read_up_at", repr(at))
+
+    def apply(self, batch: Batch) -> None:
+        """Take a batch over, with its places, whole or not at all.
+
+        What a deleted row held is overwritten in the file before this returns.
+        """
+        with self._transaction():
+            forgets = [self._put_progress(learner, row) for learner, row in batch.progress.items()]
+            gone = [self._put_issuance(badge, row) for badge, row in sorted(batch.issuances.items())]
+            self._db.executemany(
+                "INSERT OR REPLACE INTO revisions VALUES (?, ?, ?, ?)",
+                [(r.offset, r.name, r.timestamp_ms, r.value) for r in batch.revisions],
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)",
+                [(*at, place.next, place.last, place.timestamp) for at, place in batch.places.items()],
+            )
+        if any(forgets) or any(gone):
+            # Pages that were freed are overwritten in the log only; this brings them into the file.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def belongs_to(self, cluster: str) -> bool:
+        """Whether the rows are of this cluster, as all are from now on where there are none."""
+        row = self._db.execute("SELECT value FROM known WHERE name = 'cluster'").fetchone()
+        if row is None:
+            self._know("cluster", cluster)
+        return row is None or row == (cluster,)
+
+    def clear(self) -> None:
+        """Begin again with nothing; in the same file, which others read."""
+        self._numbers.clear()
+        with self._transaction():
+            for (name,) in self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+                self._db.execute(f"DROP TABLE {name}")
+        self._db.execute("VACUUM")
+        self._make(self._db)
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            db = connected(self.path)
+            if not self._is_ours(db):
+                db.close()
+                _remove(self.path)
+                db = connected(self.path)
+            db.execute("PRAGMA secure_delete = ON").fetchall()
+            self._make(db)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError(f"BADGES_API_STORE: {self.path}: {error}") from None
+        return db
+
+    def _make(self, db: sqlite3.Connection) -> None:
+        db.executescript(_TABLES)
+        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("INSERT OR REPLACE INTO known VALUES ('origin', ?)", [self._origin])
+
+    def _is_ours(self, db: sqlite3.Connection) -> bool:
+        """Whether the file is new or has these tables and this origin; says why not."""
+        try:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if not version:
+                return True
+            origin = db.execute("SELECT value FROM known WHERE name = 'origin'").fetchone()
+            why = "" if version == VERSION else f"it is of version {version}"
+            if not why and origin != (self._origin,):
+                why = "it is of another cluster, or of other topics"
+        except sqlite3.DatabaseError as error:
+            why = str(error)
+        if why:
+            log.warning("the store %s is made again: %s", self.path, why)
+        return not why
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._numbers.clear()  # some may have been drawn in this transaction
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _know(self, name: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO known VALUES (?, ?)", [name, value])
+
+    def _put_progress(self, learner: int, row: ProgressRow | None) -> bool:
+        """Take a learner's row over; True where the learner's data is gone by it."""
+        former = self._db.execute("SELECT row FROM progress WHERE learner = ?", [learner]).fetchone()
+        before = _entries(former)
+        after = row.entries if row is not None else {}
+        if row is None:
+            self._db.execute("DELETE FROM progress WHERE learner = ?", [learner])
+        elif former is None:
+            self._db.execute("INSERT INTO progress VALUES (?, ?)", [learner, row.raw])
+        else:
+            self._db.execute("UPDATE progress SET row = ? WHERE learner = ?", [row.raw, learner])
+        self._move(learner, before, after)
+        return former is not None and not after and (row is None or len(row.raw) < len(former[0]))
+
+    def _move(self, learner: int, before: Mapping[str, Entry], after: Mapping[str, Entry]) -> None:
+        for template, entry in before.items():
+            if after.get(template) != entry:
+                at = self._number("templates", template), entry.badge
+                self._db.execute(
+                    "DELETE FROM entries WHERE template = ? AND badge = ? AND learner = ?", [*at, learner]
+                )
+                self._count(*at, self._pattern(entry), -1)
+        for template, entry in after.items():
+            if before.get(template) != entry:
+                at, pattern = (self._number("templates", template), entry.badge), self._pattern(entry)
+                self._db.execute(
+                    "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", [*at, learner, pattern]
+                )
+                self._count(*at, pattern, 1)
+
+    def _count(self, template: int, badge: int, pattern: int, more: int) -> None:
+        self._db.execute(
+            "INSERT INTO counts VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET learners = learners + ?",
+            [template, badge, pattern, more, more],
+        )
+
+    def _put_issuance(self, badge: bytes, row: IssuanceRow | None) -> bool:
+        """Take a badge's row over; True where it was there and is gone."""
+        if row is None:
+            return bool(self._db.execute("DELETE FROM issuances WHERE badge = ?", [badge]).rowcount)
+        self._db.execute(
+            "INSERT INTO issuances VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (badge) DO UPDATE"
+            " SET learner = ?2, template = ?3, stage = ?4, row = ?5",
+            [badge, row.learner, self._number("templates", row.template), row.stage, row.raw],
+        )
+        return False
+
+    def _pattern(self, entry: Entry) -> int:
+        return self._number("patterns", json.dumps(entry.fulfilled))
+
+    def _number(self, table: str, text: str) -> int:
+        """The number under which the tables know a template, or a set of requirements."""
+        number = self._numbers.get((table, text))
+        if number is None:
+            insert, select = _NUMBERED[table]
+            self._db.execute(insert, [text])
+            (number,) = self._db.execute(select, [text]).fetchone()
+            self._numbers[table, text] = number
+        return int(number)
+
+
+def connected(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection to the file, which any thread may use, one at a time."""
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    db.execute(f"PRAGMA busy_timeout = {BUSY_MS}").fetchall()
+    db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    if not read_only:
+        with suppress(sqlite3.DatabaseError):  # one that is no database is made again
+            db.execute("PRAGMA journal_mode = WAL").fetchall()
+            # A power failure may lose the last transactions, whole: they are read again from Kafka.
+            db.execute("PRAGMA synchronous = NORMAL")
+    return db
+
+
+def _entries(former: Sequence[bytes] | None) -> Mapping[str, Entry]:
+    if former is None:
+        return {}
+    try:
+        return progress_row(former[0]).entries
+    except RowError:  # never: only what can be read is stored
+        return {}
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)

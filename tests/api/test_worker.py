@@ -1,0 +1,81 @@
+"""`badge-streams api` as a process, on a real Kafka."""
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.sandbox.process import Deadline, Process, tail
+from tests.api.world import AUDIENCE, ISSUER, jwks, of
+from tests.sites import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A worker that answers."""
+
+    process: Process
+
+    @property
+    def address(self) -> str | None:
+        found = re.findall(r"api at (http://[\d.:]+/badges/api/v1/)", self.process.log.read_text())
+        return found[-1] if found else None
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        request = urllib.request.Request(f"{self.address}{path}", headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, json.loads(answer.read()) | {
+                    "lag": answer.headers["X-Badges-Lag-Seconds"]
+                }
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def until_ready(self) -> None:
+        deadline = Deadline(60, f"not ready: {tail(self.process.log)}")
+        while self.address is None or self.get("templates/")[0] != 200:
+            assert self.process.exit_code is None, tail(self.process.log)
+            deadline.wait()
+
+
+def started(site: Site, folder: Path, **settings: str) -> Api:
+    keys = folder / "keys.json"
+    keys.write_bytes(jwks("ours"))
+    given = {
+        "BADGES_API_HTTP": "127.0.0.1:0",
+        "BADGES_API_KEYS_FILE": str(keys),
+        "BADGES_API_ISSUERS": ISSUER,
+        "BADGES_API_AUDIENCE": AUDIENCE,
+        "BADGES_API_STORE": str(folder / "store.sqlite"),
+    }
+    return Api(site.commands.start("api", log=folder / "api.log", **given | settings))
+
+
+@pytest.fixture(scope="module")
+def api(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    api = started(site, tmp_path_factory.mktemp("api"))
+    try:
+        api.until_ready()
+        yield api
+    finally:
+        assert api.process.stop() == 0, tail(api.process.log)
+
+
+def test_what_the_tracker_knows_is_answered(site: Site, api: Api) -> None:
+    learner = next(one.emission.happening.learner for one in site.placed if one.emission.happening)
+
+    status, badges = api.get("badges/", of(learner))
+    _, progress = api.get("progress/", of(learner))
+
+    said = site.commands.run("explain", "--learner", str(learner), "--brief")
+    held = sum(badge["state"] == "held" for badge in badges["results"])
+    assert status == 200
+    assert said.count(": held\n") == held
+    assert float(badges["lag"]) < 5
+    assert progress["count"] > 0
