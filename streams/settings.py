@@ -77,8 +77,8 @@ class Settings(BaseModel):
     http: str = Field(
         "",
         description="`host:port` of metrics and health; tracker `127.0.0.1:8080`, relay `127.0.0.1:8090`, "
-        "bridge `127.0.0.1:8070`, a whole site `127.0.0.1:8080`; port 0: any; host `*`: every address, IPv4 "
-        "and IPv6; `fd:N`: a listening socket that was inherited under that number.",
+        "bridge `127.0.0.1:8070`, api `127.0.0.1:8060`, a whole site `127.0.0.1:8080`; port 0: any; host "
+        "`*`: every address, IPv4 and IPv6; `fd:N`: a listening socket that was inherited under that number.",
     )
     http_token_file: Path | None = Field(
         None,
@@ -147,7 +147,7 @@ class Settings(BaseModel):
     )
     api_http: str = Field(
         "",
-        description="`host:port` of the API; default `127.0.0.1:8070`; port 0: any; host `*`: every address, "
+        description="`host:port` of the API; default `127.0.0.1:8050`; port 0: any; host `*`: every address, "
         "IPv4 and IPv6.",
     )
     api_store: Path | None = Field(

@@ -170,7 +170,6 @@ class Follower:
             ends = {tp: consumer.last_stable_offset(tp) for tp in position}
             if self._progressing.seen(position, ends, min(heard) / 1000):
                 assert self.as_of is not None
-                metrics.API_AS_OF.set(self.as_of)
                 await asyncio.to_thread(self._store.read_up, self.as_of)
 
     def _take_over(

@@ -18,6 +18,8 @@ from streams.api.access import Access
 from streams.api.follower import Follower
 from streams.api.keys import Keys, from_file, from_url, parsed
 from streams.api.limits import Limit
+from streams.api.pages import DEFAULT_HTTP as PAGES_HTTP
+from streams.api.pages import AboutView
 from streams.api.questions import Questions
 from streams.api.store import Batch, Store
 from streams.api.tokens import Tokens
@@ -28,12 +30,12 @@ from streams.clock import Clock
 from streams.errors import ConfigurationError
 from streams.kafka.topics import topics
 from streams.logs import configuration
-from streams.runtime.pages import on_every_address
+from streams.runtime.pages import SubjectPages, on_every_address
 from streams.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
-DEFAULT_HTTP = "127.0.0.1:8070"  # beside the pages of the other workers, decision 0011
+DEFAULT_HTTP = "127.0.0.1:8050"  # apart from the pages of every worker, decision 0011
 DRAIN_SECONDS = 5
 """For requests that are being answered when the worker ends; each takes milliseconds."""
 
@@ -52,8 +54,13 @@ async def _run(settings: Settings) -> None:
     with TemporaryDirectory(prefix="badge-streams-api-") as temporary:
         path = settings.api_store or Path(temporary) / "store.sqlite"
         async with following(settings, path, clock) as (view, task):
-            app = application(view, access, settings.api_origins, addresses)
-            await _served(settings, app, task)
+            pages = SubjectPages(AboutView(view), settings, settings.http or PAGES_HTTP)
+            await pages.start()
+            try:
+                app = application(view, access, settings.api_origins, addresses)
+                await _served(settings, app, task)
+            finally:
+                await pages.stop()
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """The catalog at run time: publishing a revision, showing the one in force and those before."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -107,7 +107,12 @@ async def history(settings: Settings) -> list[Published]:
 
 async def published(here: Site) -> list[tuple[str, str]]:
     """For each acceptable revision, oldest first: its name, and the hash of its rules that decisions name."""
-    documents = ((revision.name, _document(revision)) for revision in await here.catalogs())
+    return rules_of(await here.catalogs())
+
+
+def rules_of(revisions: Iterable[Revision]) -> list[tuple[str, str]]:
+    """For each of them that is acceptable: its name, and the hash of its rules that decisions name."""
+    documents = ((revision.name, _document(revision)) for revision in revisions)
     return [(name, document.compiled.revision) for name, document in documents if document is not None]
 
 

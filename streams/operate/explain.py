@@ -1,6 +1,7 @@
 """Why a learner holds a badge, or not yet, and where it is: read from the changelogs of both workers."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from streams.badges import (
@@ -37,6 +38,24 @@ NOT_BEGUN = 20
 """Templates of which a learner has nothing that are listed: a screen of them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What there is to explain: of one learner, by the catalog in force, whose name is `revision`.
+
+    `names_by_rules` are the names of catalogs by the hashes of their rules; `said` are activities in words,
+    by their ids; `forgotten` is when the learner was, in microseconds since 1970.
+    """
+
+    learner: int
+    document: CatalogDocument
+    revision: str
+    names_by_rules: Mapping[str, str]
+    progress: Progress | None
+    forgotten: int | None
+    issued: Issuances
+    said: Mapping[str, str] = field(default_factory=dict)
+
+
 async def explain(
     settings: Settings, learner: int, template: str | None, *, brief: bool = False, meter: Meter = NO_METER
 ) -> list[str]:
@@ -50,21 +69,25 @@ async def explain(
         catalogs = await here.catalog()
         document = catalogs.document
         progress, forgotten = await read_progress(here, learner)
-        revisions = await published(here)
+        names = names_by_rules(await published(here), catalogs.compiled.revision, catalogs.revision)
         # Without a progress, the relay's table may still have a badge, of which template nobody knows.
         decided = progress.badges if progress else document.templates
         issued = await issuances(here, [str(badge_id(id, learner)) for id in decided])
         template = template.lower() if template else None
         ids = _ids(progress, template) if progress and not brief else frozenset()
         said = await counted(here, learner, ids, meter)
-    # Of several with the same rules the first: nobody wrote down which of them was in force.
-    names_by_rules = {catalogs.compiled.revision: catalogs.revision}
-    names_by_rules |= {rules: name for name, rules in reversed(revisions)}
-    lines = [f"learner {learner}, by catalog {catalogs.revision}"]
-    if forgotten is not None:
-        lines.append(f"forgotten {_at(forgotten)}: what was before says nothing")
+    known = Known(learner, document, catalogs.revision, names, progress, forgotten, issued, said)
+    return told(known, template, stamp(datetime.now(UTC)))
+
+
+def told(known: Known, template: str | None, now: int) -> list[str]:
+    """The lines of `explain`, as of `now`."""
+    document, progress = known.document, known.progress
+    lines = [f"learner {known.learner}, by catalog {known.revision}"]
+    if known.forgotten is not None:
+        lines.append(f"forgotten {_at(known.forgotten)}: what was before says nothing")
     if progress is None:
-        lines += ["no relevant activity has been seen", *_left(issued, document)]
+        lines += ["no relevant activity has been seen", *_left(known.issued, document)]
         progress = Progress.initial()
     touched = {*progress.templates, *_waiting_for_badges(document, progress)}
     if template is not None:
@@ -72,10 +95,19 @@ async def explain(
             raise ConfigurationError(f"--template: {template} is in no catalog and no progress")
         touched = {template}
     for id in sorted(touched):
-        lines += _template(document, progress, learner, id, names_by_rules, issued, said)
+        lines += _template(known, progress, id, now)
     if template is None:
         lines += _not_begun(document, progress, touched)
     return list(map(blanked, lines))
+
+
+def names_by_rules(published: Sequence[tuple[str, str]], in_force: str, revision: str) -> Mapping[str, str]:
+    """The names of catalogs by the hashes of their rules, of those that were published, oldest first.
+
+    `in_force` is the hash of the rules of the catalog in force, `revision` its name. Of several with the same
+    rules it is the first: nobody wrote down which of them was in force.
+    """
+    return {in_force: revision} | {rules: name for name, rules in reversed(published)}
 
 
 async def read_progress(here: Site, learner: int) -> tuple[Progress | None, int | None]:
@@ -100,30 +132,23 @@ def _waiting_for_badges(document: CatalogDocument, progress: Progress) -> Iterat
             yield compiled.id
 
 
-def _template(
-    document: CatalogDocument,
-    progress: Progress,
-    learner: int,
-    id: str,
-    names_by_rules: Mapping[str, str],
-    issued: Issuances,
-    said: Mapping[str, str],
-) -> Iterator[str]:
+def _template(known: Known, progress: Progress, id: str, now: int) -> Iterator[str]:
+    document, learner = known.document, known.learner
     declared = document.templates.get(id)
     turn = document.compiled.turns.get(id)
     compiled = None if turn is None else document.compiled.active[turn]
     state = "not in the catalog" if declared is None else "inactive" if compiled is None else ""
-    catalog, now = document.compiled, stamp(datetime.now(UTC))
+    catalog = document.compiled
     standing_now = "" if compiled is None else _standing(catalog, compiled, progress, now)
     yield ""
     yield f"{declared.name if declared else 'template'} ({id}): {state or standing_now}"
     if badge := progress.badge(id):
         expired = badge.held and not is_held(catalog, id, badge, now)
-        yield from _badge(badge, id, learner, names_by_rules, "expired" if expired else "held")
+        yield from _badge(badge, id, learner, known.names_by_rules, "expired" if expired else "held")
         decision = latest(badge, id, learner)
-        yield f"  issuer: {issued.where(str(decision.badge), document, str(decision.id))}"
+        yield f"  issuer: {known.issued.where(str(decision.badge), document, str(decision.id))}"
     if compiled is not None:
-        yield from _requirements(document, compiled, progress, now, said)
+        yield from _requirements(document, compiled, progress, now, known.said)
         yield from _missing(document, progress, id)
 
 

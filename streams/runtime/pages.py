@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 from aiohttp import web
@@ -20,7 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from streams import metrics
 from streams.errors import ConfigurationError
-from streams.settings import read_secret
+from streams.settings import Settings, read_secret
 
 if TYPE_CHECKING:
     from streams.runtime.app import App
@@ -30,20 +30,40 @@ log = logging.getLogger(__name__)
 Describe = Callable[[], dict[str, Any]]
 
 
-class Pages:
-    """Serves the pages of one worker at `address`, as `serve` has it."""
+Verdict = dict[str, Any]
+"""Whether (`ok`), and `why`: names stand after its colon."""
 
-    def __init__(self, app: "App", address: str, describe: Describe) -> None:
-        self._app = app
+
+class Subject(Protocol):
+    """What pages are about."""
+
+    def live(self) -> Verdict:
+        """Whether it makes progress."""
+
+    def ready(self) -> Verdict:
+        """Whether it can do its work."""
+
+    def measure(self) -> None:
+        """Set the gauges that are set when somebody looks."""
+
+    def describe(self) -> dict[str, Any]:
+        """What `/health` says besides, to who shows the token."""
+
+
+class SubjectPages:
+    """Serves the pages of one subject at `address`, as `serve` has it."""
+
+    def __init__(self, subject: Subject, settings: Settings, address: str) -> None:
+        self._subject = subject
+        self._settings = settings
         self._address = address
-        self._describe = describe
         self._token: bytes | None = None
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
         """Listen; raise `ConfigurationError` where the address cannot be used or the token not be read."""
-        if self._app.settings.http_token_file is not None:
-            self._token = read_secret(self._app.settings.http_token_file).strip().encode()
+        if self._settings.http_token_file is not None:
+            self._token = read_secret(self._settings.http_token_file).strip().encode()
             if not self._token:
                 raise ConfigurationError("BADGES_HTTP_TOKEN_FILE: it is empty")
         metrics.BUILD.info({"version": version("badge-streams"), "python": platform.python_version()})
@@ -69,48 +89,71 @@ class Pages:
     async def _metrics(self, request: web.Request) -> web.Response:
         if self._token is not None and not self._shows_token(request):
             return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
-        metrics.READY.set(readiness(self._app)["ok"])
-        metrics.LAG.clear()
-        for tp, lag in self._app.lag().items():
-            metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
-        metrics.WAITING.clear()
-        for tp, partition in self._app.owned.items():
-            metrics.WAITING.labels(tp.topic, str(tp.partition)).set(bool(partition.waits_for))
-        metrics.TABLE_KEYS.clear()
-        for tp, partition in self._app.owned.items():
-            if partition.table is not None:
-                keys = metrics.TABLE_KEYS.labels(partition.table.name, str(tp.partition))
-                keys.set(len(partition.rows))
+        metrics.READY.set(self._subject.ready()["ok"])
+        self._subject.measure()
         return web.Response(
             body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
     async def _live(self, request: web.Request) -> web.Response:
-        return self._answer(request, liveness(self._app, time.monotonic()))
+        return self._answer(request, self._subject.live())
 
     async def _ready(self, request: web.Request) -> web.Response:
-        return self._answer(request, readiness(self._app))
+        return self._answer(request, self._subject.ready())
 
-    def _answer(self, request: web.Request, verdict: dict[str, Any]) -> web.Response:
+    def _answer(self, request: web.Request, verdict: Verdict) -> web.Response:
         shown = verdict if self._shows_token(request) else for_everybody(verdict)
         return json(200 if verdict["ok"] else 503, shown)
 
     async def _health(self, request: web.Request) -> web.Response:
-        live, ready = liveness(self._app, time.monotonic()), readiness(self._app)
+        live, ready = self._subject.live(), self._subject.ready()
         if not self._shows_token(request):
             return json(200, {"live": for_everybody(live), "ready": for_everybody(ready)})
+        return json(200, {"live": live, "ready": ready, **self._subject.describe()})
+
+
+class Pages(SubjectPages):
+    """Serves the pages of a worker that `app` runs; `describe` says what else it knows of itself."""
+
+    def __init__(self, app: "App", address: str, describe: Describe) -> None:
+        super().__init__(_Worker(app, describe), app.settings, address)
+
+
+class _Worker:
+    """A worker as its pages see it."""
+
+    def __init__(self, app: "App", describe: Describe) -> None:
+        self._app = app
+        self._describe = describe
+
+    def live(self) -> Verdict:
+        return liveness(self._app, time.monotonic())
+
+    def ready(self) -> Verdict:
+        return readiness(self._app)
+
+    def measure(self) -> None:
+        metrics.LAG.clear()
+        for tp, lag in self._app.lag().items():
+            metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
+        metrics.WAITING.clear()
+        metrics.TABLE_KEYS.clear()
+        for tp, partition in self._app.owned.items():
+            metrics.WAITING.labels(tp.topic, str(tp.partition)).set(bool(partition.waits_for))
+            if partition.table is not None:
+                keys = metrics.TABLE_KEYS.labels(partition.table.name, str(tp.partition))
+                keys.set(len(partition.rows))
+
+    def describe(self) -> dict[str, Any]:
         partitions = {
             f"{tp.topic}-{tp.partition}": {"ready": p.ready, "committed": p.committed, "keys": len(p.rows)}
             for tp, p in self._app.owned.items()
         }
         lag = {f"{tp.topic}-{tp.partition}": n for tp, n in self._app.lag().items()}
-        return json(
-            200,
-            {"live": live, "ready": ready, "partitions": partitions, "lag": lag, **self._describe()},
-        )
+        return {"partitions": partitions, "lag": lag, **self._describe()}
 
 
-def for_everybody(verdict: dict[str, Any]) -> dict[str, Any]:
+def for_everybody(verdict: Verdict) -> Verdict:
     """A verdict without names: what follows the colon of its reason is left out."""
     return verdict | {"why": verdict["why"].partition(":")[0]}
 

@@ -134,7 +134,7 @@ class World:
 
     ask: httpx.AsyncClient
     store: Store
-    follower: StandIn
+    following: StandIn
     view: View
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Any:
@@ -167,8 +167,8 @@ async def world(
     catalogs = CatalogInForce(Settings(), "test-catalog")
     await catalogs.read_file(catalog)
     clock = Clock(wall=lambda: NOW)
-    follower = StandIn(NOW.timestamp() - 2)
-    view = View(questions, wide, catalogs, follower, clock)
+    following = StandIn(NOW.timestamp() - 2)
+    view = View(questions, wide, catalogs, following, clock)
 
     async def fetch() -> bytes:
         return jwks(*keys)
@@ -178,6 +178,6 @@ async def world(
     app = application(view, access, origins, Limit(address_rate, clock.monotonic))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://badges.test") as client:
-        yield World(client, store, follower, view)
+        yield World(client, store, following, view)
     for one in (questions, wide, store):
         one.close()
