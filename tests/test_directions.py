@@ -28,8 +28,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "operate": WORKERS_USE | {"issuers", "tracker", "relay", "bridge"},
     "api": WORKERS_USE | {"issuers", "tracker", "relay", "operate"},
     "sandbox": WORKERS_USE | {"issuers", "tracker", "relay", "bridge", "supervisor", "operate", "api"},
-    "cli": WORKERS_USE
-    | {"issuers", "tracker", "relay", "bridge", "supervisor", "operate", "api", "sandbox"},
+    "cli": WORKERS_USE | {"issuers", "tracker", "relay", "bridge", "supervisor", "operate", "api", "sandbox"},
 }
 # The top of each worker: what starts it imports it, and nothing else does.
 AGENTS = {"streams.tracker.agents", "streams.relay.agents", "streams.bridge.agents"}
