@@ -104,6 +104,8 @@ ENTRIES_LOST = _counter(
     "entries_lost_total", "Entries known to have gone missing in Redis unread.", "stream", "kind"
 )
 
+ENTRIES_ADDED = _counter("entries_added_total", "Badge events added to a stream of Redis.", "stream")
+
 # The issuers, by each organization there.
 _WHERE = ("issuer", "organization")
 ISSUER_CALLS = _counter("issuer_calls_total", "Calls to an issuer.", *_WHERE, "call", "outcome")

@@ -1,4 +1,4 @@
-"""The agents of the bridge.
+"""The agents of the bridge: `bridge` gives entries of Redis on, `carry` brings badge events there.
 
 Streams of Redis are shared out with the partitions of a topic that has no records: who is assigned the
 partition of a stream's name reads the stream (decision 0022).
@@ -6,8 +6,10 @@ partition of a stream's name reads the stream (decision 0022).
 
 from collections.abc import AsyncIterator
 
-from streams.bridge.bridge import Bridge
+from streams.bridge.bridge import AGENT, CARRIES, Bridge
+from streams.bridge.carrying import Carrying
 from streams.bridge.reading import Reading
+from streams.bridge.sink import Sink
 from streams.bridge.stream import Stream
 from streams.errors import ConfigurationError
 from streams.kafka.client import partition_of
@@ -44,12 +46,27 @@ def build(settings: Settings) -> App:
 
     app.on_partition_ready = partition_ready
 
-    @app.agent(app.batches(names.shares.name), name="bridge")
+    @app.agent(app.batches(names.shares.name), name=AGENT)
     async def pass_over(batches: AsyncIterator[Batch]) -> None:
         async for batch in batches:
             async with app.unit(batch):
                 # Nobody should write here.
                 for _ in batch:
                     pass
+
+    sink = Sink(
+        bridge.redis,
+        stream=names.badges.name,
+        places=f"{settings.app_id}:bridge:{names.badges.name}",
+        max_len=settings.redis_stream_max_len,
+    )
+
+    @app.agent(app.batches(names.badges.name), name=CARRIES)
+    async def carry(batches: AsyncIterator[Batch]) -> None:
+        async for batch in batches:
+            carrying = Carrying(bridge, sink, batch)
+            await carrying.carry()
+            async with app.unit(batch) as unit:
+                unit.after_commit.append(carrying.count)
 
     return app

@@ -21,7 +21,7 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-AGENT = "bridge"
+AGENT, CARRIES = "bridge", "carry"
 DEFAULT_HTTP = "127.0.0.1:8070"  # decision 0011
 PATIENCE = Patience(0.2, 10.0)
 """Seconds between tries while Redis is in trouble: soon after a failover, and no more than ten late after a
@@ -54,7 +54,8 @@ class Bridge:
         metrics.begin(metrics.DEAD_LETTERS, [AGENT], REASONS)
         metrics.begin(metrics.RECORDS_DROPPED, [AGENT], ["no_rule"])
         for counter in (metrics.REDIS_LOSSES, metrics.ENTRIES_LOST):
-            metrics.begin(counter, names.streams, LOSSES)
+            metrics.begin(counter, {*names.streams, names.badges.name}, LOSSES)
+        metrics.begin(metrics.RECORDS_DROPPED, [CARRIES], ["other_type", "other_source", "bad_badge"])
 
     async def start(self) -> None:
         """Know the catalog before anything is read."""
@@ -72,14 +73,15 @@ class Bridge:
         what = ", ".join(sorted(self.reader.wanted)) or "nothing"
         log.info("reading %s for %s", ", ".join(self.names.streams), what)
 
-    async def patiently(self, partition: Partition, what: str, once: Callable[[], Awaitable[None]]) -> None:
-        """Do something again and again until cancelled; `/ready` says so while Redis is in trouble."""
+    async def patiently(self, partition: Partition, what: str, do: Callable[[], Awaitable[None]]) -> None:
+        """Do something, again while Redis is in trouble; `/ready` says so meanwhile."""
         failures = 0
         try:
             while True:
                 try:
-                    await once()
-                    failures = 0
+                    await do()
+                    self.good(partition, what)
+                    return
                 except redis.TROUBLES as error:
                     failures += 1
                     await self._troubled(partition, what, redis.trouble(error))

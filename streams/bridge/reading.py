@@ -42,7 +42,8 @@ class Reading:
 
     async def run(self) -> None:
         """Read on until cancelled; while Redis is in trouble, wait."""
-        await self._bridge.patiently(self._partition, self._stream.name, self._read_on)
+        while True:
+            await self._bridge.patiently(self._partition, self._stream.name, self._read_on)
 
     async def _read_on(self) -> None:
         """One look at the stream, and what follows from it."""
