@@ -89,9 +89,8 @@ def goes_on(cursor: Cursor, look: Look | None) -> bool:
         return False
     if look.there or look.deleted >= last.id:
         return True
-    if look.removed is None or last.count is None:
-        return look.first is None or look.first > last.id
-    return look.removed >= last.count
+    gone = look.first is None or look.first > last.id
+    return gone and (look.removed is None or last.count is None or look.removed >= last.count)
 
 
 def picked_up(
