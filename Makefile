@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo quick test test-faults test-helm bench scale lint format types schemas reference clean
+.PHONY: help install demo quick test test-faults test-helm test-tutor bench scale lint format types schemas reference clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-faults: install ## Do every harm to workers and brokers, 30,000 events each
 test-helm: install ## Check chart, alerts, dashboard and image (needs Go, apt-get, Java and Maven)
 	tools=$$(tests/chart/tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/chart/with_tools.py tests/chart/image_steps.py
 
+test-tutor: install ## Check what the Tutor plugin renders, with the real Tutor (needs Go, Java and Maven)
+	tools=$$(tests/chart/tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/tutor/with_tutor.py
+
 bench: install ## Measure speed beside a hand-written loop, write docs/performance.md
 	$(BIN)/python -m tests.bench
 
@@ -52,9 +55,10 @@ types: install ## Check types, strictly
 schemas: ## Make avro/*.avsc out of the openedx-events package
 	venv=$$(tests/openedx/venv) && "$$venv/bin/python" tests/openedx/make_schemas.py avro
 
-reference: install ## Make docs/reference.md and docs/events.md out of the code
+reference: install ## Make docs/reference.md, docs/events.md and the plugin's events out of the code
 	$(BIN)/python docs/make_reference.py docs/reference.md
 	$(BIN)/python docs/make_events.py docs/events.md
+	$(BIN)/python tutor/make_events.py tutor/tutorbadgestreams/events.py
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -242,9 +242,12 @@ def _leaves(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Com
 
 @functools.cache
 def _named_decisions() -> frozenset[str]:
-    """The numbers of the records that code, chart and build files name."""
+    """The numbers of the records that code, chart, plugin and build files name."""
     folders = (
-        path for folder in ("streams", "helm") for path in (ROOT / folder).rglob("*.*") if path.is_file()
+        path
+        for folder in ("streams", "helm", "tutor")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.is_file()
     )
     files = (*folders, ROOT / "Dockerfile", ROOT / "Makefile", ROOT / "pyproject.toml")
     texts = (path.read_text() for path in files if path.suffix not in (".pyc", ".json"))

@@ -47,7 +47,7 @@ class Patience:
         return self.first if ran >= self.steady or not before else min(before * 2, self.longest)
 
 
-class Supervisor:
+class Supervisor:  # decision 0031
     """Runs workers, each started again when it ends, and their pages as one at `address`.
 
     `write` gets each line of their output under their names.
