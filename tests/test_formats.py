@@ -19,7 +19,9 @@ from aiokafka.structs import ConsumerRecord
 from streams.badges import (
     Activity,
     Badge,
+    Brought,
     Decision,
+    Import,
     Judgement,
     Order,
     Progress,
@@ -33,7 +35,7 @@ from streams.badges import (
 from streams.badges.packing import LONG
 from streams.bridge import cursor
 from streams.bus import built_in
-from streams.bus.activities import activity_of, line, order_line, parsed
+from streams.bus.activities import activity_of, import_line, line, order_line, parsed
 from streams.bus.emitter import GENERATION, KEY_SCHEMA, REASON, REISSUED, BadgeEmitter, BadgeEvent
 from streams.bus.entries import EntryId
 from streams.bus.reader import Event, Reader
@@ -47,7 +49,7 @@ from streams.issuers.outcomes import Issued
 from streams.kafka import dead_letters, orders, origin
 from streams.kafka.forgotten import of_order
 from streams.kafka.topics import topics
-from streams.relay import issuance, rows
+from streams.relay import importing, issuance, rows
 from streams.relay.badge_events import word_of
 from streams.relay.doubt import Doubt
 from streams.relay.failing import Failing
@@ -195,6 +197,18 @@ def order_about_a_badge() -> str:
     return order_line(Order("award", template, 42, id, AT, user, ("grace", "won the contest"))).decode()
 
 
+def imported() -> bytes:
+    user = User(42, True, "ada", "ada@example.com", "Ada Lövelace")
+    id, template = "b0c5a0b8-57f4-5e2c-9f0e-1d1a4a7c3e55", "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
+    brought = Brought(("r1",), AT.replace(year=2025), AT.replace(year=2025, month=9), ("r2",))
+    return import_line(Import(42, id, AT, {template: brought}, user))
+
+
+def imported_badge() -> bytes:
+    template, held = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10", "9f0c1a52-7c1e-4bb0-9a53-1d0e6f1f7a10"
+    return importing.line("awarded", template, 42, AT.replace(year=2025), held=held, state="pending")
+
+
 def as_json(value: Any) -> str:
     return orjson.dumps(value, default=lambda raw: f"h'{raw.hex()}'").decode()
 
@@ -219,6 +233,7 @@ EXAMPLES: dict[str, tuple[Callable[[], str], ...]] = {
         lambda: as_lines(orders.reissue("0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10")),
     ),
     "Orders about a badge": (order_about_a_badge,),
+    "Imports": (lambda: imported().decode(), lambda: imported_badge().decode()),
     "Beside an offset": (beside_the_offset,),
     "Cursors": (lambda: cursor.dump(a_cursor()).decode(),),
 }
@@ -330,6 +345,13 @@ def test_what_stands_beside_an_offset_is_named() -> None:
 
 def test_the_fields_of_an_order_about_a_badge_are_named() -> None:
     assert named("Orders about a badge") == list(orjson.loads(order_about_a_badge()))
+
+
+def test_the_fields_of_an_import_are_named() -> None:
+    line = orjson.loads(imported())
+    [brought] = line["templates"].values()
+
+    assert sorted(named("Imports")) == sorted([*line, *brought])
 
 
 def test_the_other_headers_are_named() -> None:

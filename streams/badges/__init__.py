@@ -10,7 +10,9 @@ from streams.badges.decide import decide, judge, latest
 from streams.badges.matching import Matched, Matches
 from streams.badges.model import (
     Activity,
+    Brought,
     Decision,
+    Import,
     Kind,
     Note,
     Order,
@@ -22,6 +24,7 @@ from streams.badges.model import (
 )
 from streams.badges.packing import ids_in, text_of, texts
 from streams.badges.progress import (
+    IMPORTED,
     Badge,
     Judgement,
     Progress,
@@ -43,15 +46,18 @@ from streams.badges.templates import (
 from streams.badges.times import Duration, moment, parse_time, stamp
 
 __all__ = [
+    "IMPORTED",
     "Activity",
     "AnyRequirement",
     "Badge",
     "BadgeRequirement",
+    "Brought",
     "Catalog",
     "Compiled",
     "Decision",
     "Duration",
     "Group",
+    "Import",
     "Judgement",
     "Kind",
     "Matched",

@@ -2,7 +2,7 @@
 
 from streams.badges.catalog import Catalog, Compiled
 from streams.badges.progress import Badge, View
-from streams.badges.templates import AnyRequirement, BadgeRequirement
+from streams.badges.templates import AnyRequirement, BadgeRequirement, Group
 from streams.badges.times import moment, stamp
 
 
@@ -37,6 +37,16 @@ def is_complete(catalog: Catalog, compiled: Compiled, view: View, now: int) -> b
         else:
             return False
     return True
+
+
+def loses_group(catalog: Catalog, compiled: Compiled, before: View, after: View, now: int) -> bool:
+    """Whether a group of the template was fulfilled before and is not after, as seen at that time."""
+
+    def done(group: Group, view: View) -> bool:
+        count = sum(is_fulfilled(catalog, compiled, r, view, now) for r in group.requirements)
+        return count >= group.at_least
+
+    return any(done(group, before) and not done(group, after) for group in compiled.groups)
 
 
 def standing(catalog: Catalog, compiled: Compiled, view: View, now: int) -> tuple[int, int]:

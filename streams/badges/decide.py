@@ -5,10 +5,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from streams.badges.catalog import Catalog, Compiled
-from streams.badges.completeness import expiry, is_complete, is_fulfilled, is_held
+from streams.badges.completeness import expiry, is_complete, is_fulfilled, is_held, loses_group
 from streams.badges.counting import INITIAL, State, matched, reset, withdrawn
+from streams.badges.importing import taken_along
 from streams.badges.matching import Matched, Matches
-from streams.badges.model import Activity, Decision, Kind, Order, Source, User, badge_id, decision_id
+from streams.badges.model import (
+    Activity,
+    Decision,
+    Import,
+    Kind,
+    Order,
+    Source,
+    User,
+    badge_id,
+    decision_id,
+)
 from streams.badges.packing import text_of, texts
 from streams.badges.progress import Badge, Judgement, Progress, awarded, evolve, fingerprint, revoked
 from streams.badges.rules import Scalar
@@ -17,20 +28,22 @@ from streams.badges.times import MICROSECOND, moment, stamp
 
 
 def judge(
-    catalog: Catalog, progress: Progress, happened: Activity | Order
+    catalog: Catalog, progress: Progress, happened: Activity | Order | Import
 ) -> tuple[Progress, tuple[Decision, ...]]:
     """The progress after the activity or order, and the decisions; the very progress if nothing follows."""
     judgement = decide(catalog, progress, happened)
     return (progress, ()) if judgement is None else (evolve(progress, judgement), judgement.decisions)
 
 
-def decide(catalog: Catalog, progress: Progress, happened: Activity | Order) -> Judgement | None:
+def decide(catalog: Catalog, progress: Progress, happened: Activity | Order | Import) -> Judgement | None:
     """What follows from the activity or order.
 
     None if it is not relevant, was applied already, or is an order for a template that is not active.
     """
     if isinstance(happened, Order):
         return _decide_order(catalog, progress, happened)
+    if isinstance(happened, Import):
+        return taken_along(progress, happened)
     matches = catalog.match(happened)
     if not matches:
         return None
@@ -278,10 +291,20 @@ class _Case:
             return not held
         if badge is None or not held or badge.ordered or not compiled.template.revocable:
             return False
-        if not is_complete(self.catalog, compiled, self.before, self.now):
+        if not self._is_lost(compiled, badge):
             return False
         self._revoke(compiled, badge, (self.happened.id,))
         return True
+
+    def _is_lost(self, compiled: Compiled, badge: Badge) -> bool:
+        """Whether a badge of a template that is not complete was so until now.
+
+        One that was awarded elsewhere may never have been complete: it rests on the groups that are
+        fulfilled (decision 0027).
+        """
+        if badge.imported:
+            return loses_group(self.catalog, compiled, self.before, self, self.now)
+        return is_complete(self.catalog, compiled, self.before, self.now)
 
     def _reasons(self, compiled: Compiled) -> Iterator[str]:
         for requirement in compiled.template.requirements:

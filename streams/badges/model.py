@@ -78,6 +78,39 @@ class Order:
 
 
 @value
+class Brought:
+    """What another service knew of one template and a learner.
+
+    `fulfilled` are requirements; `awarded` and `revoked` say when its badge was, if it ever was. `reset` are
+    requirements that only what happens after the revocation fulfils.
+    """
+
+    fulfilled: tuple[str, ...] = ()
+    awarded: datetime | None = None
+    revoked: datetime | None = None
+    reset: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether the learner held the badge there."""
+        return self.awarded is not None and self.revoked is None
+
+
+@value
+class Import:
+    """An order to take along what another service knew of a learner, by template; it decides nothing.
+
+    `id` is the same for the same content, `time` is that of the import.
+    """
+
+    learner: int
+    id: str
+    time: datetime
+    templates: Mapping[str, Brought]
+    user: User | None = None
+
+
+@value
 class Decision:
     """A badge awarded or revoked.
 

@@ -20,6 +20,9 @@ comes soon after the first."""
 FINGERPRINT = 8
 """Bytes of each: enough that no two of a learner's few remembered ids share it."""
 
+IMPORTED = "imported"
+"""In place of the revision of the rules, of a badge that was awarded elsewhere (decision 0027)."""
+
 Stored = Sequence[Any]
 """A state's or badge's fields in their order, without the last ones that have their defaults."""
 Known = Sequence[Any]
@@ -59,6 +62,11 @@ class Badge:
     revoked_ordered: bool = False
     note: Note | None = None
     revoked_note: Note | None = None
+
+    @property
+    def imported(self) -> bool:
+        """Whether another service awarded it, perhaps by other rules."""
+        return self.catalog == IMPORTED
 
     @property
     def held(self) -> bool:

@@ -11,16 +11,22 @@ learner is in the data, where the event type has it. An operator's order is a li
 {"order": …, "template": …, "learner": …, "id": …, "time": …, "by": …, "reason": …, "user": {…}}
 ```
 
-`by`, `reason` and `user` need not be there.
+`by`, `reason` and `user` need not be there. So is what an import brings of a learner (decision 0027):
+
+```
+{"order": "import", "learner": …, "id": …, "time": …,
+ "templates": {…: {"fulfilled": […], "awarded": …, "revoked": …, "reset": […]}}, "user": {…}}
+```
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 
-from streams.badges import Activity, Note, Order, Source, User, parse_time
+from streams.badges import Activity, Brought, Import, Note, Order, Source, User, parse_time
 from streams.bus.schemas import event_types, learner_path
 from streams.errors import UnreadableError
 
@@ -31,6 +37,10 @@ if TYPE_CHECKING:
 
 NO_TIMESTAMP = -1
 """Kafka's own sign for a record without a timestamp."""
+IMPORT = "import"
+"""The order to take along what another service knew of a learner."""
+BROUGHT = ("fulfilled", "awarded", "revoked", "reset")
+"""What an import's line has of one template."""
 NOTE_CHARACTERS = 500
 """Of who gave an order and of why: they are kept with the badge."""
 LARGEST = 2**63 - 1
@@ -40,6 +50,7 @@ NOWHERE = {"topic": "catch-up", "partition": 0, "offset": 0}
 """The source of an activity that is given again without one: nobody looks at it."""
 
 Line = dict[str, Any]
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def line(event: "Event", record: "ConsumerRecord", epoch: int) -> bytes:
@@ -62,7 +73,7 @@ def moved(raw: bytes, record: "ConsumerRecord", epoch: int) -> tuple[bytes, byte
     """
     value = parsed(raw)
     if "order" in value:
-        return b"%d" % order_of(value).learner, raw
+        return b"%d" % (import_of(value) if is_import(value) else order_of(value)).learner, raw
     activity = activity_of(value, event_types())
     if activity is None:
         raise _unreadable("type: unknown")
@@ -131,6 +142,40 @@ def order_of(value: Line) -> Order:
     user = _ordered_user(learner, value["user"]) if "user" in value else None
     note = _noted(value.get("by"), value.get("reason"))
     return Order(kind, value["template"].lower(), learner, value["id"], _time(value["time"]), user, note)
+
+
+def is_import(value: Line) -> bool:
+    """Whether a line with an order is one to take along what another service knew."""
+    return value.get("order") == IMPORT
+
+
+def import_of(value: Line) -> Import:
+    """What an import's line brings; raise `UnreadableError` where it is none."""
+    for name, wanted in (("learner", int), ("id", str), ("time", str), ("templates", dict)):
+        _check(name, value.get(name), wanted)
+    learner = value["learner"]
+    user = _ordered_user(learner, value["user"]) if "user" in value else None
+    templates = {id: _brought(id, brought) for id, brought in value["templates"].items()}
+    return Import(learner, value["id"], _time(value["time"]), templates, user)
+
+
+def import_line(order: Import) -> bytes:
+    """The line of an import."""
+    value: Line = {
+        "order": IMPORT,
+        "learner": order.learner,
+        "id": order.id,
+        "time": order.time,
+        "templates": {id: brought_line(brought) for id, brought in order.templates.items()},
+    }
+    if (user := order.user) is not None:
+        value["user"] = {"username": user.username, "email": user.email, "name": user.name}
+    return orjson.dumps(value)
+
+
+def brought_line(brought: Brought) -> Line:
+    """What is in the line of one template: what is empty is left out."""
+    return {name: found for name in BROUGHT if (found := getattr(brought, name))}
 
 
 def order_line(order: Order) -> bytes:
@@ -224,6 +269,30 @@ def _noted(*texts: Any) -> Note | None:
     if any(type(text) is not str for text in texts if text is not None):
         raise _unreadable("by, reason: of a wrong type")
     return tuple((text or "")[:NOTE_CHARACTERS] for text in texts) if any(texts) else None
+
+
+def _brought(template: str, found: Any) -> Brought:
+    if not _UUID.fullmatch(template):  # a badge's id is made of it
+        raise _unreadable("templates: not by their UUIDs")
+    if type(found) is not dict:
+        raise _unreadable("templates: of a wrong type")
+    awarded, revoked = (_moment(name, found) for name in ("awarded", "revoked"))
+    if revoked is not None and awarded is None:
+        raise _unreadable("templates: revoked, but never awarded")
+    return Brought(_texts(found.get("fulfilled", [])), awarded, revoked, _texts(found.get("reset", [])))
+
+
+def _moment(name: str, found: Line) -> datetime | None:
+    if name not in found:
+        return None
+    _check(name, found[name], str)
+    return _time(found[name])
+
+
+def _texts(found: Any) -> tuple[str, ...]:
+    if type(found) is not list or not all(type(text) is str and text for text in found):
+        raise _unreadable("templates: requirements are a list of their ids")
+    return tuple(found)
 
 
 def _ordered_user(id: int, found: Any) -> User:

@@ -12,6 +12,8 @@ TEMPLATE = "template"
 """The badge template that an order to reissue is restricted to; without it, all of the learner's."""
 FORGET = b"forget"
 REISSUE = b"reissue"
+IMPORT = b"import"
+"""Of a badge, among the relay's decisions: unlike the others it has a value and the badge's key."""
 
 
 def order_of(value: bytes | None, headers: Headers) -> bytes | None:

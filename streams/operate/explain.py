@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from streams.badges import (
+    IMPORTED,
     Badge,
     BadgeRequirement,
     Catalog,
@@ -160,6 +161,8 @@ def _badge(
     badge: Badge, template: str, learner: int, names_by_rules: Mapping[str, str], held: str
 ) -> Iterator[str]:
     def under(rules: str) -> str:
+        if rules == IMPORTED:
+            return "by the rules of the service that it was imported from"
         name = names_by_rules.get(rules)
         return f"under the rules of catalog {name}" if name else f"under rules {rules}"
 
@@ -168,13 +171,14 @@ def _badge(
     yield f"  badge {badge_id(template, learner)}: {held if badge.held else 'revoked'}"
     yield (
         f"  awarded {_at(badge.awarded)}, generation {badge.generation}, "
-        f"by {'order' if badge.ordered else 'activity'} {by}"
+        f"by {'import' if badge.imported else 'order' if badge.ordered else 'activity'} {by}"
     )
     yield from _ordered(badge.note)
     yield f"    because of {', '.join(reasons)}"
     yield f"    {under(badge.catalog)}"
     if badge.revoked is not None and badge.revoked_by is not None:
         order = "order " if badge.revoked_ordered else ""
+        order = "import " if badge.revoked_catalog == IMPORTED else order
         yield f"  revoked {_at(badge.revoked)} because of {order}{text_of(badge.revoked_by)}"
         yield from _ordered(badge.revoked_note)
         yield f"    {under(badge.revoked_catalog)}"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import orjson
 
-from streams.badges import Catalog, Decision, Order, Progress, judge
+from streams.badges import Activity, Catalog, Decision, Import, Order, Progress, judge
 from streams.bus import activities
 from streams.catalog import take_catalog
 from streams.catalog.reading import Doubled, read_json
@@ -59,11 +59,7 @@ class _Rehearsal:
         if "catalog" in value:
             self._catalog = _catalog(line)
             return ()
-        happened = (
-            self._order(value)
-            if "order" in value
-            else activities.activity_of(value, self._catalog.event_types)
-        )
+        happened = self._happened(value)
         if happened is None:
             return ()
         before = self._progress.get(happened.learner, Progress.initial())
@@ -71,6 +67,11 @@ class _Rehearsal:
         if after is not before:
             self._progress[happened.learner] = after
         return decisions
+
+    def _happened(self, value: activities.Line) -> Activity | Order | Import | None:
+        if "order" not in value:
+            return activities.activity_of(value, self._catalog.event_types)
+        return activities.import_of(value) if activities.is_import(value) else self._order(value)
 
     def _order(self, value: activities.Line) -> Order:
         order = activities.order_of(value)

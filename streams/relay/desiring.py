@@ -8,11 +8,13 @@ from aiokafka.structs import ConsumerRecord
 from streams import metrics
 from streams.badges import moment, stamp
 from streams.errors import UnreadableError
+from streams.headers import header
 from streams.kafka.dead_letters import set_aside
 from streams.kafka.forgotten import is_past, of_order
-from streams.kafka.orders import FORGET, order_of
+from streams.kafka.orders import FORGET, IMPORT, ORDER, order_of
 from streams.kafka.origin import forwarded, original_of
-from streams.relay.issuance import Word, desire, forget
+from streams.relay.importing import imported, taken_along
+from streams.relay.issuance import Issuance, Word, desire, forget
 from streams.relay.relay import Relay
 from streams.relay.rows import dump, load
 from streams.relay.table import AGENT, forgotten_row
@@ -42,6 +44,9 @@ class Desiring:
             return
         names = self._relay.names
         try:
+            if record.value and header(record.headers, ORDER) == IMPORT:
+                self._import(record)
+                return
             original = forwarded(record)
             word = self._relay.read(record, original.timestamp)
             if word is None:
@@ -85,9 +90,21 @@ class Desiring:
         raw = self._unit.get(b"%d" % word.learner)
         return raw is not None and is_past(stamp(load(orjson.loads(raw)).time), word.time, timestamp_ms)
 
+    def _import(self, record: ConsumerRecord) -> None:
+        """Take along a badge of another service, but not of a learner who was forgotten since."""
+        badge, brought = imported(record)
+        if record.key != badge:
+            raise UnreadableError("bad_badge", "an import under another badge's key")
+        before = self._known(badge)
+        if self._unit.get(b"%d" % brought.learner) or (before is not None and before.kind == "forgotten"):
+            self._past += 1
+            return
+        after = taken_along(before, brought)
+        if after is not before:
+            self._write(badge, after)
+
     def _desire(self, badge: bytes, word: Word, *, redriven: bool) -> None:
-        raw = self._unit.get(badge)
-        before = None if raw is None else load(orjson.loads(raw))
+        before = self._known(badge)
         if before is not None and before.kind == "forgotten":
             raise UnreadableError("forgotten", "the learner is forgotten, and the badge being deleted")
         if before is not None and redriven and word.decision == before.decision and not before.refused:
@@ -97,8 +114,14 @@ class Desiring:
         if word.ordered:
             # Also one that waits for its next try: an operator wants it now.
             self._changed[badge] = None
-        if after is before:
-            return
+        if after is not before:
+            self._write(badge, after)
+
+    def _known(self, badge: bytes) -> Issuance | None:
+        raw = self._unit.get(badge)
+        return None if raw is None else load(orjson.loads(raw))
+
+    def _write(self, badge: bytes, after: Issuance) -> None:
         dumped = orjson.dumps(dump(after))
         if len(dumped) > min(ISSUANCE_BYTES, self._unit.value_bytes):
             raise UnreadableError("too_large", f"an issuance of {len(dumped)} bytes")

@@ -116,7 +116,7 @@ def desire(issuance: Issuance | None, word: Word, *, history: bool = False) -> I
     if issuance is None:
         # The award was never seen here: the issuer may hold the badge all the same.
         doubt = Doubt("unseen", word.time) if word.kind == "revoked" else None
-        return _settled(_desired(word, rank=0, doubt=doubt))
+        return settled(_desired(word, rank=0, doubt=doubt))
     doubt = issuance.doubt
     if word.decision == issuance.decision and not issuance.refused:
         if not done(issuance):
@@ -129,7 +129,7 @@ def desire(issuance: Issuance | None, word: Word, *, history: bool = False) -> I
         return issuance
     if history and word.kind == "revoked" and not issuance.held:
         doubt = doubt or Doubt("unseen", word.time)
-    return _settled(
+    return settled(
         replace(
             _desired(word, rank=issuance.rank, doubt=doubt),
             held=issuance.held,
@@ -221,7 +221,7 @@ def kept(issuance: Issuance) -> Issuance:
     if issuance.kind == "awarded" or not issuance.adopted:
         return issuance
     state = KEPT if issuance.kind == "revoked" else ERASED
-    return _settled(replace(issuance, state=state, attempts=0, answer=""))
+    return settled(replace(issuance, state=state, attempts=0, answer=""))
 
 
 def adopts(issuance: Issuance, outcome: outcomes.Outcome) -> bool:
@@ -261,7 +261,7 @@ def learned(
     early = _arrives(issuance.doubt, now, trust, trust.surely)
     if early and issuance.doubt and isinstance(outcome, outcomes.Found | outcomes.Absent):
         after = replace(after, loose=trust.owned(issuance.doubt))
-    return _settled(after)
+    return settled(after)
 
 
 def letter_due(before: Issuance, after: Issuance) -> bool:
@@ -433,7 +433,8 @@ def _without(past: tuple[str, ...], badge: str | None) -> tuple[str, ...]:
     return tuple(other for other in past if other != badge)
 
 
-def _settled(issuance: Issuance) -> Issuance:
+def settled(issuance: Issuance) -> Issuance:
+    """The issuance without what is of no use where nothing is left to do."""
     loose = issuance.loose
     if loose and issuance.kind != "forgotten" and done(issuance) and _contrary(loose, issuance.kind):
         # It seems done, but a call that would undo it may still arrive.

@@ -8,8 +8,28 @@ from collections.abc import Mapping, Sequence
 from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
-from streams.badges import Activity, Badge, Catalog, Decision, Order, Progress, User, judge, latest, pruned
-from streams.bus.activities import Line, activity_of, order_of, parsed, timestamp_of
+from streams.badges import (
+    Activity,
+    Badge,
+    Catalog,
+    Decision,
+    Import,
+    Order,
+    Progress,
+    User,
+    judge,
+    latest,
+    pruned,
+)
+from streams.bus.activities import (
+    Line,
+    activity_of,
+    import_of,
+    is_import,
+    order_of,
+    parsed,
+    timestamp_of,
+)
 from streams.bus.emitter import BadgeEvent
 from streams.errors import UnreadableError
 from streams.headers import header
@@ -87,11 +107,13 @@ class Tracking:
             metrics.DECISIONS.labels(decision.kind, decision.template).inc()
             metrics.DECISION_LATENCY.observe(max(0.0, now - decision.time.timestamp()))
 
-    def _happened(self, line: Line) -> Activity | Order | None:
+    def _happened(self, line: Line) -> Activity | Order | Import | None:
         """What a line tells; None for an activity whose type is not wanted."""
         catalog = self._document.compiled
         if "order" not in line:
             return activity_of(line, catalog.event_types)
+        if is_import(line):
+            return import_of(line)
         order = order_of(line)
         if order.template not in catalog.turns:
             raise UnreadableError("no_template", f"template {order.template} is not active")
@@ -135,11 +157,11 @@ class Tracking:
         self._changed.add(key)
         log.info("a learner is forgotten")
 
-    def _judge(self, record: ConsumerRecord, happened: Activity | Order, line: Line) -> None:
+    def _judge(self, record: ConsumerRecord, happened: Activity | Order | Import, line: Line) -> None:
         key = record.key
         before = self._progress_of(key)
         forgotten = self._forgotten.get(key)
-        if forgotten is not None and is_past(forgotten, happened.time, timestamp_of(line)):
+        if forgotten is not None and _is_past(forgotten, happened, line):
             self._past += 1
             return
         self._judgements += 1
@@ -154,6 +176,10 @@ class Tracking:
         self._decisions.extend(decisions)
         for decision in decisions:
             self.held[decision.template] += 1 if decision.kind == "awarded" else -1
+        if isinstance(happened, Import):
+            self.held.update(
+                id for id, badge in after.badges.items() if badge.held and id not in before.badges
+            )
         self._progress[key] = after
         self._changed.add(key)
 
@@ -211,6 +237,11 @@ class Tracking:
         return {template.id: frozenset(r.id for r in template.requirements) for template in templates}
 
 
+def _is_past(forgotten: int, happened: Activity | Order | Import, line: Line) -> bool:
+    # What is imported is old, whenever that is done.
+    return isinstance(happened, Import) or is_past(forgotten, happened.time, timestamp_of(line))
+
+
 def _becomes_known(before: User | None, now: User | None) -> bool:
     """Whether an issuer may have lacked what is known of the learner now."""
     if now is None or (before is not None and before.email and before.name):
@@ -224,7 +255,7 @@ def _kept(before: Progress, after: Progress) -> Mapping[str, Badge]:
 
 
 def _judged(
-    catalog: Catalog, progress: Progress, happened: Activity | Order
+    catalog: Catalog, progress: Progress, happened: Activity | Order | Import
 ) -> tuple[Progress, tuple[Decision, ...]]:
     try:
         return judge(catalog, progress, happened)

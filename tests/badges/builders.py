@@ -12,6 +12,7 @@ from streams.badges import (
     BadgeRequirement,
     Catalog,
     Decision,
+    Import,
     Order,
     Ordered,
     Penalty,
@@ -84,7 +85,7 @@ class Learner:
         """The learner is not passing the course."""
         return self.meets(self.activity(course, at, False, **more))
 
-    def meets(self, happened: Activity | Order) -> tuple[Decision, ...]:
+    def meets(self, happened: Activity | Order | Import) -> tuple[Decision, ...]:
         """Any activity or order happens."""
         self.progress, decisions = judge(self.catalog, self.progress, happened)
         return decisions

@@ -53,6 +53,10 @@ class _Learner:
     def takes(self, catalog: Json, line: Json) -> list[Json]:
         """Judge what a line says."""
         active = [t for t in catalog["templates"] if t.get("active", True)]
+        if line.get("order") == "import":
+            if line["id"] not in self.ids[-16:] and self._import(line):
+                self.ids.append(line["id"])
+            return []
         if "order" in line:
             if line["template"] not in [t["id"] for t in active] or line["id"] in self.ids[-16:]:
                 return []
@@ -73,6 +77,29 @@ class _Learner:
                 return []
             self.ids.append(line["id"])
         return self._judge(active, line, [t["id"] for t in seeing])
+
+    def _import(self, line: Json) -> bool:
+        """Take along what is not known; returns whether anything was."""
+        took = False
+        for id, brought in line["templates"].items():
+            held = "awarded" in brought and "revoked" not in brought
+            for name in (*brought.get("fulfilled", []), *brought.get("reset", [])):
+                known = self._known({"id": id}, {"id": name})
+                if known["floor"] or known["fulfilled"] or known["values"] or known["others"]:
+                    continue
+                if name in brought.get("fulfilled", []):
+                    at = _time(brought["awarded"] if held else line["time"])
+                    known["fulfilled"] = {"moment": at, "counted": [line["id"]], "live": False}
+                    known["others"] = [at]
+                elif "revoked" in brought:
+                    known["floor"] = _time(brought["revoked"])
+                took |= bool(known["fulfilled"] or known["floor"])
+            if "awarded" in brought and id not in self.badges:
+                award = {"generation": 1, "time": brought["awarded"]}
+                award["decision"] = str(uuid5(uuid5(UUID(id), str(self.number)), "awarded:1"))
+                self.badges[id] = {"award": award, "revoked": not held, "taken": not held, "ordered": False}
+                self.badges[id]["imported"] = took = True
+        return took
 
     def _judge(self, active: list[Json], line: Json, seeing: list[str]) -> list[Json]:
         now = _time(line["time"])
@@ -112,6 +139,9 @@ class _Learner:
         if complete and not held:
             return self._say("awarded", template, self._reasons(active, template, now), line)
         was = before._complete(active, template, now)
+        if badge is not None and badge.get("imported"):
+            then, since = before._groups(active, template, now), self._groups(active, template, now)
+            was = any(then[name] and not since[name] for name in then)
         if was and not complete and held and template.get("revocable", True):
             assert badge is not None
             return None if badge["ordered"] else self._say("revoked", template, [line["id"]], line)
@@ -170,15 +200,19 @@ class _Learner:
     # Completeness.
 
     def _complete(self, active: list[Json], template: Json, now: datetime) -> bool:
+        return all(self._groups(active, template, now).values())
+
+    def _groups(self, active: list[Json], template: Json, now: datetime) -> dict[Any, bool]:
+        """By group whether it is fulfilled."""
         groups: dict[Any, list[bool]] = {}
         for requirement in template["requirements"]:
             name = requirement.get("group") or ("alone", requirement["id"])
             groups.setdefault(name, []).append(self._moment(active, template, requirement, now) is not None)
         wanted = template.get("groups", {})
-        return all(
-            sum(done) >= (wanted.get(name, {}).get("at_least", 1) if isinstance(name, str) else 1)
+        return {
+            name: sum(done) >= (wanted.get(name, {}).get("at_least", 1) if isinstance(name, str) else 1)
             for name, done in groups.items()
-        )
+        }
 
     def _moment(
         self, active: list[Json], template: Json, requirement: Json, now: datetime

@@ -53,6 +53,14 @@ def test_it_agrees_with_catch_ups_in_any_place_and_twice_and_with_orders(world: 
 
 @thorough
 @given(worlds(catalogs=2), st.integers(0, 2**32))
+def test_it_agrees_with_imports_in_any_place(world: World, seed: int) -> None:
+    catalog, lines = world.catalogs[0], world.brought_along(seed)
+
+    assert rehearsed(catalog, lines) == naive.decisions(catalog, lines)
+
+
+@thorough
+@given(worlds(catalogs=2), st.integers(0, 2**32))
 def test_it_agrees_where_little_is_remembered(world: World, seed: int) -> None:
     catalog, lines = world.catalogs[0], world.caught_up(seed)
 

@@ -70,6 +70,17 @@ class World:
                 )
         return self._under_each_catalog(lines)
 
+    def brought_along(self, seed: int) -> list[Json]:
+        """As `caught_up`, with imports in any place, some of them twice."""
+        random = Random(seed)
+        templates = sorted({template["id"] for catalog in self.catalogs for template in catalog["templates"]})
+        lines: list[Json] = []
+        for number, line in enumerate(self.caught_up(seed)):
+            if _chance(random, 15):
+                lines += [_import(random, f"i{number}", templates)] * random.randint(1, 2)
+            lines.append(line)
+        return lines
+
     def _under_each_catalog(self, lines: list[Json]) -> list[Json]:
         stretch = len(lines) // len(self.catalogs) + 1
         changing: list[Json] = []
@@ -336,6 +347,29 @@ def _order(random: Random, id: str, templates: list[str]) -> Json:
         "id": id,
         "time": _day(random.randint(0, 8)),
     }
+
+
+def _import(random: Random, id: str, templates: list[str]) -> Json:
+    several = random.sample([*templates, str(UUID(int=77))], random.randint(0, 2))
+    return {
+        "order": "import",
+        "learner": random.choice([1, 1, 1, 2]),
+        "id": id,
+        "time": _day(random.randint(4, 8)),
+        "templates": {template: _brought(random) for template in several},
+    }
+
+
+def _brought(random: Random) -> Json:
+    requirements = random.sample(["r0", "r1", "r2"], 3)
+    brought: Json = {"fulfilled": requirements[: random.randint(0, 3)]}
+    if _chance(random, 70):
+        awarded = random.randint(0, 4)
+        brought["awarded"] = _day(awarded)
+        if _chance(random, 40):
+            brought["revoked"] = _day(random.randint(awarded, 8))
+            brought["reset"] = [id for id in requirements if id not in brought["fulfilled"]]
+    return brought
 
 
 def _activity(random: Random) -> Json:

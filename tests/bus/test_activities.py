@@ -7,9 +7,20 @@ from uuid import UUID
 import orjson
 import pytest
 
-from streams.badges import Activity, Order, Source, User
+from streams.badges import Activity, Brought, Import, Order, Source, User
 from streams.bus import schemas
-from streams.bus.activities import activity_of, line, moved, order_line, order_of, parsed, timestamp_of
+from streams.bus.activities import (
+    activity_of,
+    import_line,
+    import_of,
+    is_import,
+    line,
+    moved,
+    order_line,
+    order_of,
+    parsed,
+    timestamp_of,
+)
 from streams.errors import UnreadableError
 from tests.bus.conftest import Read
 from tests.bus.memory import record, record_of
@@ -146,6 +157,49 @@ def test_the_line_of_an_order_is_the_order_that_it_is(user: User | None) -> None
 
     assert order_of(value) == order
     assert (value["by"], value["reason"]) == NOTE
+
+
+@pytest.mark.parametrize("user", [None, User(42, True, "ada", "ada@example.com", "Ada Lövelace")])
+def test_the_line_of_an_import_is_the_import_that_it_is(user: User | None) -> None:
+    at = datetime(2026, 3, 14, tzinfo=UTC)
+    brought = {
+        str(UUID(int=2)): Brought(("r1",), at, at, ("r2", "r3")),
+        str(UUID(int=3)): Brought(("r4",)),
+        str(UUID(int=4)): Brought(awarded=at),
+    }
+    order = Import(42, "an id", at, brought, user)
+
+    value = parsed(import_line(order))
+
+    assert is_import(value)
+    assert import_of(value) == order
+    assert moved(import_line(order), record(b"", ()), 0)[0] == b"42"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"learner": "42"},
+        {"learner": -1},
+        {"id": ""},
+        {"time": "soon"},
+        {"templates": []},
+        {"templates": {"one": {}}},
+        {"templates": {str(UUID(int=2)).replace("-", ""): {}}},
+        {"templates": {str(UUID(int=2)): []}},
+        {"templates": {str(UUID(int=2)): {"awarded": 1}}},
+        {"templates": {str(UUID(int=2)): {"awarded": "soon"}}},
+        {"templates": {str(UUID(int=2)): {"revoked": "2026-03-14"}}},
+        {"templates": {str(UUID(int=2)): {"fulfilled": "r1"}}},
+        {"templates": {str(UUID(int=2)): {"reset": [1]}}},
+        {"user": "ada"},
+    ],
+)
+def test_an_import_that_is_none_is_unreadable(change: dict[str, object]) -> None:
+    order = Import(42, "an id", datetime(2026, 3, 14, tzinfo=UTC), {})
+
+    with pytest.raises(UnreadableError):
+        import_of(parsed(import_line(order)) | change)
 
 
 def test_an_order_whose_user_is_none_is_unreadable() -> None:

@@ -377,6 +377,47 @@ async def test_why_a_badge_is_revoked_by_order_goes_with_it_also_when_it_is_said
     assert badge.revoked_note == ["grace", "a contest"]
 
 
+def brought(**known: object) -> ConsumerRecord:
+    line = {
+        "order": "import",
+        "learner": LEARNER,
+        "id": str(UUID(int=6)),
+        "time": "2027-01-01T00:00:00+00:00",
+        "templates": {TEMPLATE: {"awarded": "2026-01-01T00:00:00+00:00", **known}},
+        "user": {"username": "ada", "email": "ada@example.org", "name": "Ada"},
+    }
+    return record(orjson.dumps(line), (), key=KEY, topic=ACTIVITIES)
+
+
+async def test_what_is_imported_is_stored_and_said_to_nobody() -> None:
+    track, unit = await tracking_of(brought(fulfilled=["passed"]))
+
+    progress = unpack(unit.table[KEY] or b"")[0]
+    assert unit.sent == []
+    assert progress.badges[TEMPLATE].imported
+    assert progress.user == User(LEARNER, True, "ada", "ada@example.org", "Ada")
+    assert track.held == {TEMPLATE: 1}
+    again, second = await tracking_of(brought(fulfilled=["passed"]), rows={KEY: unit.table[KEY] or b""})
+    assert (second.table, second.sent, again.held) == ({}, [], {})
+
+
+async def test_a_badge_that_is_imported_as_revoked_is_held_by_nobody() -> None:
+    track, unit = await tracking_of(brought(revoked="2026-02-01T00:00:00+00:00"))
+
+    assert not unpack(unit.table[KEY] or b"")[0].badges[TEMPLATE].held
+    assert track.held == {}
+
+
+async def test_nothing_is_imported_of_a_learner_who_was_forgotten_before() -> None:
+    assert (await tracked(brought(), rows={KEY: forgotten(FORGOTTEN)})).table == {}
+
+
+async def test_an_import_under_another_learners_key_is_set_aside() -> None:
+    unit = await tracked(replace(brought(), key=b"9"))
+
+    assert (reasons(unit), unit.table) == ([b"wrong_key"], {})
+
+
 async def test_what_is_said_again_and_is_too_large_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "x" * LARGEST
     unit = await tracked(order(), rows={KEY: await awarded(User(LEARNER, True, "ada", "", name))})
