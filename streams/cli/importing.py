@@ -3,15 +3,17 @@
 import functools
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.options import File, say
+from streams.cli.options import File, FileOrStdin, at_site, print_lines, run_async, say
 
 if TYPE_CHECKING:
     from streams.operate.importing.sources import Access
+    from streams.settings import Settings
 
 PASSWORD = "MYSQL_PWD"  # noqa: S105 (a variable's name, that of MySQL's own programs)
 
@@ -51,6 +53,42 @@ def import_catalog(source: str, access: "Access", site: str | None, sandbox: boo
     imported = import_catalog(source, access, site, sandbox=sandbox)
     say(imported.report)
     click.echo(imported.text, nl=False)
+
+
+@importing.command("state")
+@from_source
+@click.option("--catalog", type=FileOrStdin, required=True, help="The catalog that `import catalog` wrote.")
+@click.option(
+    "--learners",
+    type=click.File("r", encoding="utf-8-sig", lazy=False),
+    help="A CSV of user name and LMS user id, for whom SOURCE does not know.",
+)
+@click.option(
+    "--badges",
+    type=click.File("w", encoding="utf-8"),
+    help="Write there, as CSV, which badge there is which here.",
+)
+@click.option("--yes", is_flag=True, help="Send it; else only totals are printed.")
+@at_site
+def import_state(
+    settings: "Settings",
+    source: str,
+    access: "Access",
+    catalog: IO[bytes],
+    learners: IO[str] | None,
+    badges: IO[str] | None,
+    yes: bool,
+) -> None:
+    """Take along what learners have: progress, badges, and what Credly holds of them.
+
+    What is known here already stays as it is, no badge event is sent, and Credly is not called for what it
+    has. What was awarded and never issued is issued. A second time changes nothing.
+    """
+    from streams.catalog.wording import load_worded
+    from streams.operate.importing.state import Wanted, import_state
+
+    wanted = Wanted(source, access, load_worded(catalog.read()), learners, badges)
+    print_lines(run_async(import_state(settings, wanted, datetime.now(UTC), sends=yes)))
 
 
 def _access(password_file: Path | None, ca_file: Path | None) -> "Access":
