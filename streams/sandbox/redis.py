@@ -4,15 +4,13 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import mkdtemp
 from types import TracebackType
 from typing import Self
 
-from streams.errors import ConfigurationError
-from streams.sandbox.jars import alone, cache
+from streams.sandbox.debian import libraries, unpacked
 from streams.sandbox.kafka import free_ports
 from streams.sandbox.process import READY_SECONDS, Deadline, Process, tail
 
@@ -79,11 +77,10 @@ class Redis:
         program = redis_program()
         config = self.scratch / "redis.conf"
         config.write_text("".join(f'{name} "{value}"\n' for name, value in self._options.items()))
-        libraries = os.pathsep.join(map(str, program.parents[1].glob("lib/*-linux-*")))
         self._process = Process(
             [str(program), str(config)],
             log=self.log,
-            env={**os.environ, "LD_LIBRARY_PATH": libraries},
+            env={**os.environ, "LD_LIBRARY_PATH": libraries(program.parents[1].parent)},
             scratch=self.scratch,
         )
         deadline = Deadline(READY_SECONDS, "Redis is not ready")
@@ -134,34 +131,4 @@ def redis_program() -> Path:
     """The server's program, fetched if there is none; raises `ConfigurationError` where it cannot be had."""
     if found := shutil.which("redis-server"):
         return Path(found)
-    folder = cache() / "redis"
-    if not folder.exists():
-        with alone(folder.with_suffix(".lock")):
-            if not folder.exists():
-                _fetch(folder)
-    return folder / "usr" / "bin" / "redis-server"
-
-
-def _fetch(folder: Path) -> None:
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        raise ConfigurationError(
-            "the sandbox needs a `redis-server`: none was found, and no apt-get to get it"
-        )
-    with TemporaryDirectory(prefix="redis-", dir=folder.parent) as temporary:
-        work = Path(temporary)
-        download = ["apt-get", "download", "-q", *PACKAGES]
-        if subprocess.run(download, cwd=work, capture_output=True, check=False).returncode:
-            # A new machine's list of packages is empty or old.
-            _run(["apt-get", "update", "-q"], work)
-            _run(download, work)
-        for package in work.glob("*.deb"):
-            _run(["dpkg", "-x", str(package), "unpacked"], work)
-        (work / "unpacked").rename(folder)
-
-
-def _run(command: list[str], work: Path) -> None:
-    run = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise ConfigurationError(
-            f"Debian's packages of redis-server could not be fetched: {run.stderr.strip()}"
-        )
+    return unpacked("redis", PACKAGES) / "usr" / "bin" / "redis-server"

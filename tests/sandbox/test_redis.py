@@ -60,7 +60,7 @@ def test_a_machine_that_cannot_have_one_is_told_so_in_one_line(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
-    with pytest.raises(ConfigurationError, match=r"^the sandbox needs a `redis-server`: .*$"):
+    with pytest.raises(ConfigurationError, match=r"^the sandbox needs redis: .*$"):
         redis_program()
 
 
