@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -51,29 +51,36 @@ def database(objects: Sequence[Object], folder: Path, *, without: Sequence[str] 
     file = folder / "credentials.sqlite3"
     with closing(sqlite3.connect(file)) as opened, opened:
         opened.executescript((HERE / "schema.sql").read_text() + ";")
-        for object in objects:
-            _insert(opened, object)
+        for statement, row in inserts(objects):
+            opened.execute(statement, row)
         for table in without:
             opened.execute(f"DROP TABLE {table}")
     return f"sqlite:///{file}"
 
 
-def _insert(opened: sqlite3.Connection, object: Object) -> None:
-    app, model = object["model"].split(".")
-    table = "django_" + {"contenttype": "content_type"}.get(model, model)
-    if app not in ("contenttypes", "sites"):
-        table = f"{app}_{model}"
-    columns = [name for _, name, *_ in opened.execute(f"PRAGMA table_info({table})")]
-    if not columns:
-        return
+def inserts(objects: Iterable[Object]) -> Iterator[tuple[str, list[Any]]]:
+    """What writes the objects into the service's tables, with its values."""
+    with closing(sqlite3.connect(":memory:")) as empty:
+        empty.executescript((HERE / "schema.sql").read_text() + ";")
+        for object in objects:
+            if table := _table(object["model"]):
+                columns = [name for _, name, *_ in empty.execute(f"PRAGMA table_info({table})")]
+                yield from _inserts(object, table, columns)
+
+
+def _table(model: str) -> str:
+    app, name = model.split(".")
+    if app == "contenttypes":
+        return ""  # nothing here asks for them
+    return f"django_{name}" if app == "sites" else f"{app}_{name}"
+
+
+def _inserts(object: Object, table: str, columns: list[str]) -> Iterator[tuple[str, list[Any]]]:
     fields = {**object["fields"]}
     for other in fields.pop("requirements", ()):
-        row = (object["pk"], other)
-        opened.execute(
-            "INSERT INTO badges_badgepenalty_requirements (badgepenalty_id, badgerequirement_id)"
-            " VALUES (?, ?)",
-            row,
-        )
+        names = "badgepenalty_id, badgerequirement_id"
+        row = [object["pk"], other]
+        yield f"INSERT INTO badges_badgepenalty_requirements ({names}) VALUES (?, ?)", row
     pointer = next((name for name in columns if name.endswith("_ptr_id")), "id")
     values: Object = {n: fields.get(n, fields.get(n.removesuffix("_id"))) for n in columns}
     values[pointer] = object["pk"]
@@ -81,4 +88,4 @@ def _insert(opened: sqlite3.Connection, object: Object) -> None:
         if values.get(name):
             values[name] = values[name].replace("-", "")
     marks = ", ".join("?" * len(columns))
-    opened.execute(f"INSERT INTO {table} VALUES ({marks})", [values[name] for name in columns])
+    yield f"INSERT INTO {table} VALUES ({marks})", [values[name] for name in columns]
