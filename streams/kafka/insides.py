@@ -6,18 +6,18 @@ A new aiokafka touches this file and `runtime/patches.py`; nothing else reaches 
 import asyncio
 import math
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, conn
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchError, PartitionRecords
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchError, PartitionRecords
 from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import CommitFailedError, RebalanceInProgressError
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
-from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 MEMBERS = (HeartbeatRequest, SyncGroupRequest)
 """The requests that keep a member's session alive."""
@@ -210,26 +210,27 @@ def batches(records: PartitionRecords) -> Any:
 
 
 def put_batches(records: PartitionRecords, ours: object) -> None:
-    """Let a fetch, of which nothing was read yet, go over `ours`: `has_next`, `next_batch`."""
+    """Let a fetch have no batches but `ours`."""
     records._records = ours
 
 
-def left(records: PartitionRecords) -> Iterator[ConsumerRecord]:
-    """The records of a fetch that were not given yet. A loop may end early; another goes on."""
-    rest: Iterator[ConsumerRecord] = records._records_iterator
-    return rest
-
-
 def drop_left(records: PartitionRecords) -> None:
-    """Give no more records."""
+    """Let a fetch give no records by itself: it and the generator of them hold each other."""
     records._records_iterator = iter(())
 
 
-def over(failed: PartitionRecords, ours: object) -> PartitionRecords:
-    """The rest of the fetch `failed`, over the batches `ours`, with the same transactions aborted."""
-    records = PartitionRecords(
-        failed._tp, ours, [], failed.next_fetch_offset, None, None, True, READ_COMMITTED
-    )
-    records._aborted_transactions = failed._aborted_transactions
-    records._aborted_producers = failed._aborted_producers
-    return records
+def place(records: PartitionRecords) -> tuple[str, int]:
+    """The topic and partition of a fetch."""
+    return records._tp.topic, records._tp.partition
+
+
+def is_read(records: PartitionRecords, batch: Any) -> bool:
+    """Whether a batch's records are for readers of what is committed; ask for each batch once, in order."""
+    if batch.producer_id is not None:
+        records._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch and records._contains_abort_marker(batch):
+            # The fetch may say so of a producer that wrote nothing in this partition.
+            records._aborted_producers.discard(batch.producer_id)
+        if batch.is_transactional and batch.producer_id in records._aborted_producers:
+            return False
+    return not batch.is_control_batch

@@ -4,12 +4,13 @@ import struct
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
-from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import ConsumerRecord
 
 from streams.errors import UnreadableError
@@ -18,11 +19,10 @@ from streams.kafka.inflate import inflate
 
 _BATCH_BEGIN = struct.Struct(">qi")
 """A record batch's base offset, and how many bytes follow."""
-_LENGTH_AT, _CRC_AT, _ATTRIBUTES_AT, _RECORDS_AT = 8, 17, 21, 61
-"""Where a record batch has its length, checksum, attributes and records."""
+_LENGTH_AT, _ATTRIBUTES_AT, _RECORDS_AT = 8, 21, 61
+"""Where a record batch has its length, attributes and records."""
 _ATTRIBUTES = struct.Struct(">h")
 _LENGTH = struct.Struct(">i")
-_CRC = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,19 @@ class Fetched:
     `Sealed`; aiokafka would unpack it whole (decision 0033).
     """
 
-    __slots__ = ("_batches", "_held", "_raw", "_records", "end")
+    __slots__ = ("_after", "_batches", "_fetch", "_held", "_position", "_raw", "_records", "end")
 
-    def __init__(self, records: PartitionRecords) -> None:
-        batches = insides.batches(records)
-        self._raw: bytes = batches.raw
+    def __init__(self, fetch: PartitionRecords) -> None:
+        insides.drop_left(fetch)
+        batches = insides.batches(fetch)
+        # Walked over for the end of the last. None is unpacked for that; one is when its turn comes.
+        self._batches = deque(zip(iter(batches.next_batch, None), _raws(batches.raw), strict=False))
+        self._fetch = fetch
         self._held: ConsumerRecord | None = None
-        self._batches = _Batches(zip(iter(batches.next_batch, None), _raws(self._raw), strict=False))
-        self._records = records
-        insides.put_batches(records, self._batches)
-        self.end = self._batches.end
+        self._records: Iterator[ConsumerRecord] = iter(())
+        self._raw = memoryview(b"")
+        self._position = self._after = int(fetch.next_fetch_offset)
+        self.end = int(self._batches[-1][0].next_offset)
 
     def __iter__(self) -> Iterator[ConsumerRecord]:
         """The next records; whoever stops in between goes on with another iterator."""
@@ -65,12 +68,16 @@ class Fetched:
             yield held
         while True:
             try:
-                # Not `yield from`, which would close aiokafka's generator with this one.
-                for record in insides.left(self._records):  # noqa: UP028
-                    yield record
+                for record in self._records:
+                    # A fetch may begin within a batch.
+                    if record.offset >= self._position:
+                        self._position = record.offset + 1
+                        yield record
             except UnicodeDecodeError:
-                self._begin_again()
-            else:
+                self._records = self._parsed(_PatientBatch(self._raw))
+                continue
+            self._position = self._after
+            if not self._begin_next():
                 return
 
     def put_back(self, record: ConsumerRecord) -> None:
@@ -80,9 +87,7 @@ class Fetched:
     @property
     def position(self) -> int:
         """Where the next record is looked for: compaction and markers leave gaps before it."""
-        if self._held is not None:
-            return int(self._held.offset)
-        return int(self._records.next_fetch_offset)
+        return self._position if self._held is None else int(self._held.offset)
 
     @property
     def done(self) -> bool:
@@ -92,20 +97,52 @@ class Fetched:
     def drop(self) -> None:
         """Give no more records, and let go of their bytes.
 
-        aiokafka's records and their generator hold each other, Faust's events and the agents' tasks too: the
-        bytes would stay until the garbage collector comes.
+        Faust's events and the agents' tasks hold each other: what they hold would stay until the garbage
+        collector comes.
         """
-        insides.drop_left(self._records)
-        self._held = None
         self._batches.clear()
-        self._raw = b""
+        self._held = None
+        self._records = iter(())
+        self._raw = memoryview(b"")
+        insides.put_batches(self._fetch, None)
 
-    def _begin_again(self) -> None:
-        """Parse what is left patiently: once a batch has failed, nothing can be had of it."""
-        failed = self._records
-        batches = ((_PatientBatch(raw), raw) for raw in _raws(self._raw))
-        self._batches = _Batches(b for b in batches if b[0].next_offset > failed.next_fetch_offset)
-        self._records = insides.over(failed, self._batches)
+    def _begin_next(self) -> bool:
+        """Begin the next batch; False where none is left. One with a wrong checksum raises."""
+        if not self._batches:
+            return False
+        batch, self._raw = self._batches.popleft()
+        if not batch.validate_crc():
+            raise CorruptRecordException(f"wrong checksum of the batch at offset {batch.base_offset}")
+        self._after = int(batch.next_offset)
+        # A batch of an older format has no such attribute; brokers write none since Kafka 0.11.
+        compressed = getattr(batch, "compression_type", 0)
+        if not insides.is_read(self._fetch, batch):
+            self._records = iter(())
+        else:
+            self._records = self._parsed(_unpacked(batch, self._raw) if compressed else batch)
+        return True
+
+    def _parsed(self, batch: Iterable[Any]) -> Iterator[ConsumerRecord]:
+        """The records of a batch, parsed as they are asked for."""
+        return map(partial(_given, *insides.place(self._fetch)), batch)
+
+
+def _given(topic: str, partition: int, record: Any) -> ConsumerRecord:
+    """A record as aiokafka gives it."""
+    key, value = record.key, record.value
+    return ConsumerRecord(
+        topic,
+        partition,
+        record.offset,
+        record.timestamp,
+        record.timestamp_type,
+        key,
+        value,
+        record.checksum,
+        -1 if key is None else len(key),
+        -1 if value is None else len(value),
+        tuple(record.headers),
+    )
 
 
 class Records:
@@ -117,32 +154,6 @@ class Records:
         self.has_next = records.has_next
         self.next_batch = records.next_batch
         self.size_in_bytes = records.size_in_bytes
-
-
-class _Batches:
-    """aiokafka's record batches, each with its bytes, walked over for the end of the last.
-
-    None is unpacked for that; one is when its turn comes.
-    """
-
-    __slots__ = ("_batches", "end")
-
-    def __init__(self, batches: Iterable[tuple[Any, memoryview]]) -> None:
-        self._batches = deque(batches)
-        self.end = int(self._batches[-1][0].next_offset)
-
-    def clear(self) -> None:
-        self._batches.clear()
-
-    def has_next(self) -> bool:
-        return bool(self._batches)
-
-    def next_batch(self) -> object:
-        batch, raw = self._batches.popleft()
-        # A batch of an older format has no such attribute; brokers write none since Kafka 0.11.
-        compressed = getattr(batch, "compression_type", 0)
-        # One with a wrong checksum is for aiokafka to refuse.
-        return _unpacked(batch, raw) if compressed and batch.validate_crc() else batch
 
 
 def _raws(raw: bytes) -> Iterator[memoryview]:
@@ -157,7 +168,7 @@ def _raws(raw: bytes) -> Iterator[memoryview]:
         begin = end
 
 
-def _unpacked(batch: Any, raw: memoryview) -> object:
+def _unpacked(batch: Any, raw: memoryview) -> Iterable[Any]:
     """The same batch without compression; a sealed one where it cannot be unpacked within bounds."""
     try:
         records = inflate(batch.compression_type, bytes(raw[_RECORDS_AT:]))
@@ -166,9 +177,9 @@ def _unpacked(batch: Any, raw: memoryview) -> object:
     header = bytearray(raw[:_RECORDS_AT])
     _LENGTH.pack_into(header, _LENGTH_AT, _RECORDS_AT - _BATCH_BEGIN.size + len(records))
     _ATTRIBUTES.pack_into(header, _ATTRIBUTES_AT, batch.attributes & ~batch.CODEC_MASK)
-    whole = b"".join((header, records))
-    _CRC.pack_into(header, _CRC_AT, calc_crc32c(memoryview(whole)[_ATTRIBUTES_AT:]))
-    return type(batch)(b"".join((header, records)))
+    # Its checksum is that of the packed records, which was right.
+    unpacked: Iterable[Any] = type(batch)(b"".join((header, records)))
+    return unpacked
 
 
 class _SealedBatch:
@@ -190,9 +201,6 @@ class _SealedBatch:
         self.timestamp_type: int = batch.timestamp_type
         offsets = f"offsets {self.base_offset} to {self.offset}"
         self.value = Sealed(UnreadableError(error.reason, f"{offsets}: {error.detail}"))
-
-    def validate_crc(self) -> bool:
-        return True
 
     def __iter__(self) -> Iterator["_SealedBatch"]:
         yield self
