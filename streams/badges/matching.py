@@ -1,14 +1,14 @@
 """From an activity to the requirements and penalties that it meets, at a cost that few templates change."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from graphlib import TopologicalSorter
 from math import prod
 from typing import Any, Protocol
 
-from streams.badges.rules import Patterns, Predicate, Rule, Scalar, predicate, prefix
+from streams.badges.rules import Patterns, Predicate, Rule, predicate, prefix
 from streams.badges.spots import Part, Path, Spot, find, part_of
 from streams.badges.templates import Condition, Penalty, Requirement, Template
 
@@ -19,6 +19,10 @@ _PLACES = 1_000
 _PREFIX = 64
 """Characters of a prefix that are looked up, at the most: each length is one look-up, and most course keys
 are shorter."""
+
+
+_BOOLEANS: Mapping[bool, Hashable] = {value: ("boolean", value) for value in (False, True)}
+"""Under what booleans are looked up: Python holds them equal to numbers, and rules do not."""
 
 
 class Event(Protocol):
@@ -49,6 +53,7 @@ Matches = Mapping[int, Matched]
 class Test:
     """A condition of the template with that turn; `place` is its order within the template.
 
+    `checks` are the condition's rules, in their order; in an index those that its look-ups leave open.
     `prefix` is how the string at a spot begins wherever the condition holds, if that is known. `alone` is
     what an activity meets of the template if no other condition of it holds: most do, and sharing the value
     saves making one for each.
@@ -83,11 +88,11 @@ class Index:
     `beginnings` are by spot and length.
     """
 
-    branches: tuple[tuple[Path, Part | None, Mapping[Scalar, "Index"]], ...]
+    branches: tuple[tuple[Path, Part | None, Mapping[Hashable, "Index"]], ...]
     beginnings: "Beginnings"
     rest: tuple[Test, ...]
 
-    def candidates(self, data: Mapping[str, Any]) -> Sequence[Test]:
+    def candidates(self, data: Mapping[str, Any]) -> tuple[Test, ...]:
         """All tests that may hold, each once."""
         found = self.rest
         for path, part, branch in self.branches:
@@ -95,11 +100,12 @@ class Index:
             if part is not None:
                 value = part_of(value, part)
             try:
-                index = branch.get(value)
+                index = branch.get(_BOOLEANS[value] if value.__class__ is bool else value)
             except TypeError:  # a record or a list is not hashable, and equals no value
                 continue
             if index is not None:
-                found = (*found, *index.candidates(data))
+                more = index.candidates(data) if index.branches or index.beginnings else index.rest
+                found = (*found, *more) if found else more
         for spot, length, beginning in self.beginnings:
             text = spot.of(data)
             if isinstance(text, str):
@@ -157,26 +163,26 @@ def _in_order_of_after(template: Template) -> Iterator[Requirement]:
 def index(tests: Sequence[Test], used: frozenset[Spot] = frozenset()) -> Index:
     """Each test goes under one of its spots: the one at which the tests together want the most values."""
     wanted = {id(test): _wanted(test.condition.rules, used) for test in tests}
-    values: dict[Spot, set[Scalar]] = defaultdict(set)
+    values: dict[Spot, set[Hashable]] = defaultdict(set)
     for spots in wanted.values():
-        for spot, scalars in spots.items():
-            values[spot].update(scalars)
-    branches: dict[Spot, dict[Scalar, list[Test]]] = defaultdict(lambda: defaultdict(list))
+        for spot, places in spots.items():
+            values[spot].update(places)
+    branches: dict[Spot, dict[Hashable, list[Test]]] = defaultdict(lambda: defaultdict(list))
     rest = []
     for test in tests:
         spots = wanted[id(test)]
         if not spots:
-            rest.append(test)
+            rest.append(_left_open(test, used))
             continue
         spot = max(spots, key=lambda spot: (len(values[spot]), spot.name))
-        for scalar in spots[spot]:
-            branches[spot][scalar].append(test)
+        for place in spots[spot]:
+            branches[spot][place].append(test)
     return Index(
         tuple(
             (
                 spot.path,
                 spot.part,
-                {scalar: _subindex(some, used | {spot}) for scalar, some in branch.items()},
+                {place: _subindex(some, used | {spot}) for place, some in branch.items()},
             )
             for spot, branch in branches.items()
         ),
@@ -185,7 +191,18 @@ def index(tests: Sequence[Test], used: frozenset[Spot] = frozenset()) -> Index:
 
 
 def _subindex(tests: Sequence[Test], used: frozenset[Spot]) -> Index:
-    return Index((), (), tuple(tests)) if len(tests) <= _SMALL else index(tests, used)
+    if len(tests) > _SMALL:
+        return index(tests, used)
+    return Index((), (), tuple(_left_open(test, used) for test in tests))
+
+
+def _left_open(test: Test, used: frozenset[Spot]) -> Test:
+    """The test without the checks that are answered once the values at the `used` spots were looked up."""
+    rules = test.condition.rules
+    values = _values(rules)
+    checks = zip(rules, test.checks, strict=True)
+    left = [c for rule, c in checks if rule.spot not in used or _places(rule) != values[rule.spot]]
+    return replace(test, checks=tuple(left))
 
 
 def _by_beginning(tests: Sequence[Test]) -> tuple[Beginnings, tuple[Test, ...]]:
@@ -209,15 +226,27 @@ def _by_beginning(tests: Sequence[Test]) -> tuple[Beginnings, tuple[Test, ...]]:
     )
 
 
-def _wanted(rules: Iterable[Rule], used: frozenset[Spot]) -> dict[Spot, frozenset[Scalar]]:
-    """For each spot not yet used: the values under which to index the condition next.
+def _wanted(rules: Iterable[Rule], used: frozenset[Spot]) -> dict[Spot, frozenset[Hashable]]:
+    """For each spot not yet used: the places of the values under which to index the condition next.
 
     None where that would need too many entries.
     """
-    wanted = {r.spot: frozenset(r.wanted) for r in rules if r.wanted is not None}
-    places = prod(len(wanted[spot]) for spot in used)
+    wanted = _values(rules)
+    entries = prod(len(wanted[spot]) for spot in used)
     return {
-        spot: values
-        for spot, values in wanted.items()
-        if spot not in used and (not used or places * len(values) <= _PLACES)
+        spot: places
+        for spot, places in wanted.items()
+        if spot not in used and (not used or entries * len(places) <= _PLACES)
     }
+
+
+def _values(rules: Iterable[Rule]) -> dict[Spot, frozenset[Hashable]]:
+    """By spot, the places of the only values for which a rule there can hold."""
+    return {rule.spot: places for rule in rules if (places := _places(rule)) is not None}
+
+
+def _places(rule: Rule) -> frozenset[Hashable] | None:
+    """The places of the only values for which the rule can hold; None if they cannot be listed."""
+    if rule.wanted is None:
+        return None
+    return frozenset(_BOOLEANS[value] if isinstance(value, bool) else value for value in rule.wanted)
