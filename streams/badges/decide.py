@@ -22,7 +22,7 @@ from streams.badges.model import (
 )
 from streams.badges.packing import text_of, texts
 from streams.badges.progress import Badge, Judgement, Progress, awarded, evolve, fingerprint, revoked
-from streams.badges.rules import Scalar
+from streams.badges.rules import SCALARS, Scalar
 from streams.badges.templates import BadgeRequirement, Penalty, Requirement
 from streams.badges.times import MICROSECOND, moment, stamp
 
@@ -122,7 +122,17 @@ def _known(now: User | None, before: User | None) -> User | None:
 class _Case:
     """One activity or order being judged: how it changes what was known before."""
 
-    __slots__ = ("badges", "before", "catalog", "decisions", "happened", "now", "revision", "states")
+    __slots__ = (
+        "another_catalog",
+        "badges",
+        "before",
+        "catalog",
+        "decisions",
+        "happened",
+        "now",
+        "revision",
+        "states",
+    )
 
     def __init__(self, catalog: Catalog, before: Progress, happened: Activity | Order) -> None:
         self.catalog = catalog
@@ -130,6 +140,7 @@ class _Case:
         self.happened = happened
         self.now = stamp(happened.time)
         self.revision = catalog.revision
+        self.another_catalog = before.catalog != catalog.revision
         self.states: dict[str, dict[str, State | None]] = {}
         self.badges: dict[str, Badge] = {}
         self.decisions: list[Decision] = []
@@ -163,7 +174,7 @@ class _Case:
         found = set(matches)
         if ordered is not None:
             found.add(ordered)
-        if self.before.catalog != self.catalog.revision:
+        if self.another_catalog:
             found.update(self._of_another_catalog())
         if self.catalog.expiring:
             found.update(self._of_another_time())
@@ -206,13 +217,17 @@ class _Case:
                 return False
             if badge.revoked is None and (expired := expiry(self.catalog, compiled.id, badge)) is not None:
                 self._reset(compiled, compiled.requirements, expired)
+        fulfilled = False
         if met is not None:
             for requirement in met.requirements:
-                self._match(compiled, requirement)
+                fulfilled |= self._match(compiled, requirement)
             for penalty in met.penalties:
                 self._penalize(compiled, penalty)
-        if held and not compiled.badges and (met is None or not met.penalties):
-            return False  # Nothing that was fulfilled can have been lost.
+        if not compiled.badges and (met is None or not met.penalties):
+            if held:
+                return False  # Nothing that was fulfilled can have been lost.
+            if badge is None and not fulfilled and not self.another_catalog:
+                return False  # As incomplete as it was, or there would be a badge.
         return self._decide(compiled, badge, held)
 
     def _order(self, compiled: Compiled) -> bool:
@@ -233,16 +248,18 @@ class _Case:
             self.revision = ""
         return held
 
-    def _match(self, compiled: Compiled, requirement: Requirement) -> None:
+    def _match(self, compiled: Compiled, requirement: Requirement) -> bool:
+        """Take a match of the requirement; returns whether it is fulfilled by it."""
         if requirement.after is not None and not self._in_order(compiled, requirement, requirement.after):
-            return
+            return False
         found = None
         if requirement.distinct is not None and (found := self._value(requirement)) is None:
-            return
+            return False
         before = self.state(compiled.id, requirement.id)
         goes_on = requirement.id in compiled.withdrawable
         after = matched(before, requirement, self.now, self.happened.id, found, goes_on)
         self._change(compiled, requirement.id, before, after)
+        return before.moment is None and after.moment is not None
 
     def _penalize(self, compiled: Compiled, penalty: Penalty) -> None:
         for id in penalty.withdraws:
@@ -266,7 +283,7 @@ class _Case:
         assert isinstance(self.happened, Activity)
         assert requirement.distinct is not None
         found = requirement.distinct.of(self.happened.data)
-        return found if isinstance(found, str | int | float) else None
+        return found if isinstance(found, SCALARS) else None
 
     def _in_order(self, compiled: Compiled, requirement: Requirement, after: str) -> bool:
         moment = self._moment(compiled, after)

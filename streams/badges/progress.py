@@ -23,6 +23,8 @@ FINGERPRINT = 8
 IMPORTED = "imported"
 """In place of the revision of the rules, of a badge that was awarded elsewhere (decision 0027)."""
 
+_FINGERPRINTS = blake2b(digest_size=FINGERPRINT)
+
 Stored = Sequence[Any]
 """A state's or badge's fields in their order, without the last ones that have their defaults."""
 Known = Sequence[Any]
@@ -127,10 +129,15 @@ class Progress:
         """Whether this record, or a later one of its partition, was already applied."""
         partitions = self.places.get(source.topic)
         place = None if partitions is None else partitions.get(str(source.partition))
-        return place is not None and (source.epoch, source.offset) <= (place[0], place[1])
+        if place is None:
+            return False
+        epoch, offset = place
+        return source.offset <= offset if source.epoch == epoch else source.epoch < epoch
 
     def remembers(self, fingerprint: bytes) -> bool:
         """Whether the id is one of the last."""
+        if fingerprint not in self.recent:
+            return False
         at = self.recent.find(fingerprint)
         while at % FINGERPRINT and at >= 0:
             at = self.recent.find(fingerprint, at + 1)
@@ -185,7 +192,9 @@ def evolve(progress: Progress, judgement: Judgement) -> Progress:
 
 def fingerprint(activity_id: str) -> bytes:
     """64 bits of a hash of the id."""
-    return blake2b(activity_id.encode(), digest_size=FINGERPRINT).digest()
+    digest = _FINGERPRINTS.copy()  # costs less than a new one
+    digest.update(activity_id.encode())
+    return digest.digest()
 
 
 def _moved(

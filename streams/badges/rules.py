@@ -13,6 +13,8 @@ from streams.badges.times import parse_time
 Operator = Literal["eq", "ne", "in", "not_in", "gt", "ge", "lt", "le", "matches", "starts_with", "exists"]
 Order = Literal["gt", "ge", "lt", "le"]
 Scalar = str | bool | int | float
+SCALARS = (str, int, float)
+"""The classes of scalars; a boolean is an int, too."""
 Predicate = Callable[[Any], bool]
 
 
