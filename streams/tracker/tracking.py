@@ -51,6 +51,23 @@ GROWTH_BYTES = 8 * 1024
 """What one activity adds to a progress in addition to its own data, by a generous estimate."""
 
 
+class _Learner:
+    """A learner in one unit. `size` is at least that of the row, in bytes."""
+
+    __slots__ = ("changed", "forgotten", "progress", "size")
+
+    def __init__(self, progress: Progress, forgotten: int | None, size: int) -> None:
+        self.progress = progress
+        self.forgotten = forgotten
+        self.size = size
+        self.changed = False
+
+    def become(self, progress: Progress) -> None:
+        """Have this progress from now on."""
+        self.progress = progress
+        self.changed = True
+
+
 class Tracking:
     """One unit's tracking: each learner's progress is loaded once, judged per activity, stored once.
 
@@ -61,10 +78,8 @@ class Tracking:
         self._tracker = tracker
         self._unit = unit
         self._document = tracker.catalogs.document
-        self._progress: dict[bytes, Progress] = {}
-        self._forgotten: dict[bytes, int | None] = {}
-        self._changed: set[bytes] = set()
-        self._sizes: dict[bytes, int] = {}
+        self._catalog = self._document.compiled
+        self._learners: dict[bytes, _Learner] = {}
         self._most = min(PROGRESS_BYTES, unit.value_bytes)
         self._judgements = 0
         self._past = 0
@@ -82,7 +97,7 @@ class Tracking:
                 return
             if record.key != b"%d" % happened.learner:
                 raise UnreadableError("wrong_key", f"it concerns learner {happened.learner}")
-            self._judge(record, happened, line)
+            self._judge(self._learner(record.key), happened, line, len(record.value))
             if isinstance(happened, Activity) and not happened.catch_up:
                 source = happened.source
                 self._unit.read[source.topic, source.partition] = (source.epoch, source.offset)
@@ -95,8 +110,9 @@ class Tracking:
 
     def store(self) -> None:
         """Write the progress of every learner whom an activity changed."""
-        for key in self._changed:
-            self._unit.put(key, pack(self._progress[key], self._forgotten.get(key)))
+        for key, learner in self._learners.items():
+            if learner.changed:
+                self._unit.put(key, pack(learner.progress, learner.forgotten))
 
     def count(self) -> None:
         """Count what the unit did, once it is committed."""
@@ -109,13 +125,12 @@ class Tracking:
 
     def _happened(self, line: Line) -> Activity | Order | Import | None:
         """What a line tells; None for an activity whose type is not wanted."""
-        catalog = self._document.compiled
         if "order" not in line:
-            return activity_of(line, catalog.event_types)
+            return activity_of(line, self._catalog.event_types)
         if is_import(line):
             return import_of(line)
         order = order_of(line)
-        if order.template not in catalog.turns:
+        if order.template not in self._catalog.turns:
             raise UnreadableError("no_template", f"template {order.template} is not active")
         return order
 
@@ -135,7 +150,7 @@ class Tracking:
 
     def _reissue(self, key: bytes, template: bytes | None) -> None:
         """Say again what was decided last of the learner's badges, by what is known of the learner now."""
-        progress = self._progress_of(key)
+        progress = self._learner(key).progress
         wanted = {id: badge for id, badge in progress.badges.items() if template in (None, id.encode())}
         if wanted:
             self._say(self._again(wanted, int(key), progress.user, ordered=True))
@@ -150,38 +165,44 @@ class Tracking:
         ]
 
     def _forget(self, key: bytes, at: int) -> None:
-        before = self._progress_of(key)
-        self.held.subtract(id for id, badge in before.badges.items() if badge.held)
-        self._progress[key] = Progress.initial()
-        self._forgotten[key] = max(at, self._forgotten.get(key) or 0)
-        self._changed.add(key)
+        learner = self._learner(key)
+        self.held.subtract(id for id, badge in learner.progress.badges.items() if badge.held)
+        learner.forgotten = max(at, learner.forgotten or 0)
+        learner.become(Progress.initial())
         log.info("a learner is forgotten")
 
-    def _judge(self, record: ConsumerRecord, happened: Activity | Order | Import, line: Line) -> None:
-        key = record.key
-        before = self._progress_of(key)
-        forgotten = self._forgotten.get(key)
+    def _judge(
+        self, learner: _Learner, happened: Activity | Order | Import, line: Line, size: int
+    ) -> None:
+        forgotten = learner.forgotten
         if forgotten is not None and _is_past(forgotten, happened, line):
             self._past += 1
             return
         self._judgements += 1
-        after, decisions = _judged(self._document.compiled, before, happened)
+        before = learner.progress
+        after, decisions = _judged(self._catalog, before, happened)
         if after is before:
             return
-        after = self._bounded(key, after, len(record.value))
-        events = [self._encode(decision, after.user) for decision in decisions]
-        if _becomes_known(before.user, after.user):
-            events += self._again(_kept(before, after), happened.learner, after.user, ordered=False)
-        self._say(events)
-        self._decisions.extend(decisions)
-        for decision in decisions:
-            self.held[decision.template] += 1 if decision.kind == "awarded" else -1
+        after = self._bounded(learner, after, size)
+        if decisions or _becomes_known(before.user, after.user):
+            self._announce(happened.learner, before, after, decisions)
         if isinstance(happened, Import):
             self.held.update(
                 id for id, badge in after.badges.items() if badge.held and id not in before.badges
             )
-        self._progress[key] = after
-        self._changed.add(key)
+        learner.become(after)
+
+    def _announce(
+        self, learner: int, before: Progress, after: Progress, decisions: Sequence[Decision]
+    ) -> None:
+        """Say what was decided, and again what an issuer can do something about only now."""
+        events = [self._encode(decision, after.user) for decision in decisions]
+        if _becomes_known(before.user, after.user):
+            events += self._again(_kept(before, after), learner, after.user, ordered=False)
+        self._say(events)
+        self._decisions.extend(decisions)
+        for decision in decisions:
+            self.held[decision.template] += 1 if decision.kind == "awarded" else -1
 
     def _say(self, events: Sequence[BadgeEvent]) -> None:
         badges = self._tracker.names.badges.name
@@ -196,40 +217,37 @@ class Tracking:
         provider = self._document.organizations[template.organization].provider
         return self._tracker.emitter.encode(decision, user, template, provider, ordered=ordered)
 
-    def _progress_of(self, key: bytes) -> Progress:
-        known = self._progress.get(key)
-        return self._load(key) if known is None else known
+    def _learner(self, key: bytes) -> _Learner:
+        known = self._learners.get(key)
+        if known is None:
+            raw = self._unit.get(key)
+            known = _Learner(Progress.initial(), None, 0) if raw is None else _Learner(*unpack(raw), len(raw))
+            self._learners[key] = known
+        return known
 
-    def _load(self, key: bytes) -> Progress:
-        raw = self._unit.get(key)
-        if raw is None:
-            return Progress.initial()
-        self._sizes[key] = len(raw)
-        progress, self._forgotten[key] = unpack(raw)
-        return progress
-
-    def _bounded(self, key: bytes, after: Progress, size: int) -> Progress:
+    def _bounded(self, learner: _Learner, after: Progress, more: int) -> Progress:
         """The progress, pruned where it grew too large; it is measured only where it may come near the bound.
 
-        Raises `UnreadableError` for one that is too large even so.
+        `more` is the size of what happened. Raises `UnreadableError` for one that is too large even so.
         """
-        before = self._sizes.get(key, 0)
-        estimate = before + size + GROWTH_BYTES
+        estimate = learner.size + more + GROWTH_BYTES
         if estimate > self._most // 2:
-            estimate = self._bytes(key, after)
+            estimate = self._bytes(learner, after)
             if estimate > self._most:
                 after = pruned(
-                    after, self._known(), lambda progress: self._bytes(key, progress) <= self._most * PRUNED
+                    after,
+                    self._known(),
+                    lambda progress: self._bytes(learner, progress) <= self._most * PRUNED,
                 )
-                estimate = self._bytes(key, after)
+                estimate = self._bytes(learner, after)
                 if estimate > self._most:
                     raise UnreadableError("progress_too_large", f"more than {self._most} bytes")
                 log.warning("a progress of more than %d bytes is pruned to %d", self._most, estimate)
-        self._sizes[key] = estimate
+        learner.size = estimate
         return after
 
-    def _bytes(self, key: bytes, progress: Progress) -> int:
-        return len(pack(progress, self._forgotten.get(key)))
+    def _bytes(self, learner: _Learner, progress: Progress) -> int:
+        return len(pack(progress, learner.forgotten))
 
     def _known(self) -> dict[str, frozenset[str]]:
         """By template the ids of its requirements, those of inactive ones too."""
