@@ -8,7 +8,6 @@ from fastapi.security import APIKeyHeader
 
 from streams.api.keys import KeysMissingError
 from streams.api.limits import Limit
-from streams.api.paging import Whole
 from streams.api.rows import LARGEST
 from streams.api.tokens import Caller, RefusedError, Tokens, token_of
 
@@ -62,7 +61,7 @@ Asking = Annotated[Caller, Depends(_caller)]
 def _learner(
     caller: Asking,
     lms_user_id: Annotated[
-        int | None, Whole, Query(ge=0, le=LARGEST, description="Another learner; for administrators.")
+        int | None, Query(ge=0, le=LARGEST, description="Another learner; for administrators.")
     ] = None,
 ) -> int:
     """Whose data is asked for: the caller's own, or for an administrator anybody's."""

@@ -1,11 +1,9 @@
 """Lists, a page at a time, as Django REST framework does it: by `page` and `page_size`."""
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, HTTPException, Query, Request
-from pydantic import BeforeValidator
 
 from streams.api import models
 
@@ -19,24 +17,14 @@ LAST_PAGE = 1_000_000
 """Of learners, at a hundred a page, more than there are."""
 
 
-def _whole(text: object) -> object:
-    """The text of a whole number as people write it: pydantic would take `1.0` and ` 1`, too."""
-    if isinstance(text, str) and not re.fullmatch(r"\d{1,19}", text, re.ASCII):
-        raise ValueError("must be a whole number")
-    return text
-
-
-Whole = BeforeValidator(_whole)
-
-
 class Paging:
     """The page that a request asks for."""
 
     def __init__(
         self,
         request: Request,
-        page: Annotated[int, Whole, Query(ge=1, le=LAST_PAGE)] = 1,
-        page_size: Annotated[int, Whole, Query(ge=1, le=LARGEST_SIZE)] = SIZE,
+        page: Annotated[int, Query(ge=1, le=LAST_PAGE)] = 1,
+        page_size: Annotated[int, Query(ge=1, le=LARGEST_SIZE)] = SIZE,
     ) -> None:
         self._url = request.url
         self._page = page

@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from streams.api import answers, models
 from streams.api.access import Staff
 from streams.api.asked import Active, Known, Languages, TemplateId, protected
-from streams.api.paging import Paged, Whole
+from streams.api.paging import Paged
 from streams.api.questions import Questions
 from streams.api.rows import HELD, LARGEST, REVOKED
 from streams.badges import Progress
@@ -73,7 +73,7 @@ async def begun(
 
 @router.get("/learners/{learner}/explain/")
 async def explain(
-    view: Known, _: Staff, learner: Annotated[int, Whole, Path(ge=0, le=LARGEST, description="LMS user id.")]
+    view: Known, _: Staff, learner: Annotated[int, Path(ge=0, le=LARGEST, description="LMS user id.")]
 ) -> models.Explanation:
     """Why a learner holds each badge, or not yet, and where it is."""
     names = await view.names_by_rules()

@@ -14,6 +14,7 @@ import httpx
 import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric import rsa
+from starlette.types import ASGIApp
 
 from streams.api.access import Access
 from streams.api.keys import Keys
@@ -136,6 +137,7 @@ class World:
     store: Store
     following: StandIn
     view: View
+    app: ASGIApp
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Any:
         """The answer's JSON; fails where it is not the answer that is expected."""
@@ -178,6 +180,6 @@ async def world(
     app = application(view, access, origins, Limit(address_rate, clock.monotonic))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://badges.test") as client:
-        yield World(client, store, following, view)
+        yield World(client, store, following, view, app)
     for one in (questions, wide, store):
         one.close()
