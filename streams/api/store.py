@@ -4,11 +4,13 @@ Rows are kept as the topics have them and are read when somebody asks (decision 
 counts, is in small tables beside them.
 """
 
+import fcntl
 import json
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,6 +88,7 @@ class Store:
     def __init__(self, path: Path, origin: str) -> None:
         self.path = path
         self._origin = origin
+        self._lock = _Lock(Path(f"{path}.lock"))
         self._db = self._opened()
         self._numbers: dict[tuple[str, str], int] = {}
 
@@ -143,17 +146,16 @@ class Store:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and leave it to others."""
         self._db.close()
+        self._lock.close()
 
     def _opened(self) -> sqlite3.Connection:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            db = connected(self.path)
-            if not self._is_ours(db):
-                db.close()
+            if why := self._foreign():
+                log.warning("the store %s is made again: %s", self.path, why)
                 _remove(self.path)
-                db = connected(self.path)
+            db = connected(self.path)
             db.execute("PRAGMA secure_delete = ON").fetchall()
             self._make(db)
         except (OSError, sqlite3.Error) as error:
@@ -165,21 +167,21 @@ class Store:
         db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("INSERT OR REPLACE INTO known VALUES ('origin', ?)", [self._origin])
 
-    def _is_ours(self, db: sqlite3.Connection) -> bool:
-        """Whether the file is new or has these tables and this origin; says why not."""
+    def _foreign(self) -> str:
+        """Why the file is none of ours; empty where it is, or is not there yet."""
         try:
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if not version:
-                return True
-            origin = db.execute("SELECT value FROM known WHERE name = 'origin'").fetchone()
-            why = "" if version == VERSION else f"it is of version {version}"
-            if not why and origin != (self._origin,):
-                why = "it is of another cluster, or of other topics"
+            with closing(connected(self.path)) as db:
+                (version,) = db.execute("PRAGMA user_version").fetchone()
+                if not version:
+                    return ""
+                if version != VERSION:
+                    return f"it is of version {version}"
+                origin = db.execute("SELECT value FROM known WHERE name = 'origin'").fetchone()
+                return "" if origin == (self._origin,) else "it is of other topics"
+        except sqlite3.OperationalError:
+            raise  # it cannot be used now, which says nothing of what is in it
         except sqlite3.DatabaseError as error:
-            why = str(error)
-        if why:
-            log.warning("the store %s is made again: %s", self.path, why)
-        return not why
+            return str(error)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -256,6 +258,27 @@ class Store:
         return int(number)
 
 
+class _Lock:
+    """Keeps other workers from a file; raises `ConfigurationError` where another has it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: int | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.close()
+            why = "another worker has it" if isinstance(error, BlockingIOError) else error.strerror
+            raise ConfigurationError(f"BADGES_API_STORE: {path.with_suffix('')}: {why}") from None
+
+    def close(self) -> None:
+        """Let others have it."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
 def connected(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection to the file, which any thread may use, one at a time."""
     db = sqlite3.connect(
@@ -267,10 +290,9 @@ def connected(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     db.execute(f"PRAGMA busy_timeout = {BUSY_MS}").fetchall()
     db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     if not read_only:
-        with suppress(sqlite3.DatabaseError):  # one that is no database is made again
-            db.execute("PRAGMA journal_mode = WAL").fetchall()
-            # A power failure may lose the last transactions, whole: they are read again from Kafka.
-            db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA journal_mode = WAL").fetchall()
+        # A power failure may lose the last transactions, whole: they are read again from Kafka.
+        db.execute("PRAGMA synchronous = NORMAL")
     return db
 
 
