@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from streams.issuers.credly.issuer import CREDLY
+from streams.issuers.credly.requests import authorization
 from streams.sandbox.credly import CredlySimulator, Fault, Manners, Reply, Token
 
 ORGANIZATION, OTHER = "an-organization", "another"
@@ -34,7 +34,7 @@ class Site:
         target = f"/v1/organizations/{ORGANIZATION}/{path}"
         target += "?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else ""
         content = b"" if body is None else orjson.dumps(body)
-        return self.credly.handle(method, target, CREDLY.headers(key), content)
+        return self.credly.handle(method, target, {"Authorization": authorization(key)}, content)
 
     def issue(self, **changes: object) -> Reply:
         return self.call("POST", "badges", ADA | changes)

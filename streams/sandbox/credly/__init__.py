@@ -6,12 +6,12 @@
 """
 
 from streams.sandbox.credly.books import CredlyBadge, CredlyTemplate
-from streams.sandbox.credly.calls import Endpoint, Entry, Reply
-from streams.sandbox.credly.faults import Fault
 from streams.sandbox.credly.manners import Manners
 from streams.sandbox.credly.server import Server
 from streams.sandbox.credly.service import CredlySimulator
 from streams.sandbox.credly.tokens import Token
+from streams.sandbox.issuers.calls import Endpoint, Entry, Reply
+from streams.sandbox.issuers.faults import Fault
 
 __all__ = [
     "CredlyBadge",

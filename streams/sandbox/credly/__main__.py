@@ -5,11 +5,11 @@ from typing import Any, cast
 
 import click
 
-from streams.sandbox.credly.faults import Fault
 from streams.sandbox.credly.manners import BURST, Manners
 from streams.sandbox.credly.server import Server
 from streams.sandbox.credly.service import CredlySimulator
 from streams.sandbox.credly.tokens import EXPIRES_AT, Token
+from streams.sandbox.issuers.faults import Fault
 
 
 @click.command()

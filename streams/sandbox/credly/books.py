@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from streams.sandbox.credly.calls import RefusalError
+from streams.sandbox.issuers.calls import RefusalError
 
 HELD_STATES = ("pending", "accepted")
 

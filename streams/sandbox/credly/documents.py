@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from streams.sandbox.credly.books import CredlyBadge, CredlyTemplate
-from streams.sandbox.credly.calls import Reply, unprocessable
+from streams.sandbox.credly.calls import unprocessable
+from streams.sandbox.issuers.calls import Reply
 
 PAGE = 50
 """Badges on a page of a list, as at Credly."""

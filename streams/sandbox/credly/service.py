@@ -2,9 +2,8 @@
 
 import itertools
 import math
-import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid5
@@ -13,10 +12,12 @@ import orjson
 
 from streams.sandbox.credly import documents
 from streams.sandbox.credly.books import Books, CredlyBadge, CredlyTemplate
-from streams.sandbox.credly.calls import Entry, Incoming, RefusalError, Reply, incoming, unprocessable
-from streams.sandbox.credly.faults import Fault, Schedule, body_of, proxy_page
+from streams.sandbox.credly.calls import incoming, unprocessable
 from streams.sandbox.credly.manners import KIND, Manners, RateLimit
 from streams.sandbox.credly.tokens import Token, Tokens
+from streams.sandbox.issuers.calls import Entry, Incoming, RefusalError, Reply
+from streams.sandbox.issuers.faults import proxy_page
+from streams.sandbox.issuers.simulator import Simulator
 
 NAMESPACE = UUID("6a0f3c1e-58a5-4b54-9d8e-1f0a9a4a7c11")
 """Of the badges' ids: the same calls get the same ids in every run."""
@@ -26,7 +27,7 @@ UNDOCUMENTED = "Validation failed"
 """All that is said where the words are not documented: nobody may rely on more of them."""
 
 
-class CredlySimulator:
+class CredlySimulator(Simulator):
     """Credly without any network. `now` gives its time in seconds, `draw` its random numbers from 0 to 1.
 
     `manners` may be replaced at any time.
@@ -38,14 +39,11 @@ class CredlySimulator:
         draw: Callable[[], float] | None = None,
         manners: Manners = KIND,
     ) -> None:
+        super().__init__(now, draw)
         self.manners = manners
-        self.journal: list[Entry] = []
         self._books = Books()
         self._tokens = Tokens()
-        self._schedule = Schedule(draw or random.Random(7).random)
         self._limit = RateLimit()
-        self._now = now
-        self._numbers = itertools.count(1)
         self._issued = itertools.count()
 
     @property
@@ -76,14 +74,6 @@ class CredlySimulator:
         """Add a template, or change it."""
         self.templates[template] = CredlyTemplate(template, organization, state, allow_duplicate_badges)
 
-    def schedule(self, faults: Iterable[Fault]) -> None:
-        """Make these faults from now on, and no others."""
-        self._schedule.set(faults)
-
-    def happened(self, index: int) -> int:
-        """How often the schedule's fault at this index has been made."""
-        return self._schedule.made(index)
-
     def held(self) -> list[CredlyBadge]:
         """The badges that somebody holds."""
         return self._books.held()
@@ -97,35 +87,22 @@ class CredlySimulator:
         old = self.badges[badge]
         return self._replace(old, replace(old, id=self._next_id(old.organization), template=template))
 
-    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Answer a call."""
-        call = incoming(method, target, headers, body)
-        number, at = next(self._numbers), self._now()
-        entry = Entry(number, at, call.organization, call.endpoint, method, call.path, 0, False)
-        fault = self._schedule.due(call)
-        if fault is not None and fault.kind in ("error", "reset_before"):
-            return self._fail(entry, fault, call)
-        try:
-            self._admit(call)
-            reply, entry = self._serve(call, entry)
-        except RefusalError as refusal:
-            reply = _refused(refusal, self.manners)
-        if fault is not None and fault.kind in ("lost", "reset_after"):
-            return self._fail(entry, fault, call)
-        self.journal.append(replace(entry, status=reply.status, fault=fault.kind if fault else ""))
-        delay = self.manners.latency + (fault.seconds if fault is not None else 0.0)
-        return replace(reply, delay=delay)
+    @property
+    def latency(self) -> float:
+        """Seconds that each answer takes."""
+        return self.manners.latency
 
-    def slow_before(self, method: str, target: str) -> float:
-        """Seconds to wait before `handle` is called; faults of this kind count their calls here."""
-        fault = self._schedule.due(incoming(method, target, {}, b""), before=True)
-        return fault.seconds if fault is not None else 0.0
+    def _incoming(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Incoming:
+        return incoming(method, target, headers, body)
 
-    def _fail(self, entry: Entry, fault: Fault, call: Incoming) -> Reply:
-        reset = fault.kind.startswith("reset")
-        self.journal.append(replace(entry, status=0 if reset else fault.status, fault=fault.kind))
-        headers = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
-        return Reply(fault.status, body_of(fault, call), headers, self.manners.latency + fault.seconds, reset)
+    def _answer(self, call: Incoming, entry: Entry) -> tuple[Reply, Entry]:
+        self._admit(call)
+        return self._serve(call, entry)
+
+    def _refused(self, refusal: RefusalError) -> Reply:
+        wait = self.manners.retry_after if refusal.status == 429 else None
+        headers = {"Retry-After": wait} if wait is not None else {}
+        return Reply(refusal.status, refusal.page or orjson.dumps(refusal.body), headers)
 
     def _admit(self, call: Incoming) -> None:
         if not self._limit.admits(call.organization, self._now(), self.manners):
@@ -257,12 +234,6 @@ class CredlySimulator:
 
     def _shown(self, badge: CredlyBadge, status: int = 200) -> Reply:
         return documents.one(documents.badge_document(badge, self._books.account(badge.email)), status)
-
-
-def _refused(refusal: RefusalError, manners: Manners) -> Reply:
-    wait = manners.retry_after if refusal.status == 429 else None
-    headers = {"Retry-After": wait} if wait is not None else {}
-    return Reply(refusal.status, refusal.page or orjson.dumps(refusal.body), headers)
 
 
 def _done(entry: Entry, badge: CredlyBadge) -> Entry:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from streams.sandbox.credly.calls import Incoming, RefusalError
+from streams.sandbox.issuers.calls import Incoming, RefusalError
 
 EXPIRES_AT = "2030-01-01T00:00:00.000+00:00"
 """A time that no test reaches."""

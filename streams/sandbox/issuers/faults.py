@@ -8,7 +8,7 @@ from typing import Literal
 
 import orjson
 
-from streams.sandbox.credly.calls import Endpoint, Incoming
+from streams.sandbox.issuers.calls import Endpoint, Incoming
 
 HTML = b"<!DOCTYPE html><html><head><title>Oh no</title></head><body>Something went wrong</body></html>"
 
