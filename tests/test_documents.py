@@ -22,6 +22,7 @@ from streams.catalog.document import (
     RequirementDeclaration,
     RuleDeclaration,
     TemplateDeclaration,
+    WebhookOrganization,
 )
 from streams.cli import main
 from streams.kafka.dead_letters import REASONS
@@ -154,6 +155,7 @@ def test_every_operator_has_its_row_in_the_catalog_by_example() -> None:
     [
         ("### Of the catalog", Declaration),
         ("### Of an organization", CredlyOrganization),
+        ("### Of a webhook", WebhookOrganization),
         ("### Of a template", TemplateDeclaration),
         ("### Of a requirement", RequirementDeclaration),
         ("### Of a penalty", PenaltyDeclaration),

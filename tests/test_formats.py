@@ -49,7 +49,7 @@ from streams.issuers.outcomes import Issued
 from streams.kafka import dead_letters, orders, origin
 from streams.kafka.forgotten import of_order
 from streams.kafka.topics import topics
-from streams.relay import importing, issuance, rows
+from streams.relay import importing, issuance, next_step, rows
 from streams.relay.badge_events import word_of
 from streams.relay.doubt import Doubt
 from streams.relay.failing import Failing
@@ -160,9 +160,9 @@ def pending() -> Issuance:
     data = {"uuid": str(decision.badge), "template": {"uuid": decision.template}, "user": user}
     seen = Event(BADGE_AWARDED, str(decision.id), decision.time.isoformat().encode(), -1, user["id"], data)
     desired = issuance.desire(None, word_of(seen, placed))
-    step = issuance.next_step(desired, AT, CREDLY)
+    step = next_step.next_step(desired, AT, CREDLY)
     assert isinstance(step, Issue)
-    return issuance.intend(desired, step, AT, CREDLY)
+    return next_step.intend(desired, step, AT, CREDLY)
 
 
 def held() -> Issuance:
@@ -297,6 +297,7 @@ def full_issuance() -> Issuance:
         adopted=True,
         found=True,
         past=("id",),
+        renews=True,
         loose=doubt,
         refused="x",
         attempts=1,

@@ -4,7 +4,6 @@ The checks read the plain values, not the declaration, so that a malformed part 
 another. What the declaration checks itself (types, required keys, ranges) is not checked again here.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 from streams.badges import parse_time
 from streams.bus.schemas import BADGE_AWARDED, BADGE_EVENTS, event_types, learner_path
 from streams.catalog.cycles import cycles
-from streams.catalog.document import ORGANIZATIONS, UUID_PATTERN, normal_id, provider_of
+from streams.catalog.document import ORGANIZATIONS, normal_id, provider_of
 from streams.catalog.fields import Field, field, is_number
 from streams.catalog.patterns import Pattern
 from streams.catalog.reading import inside
@@ -88,8 +87,9 @@ def _doubled(nodes: list[_Node], key: Callable[[_Node], str | None]) -> Iterator
 
 def _two_addresses(organization: _Node) -> Iterator[str]:
     url = organization.get("url")
-    if url.value is not None and organization.get("environment").value is not None:
-        yield url.fault("is given in place of environment: only one of the two is possible")
+    for place in ("environment", "region"):
+        if url.value is not None and organization.get(place).value is not None:
+            yield url.fault(f"is given in place of {place}: only one of the two is possible")
 
 
 def _unknown_organizations(organizations: list[_Node], templates: list[_Node]) -> Iterator[str]:
@@ -113,8 +113,10 @@ def _external_ids(organizations: list[_Node], templates: list[_Node]) -> Iterato
         if organization is None or named is None:
             continue
         kind = kinds.get(organization.lower())
-        if given and kind is not None and kind.ids_are_uuids and not re.fullmatch(UUID_PATTERN, named):
-            yield external.fault("must be a UUID, as all ids of this provider are")
+        if given and kind is not None and not kind.external_ids.form.fullmatch(named):
+            yield external.fault(kind.external_ids.otherwise)
+        elif not given and kind is not None and kind.external_ids.required:
+            yield external.fault(f"required: {kind.external_ids.otherwise}")
         first_given = seen.get((organization.lower(), named))
         # If neither is given, two templates have the same id: that is said already.
         if first_given or (given and first_given is not None):

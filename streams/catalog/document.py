@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,7 +28,9 @@ from streams.badges import Duration, Operator, Part, Repeats, parse_time
 from streams.catalog.durations import parse_duration, parse_exact_duration
 from streams.catalog.texts import LANGUAGE, parse_texts
 
-URL_PATTERN = r"https?://([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/v1)?/?"
+_PLACE = r"https?://([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?"
+URL_PATTERN = _PLACE + "(/v1)?/?"
+ENDPOINT_PATTERN = _PLACE + "(/[a-zA-Z0-9._~!$&'()*+,;=:@%/-]*)?"
 UUID_PATTERN = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
@@ -62,6 +65,24 @@ def _no_inline_secret(value: object) -> object:
 
 
 def _address(url: str) -> str:
+    _safe(url)
+    if not re.fullmatch(URL_PATTERN, url):
+        # Whatever else it held would be a request that the catalog's author chooses.
+        raise ValueError("must be https://, a host, a port and /v1 at most: the rest is the issuer's")
+    return url
+
+
+def _endpoint(url: str) -> str:
+    _safe(url)
+    if not re.fullmatch(ENDPOINT_PATTERN, url):
+        raise ValueError(
+            "must be https://, a host, a port and a path: no query, which is no place for a secret"
+        )
+    return url
+
+
+def _safe(url: str) -> None:
+    """Refuse an address that shows a secret to the network, or is none."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - reading it checks it
@@ -70,13 +91,9 @@ def _address(url: str) -> str:
     except ValueError as error:
         raise ValueError(f"is no address: {error}") from None
     if "@" in parts.netloc:
-        raise ValueError("must hold no user name or password: that is what api_key is for")
-    if not re.fullmatch(URL_PATTERN, url):
-        # Whatever else it held would be a request that the catalog's author chooses.
-        raise ValueError("must be https://, a host, a port and /v1 at most: the rest is the issuer's")
+        raise ValueError("must hold no user name or password: a catalog only says where a secret is")
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("must be https: only on this machine (127.0.0.1, localhost) may it be http")
-    return url
 
 
 def is_loopback(host: str) -> bool:
@@ -112,6 +129,18 @@ def normal_id(text: str) -> str:
     return text.lower() if re.fullmatch(UUID_PATTERN, text) else text
 
 
+@dataclass(frozen=True, slots=True)
+class ExternalIds:
+    """How a provider's ids of templates look, and what is said of one that does not.
+
+    `required`: a template's own UUID is none of them.
+    """
+
+    form: re.Pattern[str] = re.compile(r"\S+")
+    otherwise: str = ""
+    required: bool = False
+
+
 class _ByProvider:
     """One of several kinds of organization, by `provider`."""
 
@@ -136,6 +165,9 @@ Name = Annotated[str, StringConstraints(min_length=1)]
 Uuid = Annotated[str, StringConstraints(pattern=UUID_PATTERN), AfterValidator(str.lower)]
 Url = Annotated[
     str, AfterValidator(_address), WithJsonSchema({"type": "string", "pattern": f"^{URL_PATTERN}$"})
+]
+Endpoint = Annotated[
+    str, AfterValidator(_endpoint), WithJsonSchema({"type": "string", "pattern": f"^{ENDPOINT_PATTERN}$"})
 ]
 Moment = Annotated[datetime, *_parsed(_moment)]
 Exact = Annotated[timedelta, *_parsed(parse_exact_duration, pattern=f"^P(?=.){_EXACT}$")]
@@ -179,10 +211,15 @@ class Secret(_Declared):
         return self
 
 
+ApiKey = Annotated[Secret, BeforeValidator(_no_inline_secret)]
+
+
 class CredlyOrganization(_Declared):
     """An organization at Credly."""
 
-    ids_are_uuids: ClassVar[bool] = True
+    external_ids: ClassVar[ExternalIds] = ExternalIds(
+        re.compile(UUID_PATTERN), "must be a UUID, as all ids of this provider are"
+    )
 
     id: Uuid = Field(description="Credly's UUID of the organization.")
     name: str = Field("", description="For people.")
@@ -193,14 +230,50 @@ class CredlyOrganization(_Declared):
     url: Url | None = Field(
         None, description="In place of `environment`: a simulator or proxy, without a path."
     )
-    api_key: Annotated[Secret, BeforeValidator(_no_inline_secret)] | None = Field(
-        None, description="The provider's key; only the relay needs it."
+    api_key: ApiKey | None = Field(None, description="The provider's key; only the relay needs it.")
+
+    @property
+    def service(self) -> str:
+        """Which of the provider's services it is at."""
+        return self.environment
+
+    @property
+    def key(self) -> Secret | None:
+        """Where its key is."""
+        return self.api_key
+
+
+class WebhookOrganization(_Declared):
+    """A service of yours that is told of each badge by a signed message."""
+
+    external_ids: ClassVar[ExternalIds] = ExternalIds()
+
+    id: Uuid = Field(description="A UUID of your own.")
+    name: str = Field("", description="For people.")
+    provider: Literal["webhook"] = Field(description="Who issues its badges.")
+    url: Endpoint = Field(description="Where the messages go; its host must be one of BADGES_ISSUER_HOSTS.")
+    secret: ApiKey | None = Field(
+        None,
+        description="By which they are signed: `whsec_…`, or several with blanks; only the relay needs it.",
     )
 
+    @property
+    def service(self) -> str:
+        """It has but one."""
+        return ""
 
-ORGANIZATIONS: Mapping[str, type[CredlyOrganization]] = {"credly": CredlyOrganization}
-"""The kinds of organization by provider. From the second kind on, their union is the type of one."""
-Organization = Annotated[CredlyOrganization, _ByProvider()]
+    @property
+    def key(self) -> Secret | None:
+        """Where its secret is."""
+        return self.secret
+
+
+ORGANIZATIONS: Mapping[str, type[CredlyOrganization] | type[WebhookOrganization]] = {
+    "credly": CredlyOrganization,
+    "webhook": WebhookOrganization,
+}
+"""The kinds of organization by provider; their union is the type of one."""
+Organization = Annotated[CredlyOrganization | WebhookOrganization, _ByProvider()]
 
 
 class RuleDeclaration(_Declared):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.issuer import Issuer
+from streams.issuers.webhook.issuer import WEBHOOK
 
-ISSUERS: Mapping[str, Issuer] = {"credly": CREDLY}
+ISSUERS: Mapping[str, Issuer] = {"credly": CREDLY, "webhook": WEBHOOK}
 """By the name that the catalog gives to an organization's provider."""

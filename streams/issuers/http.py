@@ -21,12 +21,16 @@ _SECONDS = re.compile(r"\d{1,300}(\.\d{1,300})?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`path` follows the base URL and includes the query; `hidden` must never be quoted."""
+    """`path` follows the base URL and includes the query; `hidden` must never be quoted.
+
+    `key`: the same for the same request however often it is made, where the issuer looks at that.
+    """
 
     method: str
     path: str = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
     hidden: tuple[str, ...] = field(default=(), repr=False)
+    key: str = ""
 
     @property
     def headers(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ call's outcome, and returns what they come to together. Whoever drives the steps
 (decision 0012).
 """
 
+import math
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,10 +15,10 @@ from streams.issuers.http import Answer, NoAnswer, Request, trouble
 from streams.issuers.outcomes import (
     Deferred,
     EraseOutcome,
-    IssuedBadge,
     IssueOutcome,
     KeyExpiryOutcome,
     KeyOutcome,
+    ListOutcome,
     LookUpOutcome,
     Outcome,
     Recipient,
@@ -63,17 +64,56 @@ Steps = Generator[Call[Any], Any, T]
 
 
 @dataclass(frozen=True, slots=True)
+class Traits:
+    """What the relay needs to know of an issuer; whether it refuses a second badge, a template says.
+
+    `held` are the states of a badge that its earner has. `settles`: how long after a call without an answer a
+    look-up is believed, where a late call is refused. `finds`: it can be asked what it holds; one that cannot
+    is told the same decision again, which must be as good as once. `renews`: it takes an award of what it
+    holds, and the badge lasts longer. `rate`: the calls a second that an organization may make, if it says.
+    """
+
+    held: frozenset[str]
+    settles: timedelta = timedelta()
+    finds: bool = True
+    renews: bool = False
+    rate: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The decision that a call follows, and its `time`: of an award, when the badge was earned.
+
+    `decision` is its id, the same however often the call is made; `rank` orders the decisions of a badge.
+    """
+
+    time: datetime
+    decision: str = ""
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Award:
-    """A badge to issue, and by what to know it if it is there already. `time` is when it was earned.
+    """A badge to issue, and by what to know it if it is there already.
 
     `expires_at`: None for as the template says at the issuer, False for never.
     """
 
     wanted: "Wanted"
     recipient: Recipient
-    time: datetime
+    cause: Cause
     expires_at: datetime | Literal[False] | None
     notify: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A badge to revoke; without a `reason` because it is no longer earned."""
+
+    wanted: "Wanted"
+    cause: Cause
+    notify: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +122,7 @@ class Wanted:
 
     `earners` are the ids under which the site may have issued to the learner, the present one first. If that
     is `unique` to the site, it alone shows whose a badge is; else one of the `addresses`, the newest first,
-    must be in the answer. `badge` is the issuer's id of it, empty if it is not known.
+    must be in the answer. `badge` is the issuer's id of it, empty if it is not known; `own` is ours.
     """
 
     template: str
@@ -90,6 +130,7 @@ class Wanted:
     unique: bool = False
     addresses: tuple[str, ...] = field(default=(), repr=False)
     badge: str = ""
+    own: str = ""
 
     @property
     def earner(self) -> str:
@@ -108,17 +149,16 @@ class Issuer(Protocol):
         """The hosts of its own services."""
 
     @property
-    def held(self) -> frozenset[str]:
-        """The states of a badge that its earner has."""
+    def traits(self) -> Traits:
+        """What the relay needs to know of it."""
 
-    @property
-    def settles(self) -> timedelta:
-        """How long after a call without an answer a look-up is believed, where a late call is refused."""
+    def base_url(self, service: str, url: str | None) -> str:
+        """Where an organization's calls go: its own `url`, or what the issuer calls its `service`."""
 
-    def base_url(self, environment: str, url: str | None) -> str:
-        """Where an organization's calls go: its own `url`, or what its environment stands for."""
+    def no_key(self, text: str) -> str:
+        """Why a text can be no key of this issuer; empty if it may be one."""
 
-    def headers(self, key: str) -> Mapping[str, str]:
+    def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
         """The headers by which the issuer knows the organization; each value ends with what is secret."""
 
     def lacks(self, recipient: Recipient | None) -> str:
@@ -130,15 +170,10 @@ class Issuer(Protocol):
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         """Issue a badge; the recipient must lack nothing."""
 
-    def revoke(
-        self, organization: str, template: str, badge: str, *, notify: bool, reason: str = ""
-    ) -> Steps[RevokeOutcome]:
-        """Revoke a badge; one that the issuer surely does not know, or nobody holds, is revoked.
+    def revoke(self, organization: str, revocation: Revocation) -> Steps[RevokeOutcome]:
+        """Revoke a badge; one that the issuer surely does not know, or nobody holds, is revoked."""
 
-        Without a `reason` it is revoked because it is no longer earned.
-        """
-
-    def erase(self, organization: str, template: str, badge: str) -> Steps[EraseOutcome]:
+    def erase(self, organization: str, wanted: Wanted, cause: Cause) -> Steps[EraseOutcome]:
         """Have a badge deleted for good. It may be asked for again: it needs no intent."""
 
     def look_up(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
@@ -147,7 +182,7 @@ class Issuer(Protocol):
     def trace(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
         """The badge of the learner in whatever state: whether the issuer knows anything of it."""
 
-    def listing(self, organization: str, template: str) -> Steps[tuple[IssuedBadge, ...] | Trouble]:
+    def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
         """All badges of a template in whatever state."""
 
     def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
@@ -155,6 +190,12 @@ class Issuer(Protocol):
 
     def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
         """When the key expires."""
+
+
+def at_once(outcome: T) -> Steps[T]:
+    """What an issuer knows without a call, as steps."""
+    yield from ()
+    return outcome
 
 
 async def drive(steps: Steps[T], ask: Callable[[Call[Any]], Awaitable[Any]]) -> T:

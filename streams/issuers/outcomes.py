@@ -86,9 +86,14 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """Accepted: the issuer has deleted the badge, or never had it."""
+    """Accepted: the issuer has deleted the badge, or never had it.
+
+    `wholly`: it was told to forget the learner's badge whatever its ids, and nothing is left to look for.
+    """
 
     word: ClassVar[str] = "erased"
+
+    wholly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,16 @@ class Unsupported:
 
     word: ClassVar[str] = "unsupported"
 
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """The issuer has made the badge and does not publish it: the account has nothing left to pay for it."""
+
+    word: ClassVar[str] = "withheld"
+
+    badge: str
     why: str
 
 
@@ -204,11 +219,12 @@ class Refused:
 DONE = Issued | Revoked | Erased | Found | Absent
 """What was asked for is done, or answered."""
 Trouble = KeyRefused | Forbidden | Throttled | Deferred | Refused
-IssueOutcome = Issued | AlreadyIssued | TemplateUnavailable | Trouble
+IssueOutcome = Issued | Withheld | AlreadyIssued | TemplateUnavailable | Trouble
 RevokeOutcome = Revoked | TemplateUnavailable | Trouble
 EraseOutcome = Erased | TemplateUnavailable | Trouble
 LookUpOutcome = Found | Absent | TemplateUnavailable | Trouble
 TemplateOutcome = TemplateActive | TemplateUnavailable | Trouble
+ListOutcome = tuple[IssuedBadge, ...] | Unsupported | Trouble
 KeyOutcome = KeyWorks | Unsupported | Trouble
 KeyExpiryOutcome = KeyExpiry | Unsupported | Trouble
 Outcome = (

@@ -86,7 +86,8 @@ class Difference:
 class Report:
     """What was compared: badges of the table, badges at the issuer, and what the relay still works on.
 
-    `foreign` counts badges that are held at the issuer under earner ids of other sites.
+    `foreign` counts badges that are held at the issuer under earner ids of other sites. `asked` is false
+    where the issuer cannot be asked what it holds: then the differences are what the table itself knows.
     """
 
     organization: str
@@ -95,8 +96,15 @@ class Report:
     listed: int
     pending: int
     foreign: int = 0
+    asked: bool = True
 
     def __str__(self) -> str:
+        if not self.asked:
+            return (
+                f"organization {self.organization}: its issuer cannot be asked what it holds; "
+                f"{len(self.differences)} stuck or late, {self.believed} badges held by the table, "
+                f"{self.pending} pending"
+            )
         return (
             f"organization {self.organization}: {len(self.differences)} differences, "
             f"{self.believed} badges held by the table, {self.listed} by the issuer, {self.pending} pending"
@@ -209,12 +217,13 @@ async def _report(
 ) -> Report:
     own = {template.id for template in templates}
     before = await _table(here, own)
-    issued = [badge for template in templates for badge in await listed(organization, template, clock)]
+    asked = templates if organization.issuer.traits.finds else ()
+    issued = [badge for template in asked for badge in await listed(organization, template, clock)]
     after = await _table(here, own)
-    held = organization.issuer.held
+    held = organization.issuer.traits.held
     # What the relay did meanwhile is no difference.
     first, second = (set(compare(table, issued, held, ownership)) for table in (before, after))
-    differences = first & second
+    differences = first & second if asked else set()
     named = {difference.badge for difference in differences}
     now = clock.wall()
     waiting = set(open_ends(before, document, now)) & set(open_ends(after, document, now))
@@ -226,6 +235,7 @@ async def _report(
         listed=sum(badge.state in held for badge in issued),
         pending=sum(not done(issuance) for issuance in after.values()),
         foreign=sum(badge.state in held and ownership.learner(badge.earner) is None for badge in issued),
+        asked=organization.issuer.traits.finds,
     )
 
 

@@ -10,10 +10,11 @@ from typing import Any, Literal, assert_never
 
 from streams.clock import Clock
 from streams.issuers import outcomes
-from streams.issuers.issuer import Award, Call, Steps, drive
+from streams.issuers.issuer import Award, Call, Cause, Revocation, Steps, drive
 from streams.issuers.outcomes import Outcome
 from streams.relay.doubt import Trust
-from streams.relay.issuance import Issuance, intend, next_step
+from streams.relay.issuance import Issuance
+from streams.relay.next_step import intend, next_step
 from streams.relay.organizations import Organization, Organizations, OvertakenError
 from streams.relay.ownership import Ownership
 from streams.relay.saving import Saving, Store
@@ -67,10 +68,9 @@ class Calling:
         terms: TemplateTerms,
     ) -> Outcome | None:
         """Make the calls of a step; None if it was no longer the step when its turn came."""
-        steps = _steps(step, issuance, organization, terms, self._organizations.ownership)
-        personal = _personal(issuance)
+        steps = _steps(badge, step, issuance, organization, terms, self._organizations.ownership)
         try:
-            outcome = await drive(steps, partial(self._ask, badge, step, organization, terms, personal))
+            outcome = await drive(steps, partial(self._ask, badge, step, issuance, organization, terms))
             return await self._blamed(organization, terms, outcome)
         except OvertakenError:
             return None
@@ -110,16 +110,17 @@ class Calling:
         self,
         badge: bytes,
         step: Called,
+        issuance: Issuance,
         organization: Organization,
         terms: TemplateTerms,
-        personal: tuple[str, ...],
         call: Call[Any],
     ) -> Outcome:
         """Make a call; one that changes something only once its intent is durable.
 
-        What is `personal` will not be quoted from its answer.
+        What is personal in the issuance will not be quoted from its answer.
         """
-        call = replace(call, request=replace(call.request, hidden=(*call.request.hidden, *personal)))
+        hidden = (*call.request.hidden, *_personal(issuance))
+        call = replace(call, request=replace(call.request, hidden=hidden))
         wanted = partial(self._belongs, organization, terms)
         if not call.changes:
             return await organization.ask(call, wanted)
@@ -128,7 +129,12 @@ class Calling:
             if not self._is_still(badge, step, organization, terms):
                 raise OvertakenError
             now = self._clock.wall()
-            intent = partial(intend, step=step, now=now, issuer=organization.issuer, trust=self._trust)
+
+            def intent(current: Issuance) -> Issuance:
+                if current.decision != issuance.decision:
+                    return current
+                return intend(current, step, now, organization.issuer, self._trust)
+
             intended = await self._saving.save(badge, intent)
             if intended.doubt is None or intended.doubt.at != now:
                 raise OvertakenError
@@ -153,28 +159,35 @@ class Calling:
 
 
 def _steps(
-    step: Called, issuance: Issuance, organization: Organization, terms: TemplateTerms, ownership: Ownership
+    own: bytes,
+    step: Called,
+    issuance: Issuance,
+    organization: Organization,
+    terms: TemplateTerms,
+    ownership: Ownership,
 ) -> Steps[Outcome]:
     issuer, id = organization.issuer, organization.id
-    external, learner = terms.external_id, issuance.learner
+    wanted = partial(ownership.wanted, own.decode(), terms.external_id, issuance.learner)
+    cause = Cause(issuance.time, issuance.decision, issuance.rank)
     match step:
         case Issue(recipient, time):
             award = Award(
                 recipient=recipient,
-                wanted=ownership.wanted(external, learner, (recipient.email,)),
-                time=time,
+                wanted=wanted((recipient.email,), issuance.held or ""),
+                cause=cause,
                 expires_at=_expiry(terms, time),
                 notify=terms.notify_award,
             )
             return issuer.issue(id, award)
         case Revoke(badge, reason):
-            return issuer.revoke(id, external, badge, notify=terms.notify_revoke, reason=reason)
+            revocation = Revocation(wanted(badge=badge), cause, notify=terms.notify_revoke, reason=reason)
+            return issuer.revoke(id, revocation)
         case LookUp(addresses, badge):
-            return issuer.look_up(id, ownership.wanted(external, learner, addresses, badge))
+            return issuer.look_up(id, wanted(addresses, badge))
         case Trace(addresses):
-            return issuer.trace(id, ownership.wanted(external, learner, addresses))
+            return issuer.trace(id, wanted(addresses))
         case Erase(badge):
-            return issuer.erase(id, external, badge)
+            return issuer.erase(id, wanted(badge=badge), cause)
         case _:
             assert_never(step)
 

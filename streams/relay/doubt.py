@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from streams.issuers.http import CALL_SECONDS
+from streams.relay.steps import Wait
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 Reason = Literal["issue", "revoke", "duplicate", "unseen", "more"]
@@ -55,3 +56,18 @@ USUAL = Trust()
 def left(doubt: Doubt, now: datetime, settles: timedelta) -> float:
     """Seconds until a doubt has settled, at most all of them: another machine's clock may be wrong."""
     return max(0.0, min(settles, doubt.at + settles - now).total_seconds())
+
+
+def arrives(doubt: Doubt | None, now: datetime, trust: Trust, settles: timedelta) -> Wait | None:
+    """How long to wait for a call that may be on its way; None if there is none."""
+    return waits(left(trust.owned(doubt), now, settles)) if doubt and doubt.of_call else None
+
+
+def waits(seconds: float) -> Wait | None:
+    """The step of waiting, if there is something to wait for."""
+    return Wait(seconds) if seconds > 0 else None
+
+
+def contrary(doubt: Doubt, kind: str) -> bool:
+    """True if the doubtful call would undo what is desired: `awarded` or `revoked`."""
+    return doubt.about == ("revoke" if kind == "awarded" else "issue")

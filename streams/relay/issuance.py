@@ -1,31 +1,17 @@
-"""What a badge should be at its issuer, what it is there, and the next step from one to the other. Pure.
+"""What a badge should be at its issuer, and what it is there. Pure.
 
-`desire` follows the bus, `learned` follows the issuer's answers, `next_step` says what differs. The caller
-writes `intend` durably before it makes a call: whoever finds an intent without a result looks up first.
+`desire` follows the bus, `learned` follows the issuer's answers; what to do about it is in next_step.py.
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, assert_never
 
 from streams.issuers import outcomes
-from streams.issuers.issuer import Issuer
 from streams.issuers.outcomes import Recipient
-from streams.relay.doubt import USUAL, Doubt, Trust, left
+from streams.relay.doubt import USUAL, Doubt, Trust, arrives, contrary, left
 from streams.relay.failing import UNSEEN, Failing, Others, failed, hopeless
-from streams.relay.steps import (
-    Called,
-    Erase,
-    Issue,
-    Keep,
-    Lack,
-    LookUp,
-    Nothing,
-    Revoke,
-    Step,
-    Trace,
-    Wait,
-)
+from streams.relay.steps import Called, Erase, Issue, LookUp, Revoke, Trace
 
 FORBIDDEN_TRIES = 12
 """So often in a row a badge is forbidden while the key works, until a person must look: half an hour
@@ -34,6 +20,8 @@ FORBIDDEN_TRIES = 12
 ERASED = "erased"
 KEPT = "kept"
 """The state of a badge that is to be revoked, and kept because it is adopted."""
+WITHHELD = "withheld"
+"""The state of a badge that the issuer has made and does not publish: its learner does not have it."""
 
 Kind = Literal["awarded", "revoked"]
 Desired = Kind | Literal["forgotten"]
@@ -78,6 +66,7 @@ class Issuance:
     `adopted`: the relay has not issued what is held, but found it; `found`: by a look-up, which names one of
     perhaps several. `past` are the issuer's ids of the badges
     that the relay issued before and nobody holds any more: to forget the learner is to delete them, too.
+    `renews`: what is held is of an earlier award, which has expired.
     `reason`: why an operator has it revoked, until that is done.
     """
 
@@ -95,6 +84,7 @@ class Issuance:
     adopted: bool = False
     found: bool = False
     past: tuple[str, ...] = ()
+    renews: bool = False
     doubt: Doubt | None = None
     loose: Doubt | None = None
     refused: str = ""
@@ -129,9 +119,12 @@ def desire(issuance: Issuance | None, word: Word, *, history: bool = False) -> I
         return issuance
     if history and word.kind == "revoked" and not issuance.held:
         doubt = doubt or Doubt("unseen", word.time)
+    # No revocation came between: the badge has expired, and is earned again.
+    again = issuance.kind == word.kind == "awarded" and word.decision != issuance.decision
     return settled(
         replace(
             _desired(word, rank=issuance.rank, doubt=doubt),
+            renews=issuance.held is not None and (issuance.renews or again),
             held=issuance.held,
             state="" if issuance.state == KEPT else issuance.state,
             sure=issuance.sure,
@@ -162,62 +155,13 @@ def forget(issuance: Issuance, at: datetime) -> Issuance:
     )
 
 
-def next_step(
-    issuance: Issuance,
-    now: datetime,
-    issuer: Issuer,
-    *,
-    allows_duplicates: bool = False,
-    keeps: bool = True,
-    trust: Trust = USUAL,
-) -> Step:
-    """What brings the issuer nearer to what is desired.
-
-    `allows_duplicates` is the template's own word; `keeps` is the site's about adopted badges.
-    """
-    if issuance.refused:
-        return Nothing()
-    if issuance.kind == "forgotten":
-        doubts = (_arrives(doubt, now, trust, trust.surely) for doubt in (issuance.doubt, issuance.loose))
-        return next(filter(None, doubts), None) or _forgetting(issuance, keeps)
-    if issuance.doubt is not None:
-        # Of a late call that the issuer would refuse, no harm can come.
-        unprotected = allows_duplicates or _contrary(issuance.doubt, issuance.kind)
-        wait = _arrives(issuance.doubt, now, trust, trust.surely if unprotected else issuer.settles)
-        lags = _may_lag(issuance) and _wait(left(issuance.doubt, now, trust.lag))
-        return wait or lags or LookUp(_addresses(issuance), issuance.held or "")
-    if issuance.kind == "revoked" and issuance.held and issuance.adopted and keeps:
-        return Nothing() if issuance.state == KEPT else Keep()
-    if issuance.kind == "revoked" and issuance.held:
-        # While it is held, the issuer refuses the second badge that may be on its way.
-        return _arrives(issuance.loose, now, trust, trust.surely) or Revoke(issuance.held, issuance.reason)
-    if issuance.kind == "revoked":
-        return Nothing()
-    if issuance.held:
-        return Nothing()
-    lacking = issuer.lacks(issuance.recipient)
-    if lacking:
-        return Lack(lacking)
-    if allows_duplicates and not issuance.sure:
-        return LookUp(_addresses(issuance))
-    assert issuance.recipient is not None
-    return Issue(issuance.recipient, issuance.time)
-
-
-def intend(
-    issuance: Issuance, step: Issue | Revoke, now: datetime, issuer: Issuer, trust: Trust = USUAL
-) -> Issuance:
-    """Say before a call that it may have been made; unchanged if that is no longer the step."""
-    # Whether adopted badges are kept was settled before: a revocation of one means that they are not.
-    if next_step(issuance, now, issuer, keeps=False, trust=trust) != step:
-        return issuance
-    if isinstance(step, Issue):
-        return replace(issuance, doubt=Doubt("issue", now, step.recipient.email))
-    return replace(issuance, doubt=Doubt("revoke", now))
-
-
 def kept(issuance: Issuance) -> Issuance:
-    """Settle that an adopted badge stays as it is; unchanged if something else is desired by now."""
+    """Settle that a badge stays as it is; unchanged if something else is desired by now.
+
+    It is adopted, or its issuer takes no second award of what it holds.
+    """
+    if issuance.renews and issuance.kind == "awarded":
+        return settled(replace(issuance, renews=False))
     if issuance.kind == "awarded" or not issuance.adopted:
         return issuance
     state = KEPT if issuance.kind == "revoked" else ERASED
@@ -247,7 +191,7 @@ def learned(
     Of what fails again and again, how it goes with `others` decides whether it is given up.
     """
     forbidden = issuance.forbidden + 1 if isinstance(outcome, outcomes.Forbidden) else 0
-    if isinstance(outcome, outcomes.Refused) and _may_be_late(issuance, step, now, trust):
+    if others.finds and isinstance(outcome, outcomes.Refused) and _may_be_late(issuance, step, now, trust):
         outcome = outcomes.AlreadyIssued(outcome.why)
     after = replace(_observed(issuance, step, outcome, now, trust), answered_at=now, forbidden=forbidden)
     if issuance.found and issuance.held and after.held is None and after.kind == "revoked":
@@ -258,7 +202,7 @@ def learned(
         after = _given_up(after, failing, others, now)
     elif not after.attempts:
         after = replace(after, failing=None)
-    early = _arrives(issuance.doubt, now, trust, trust.surely)
+    early = arrives(issuance.doubt, now, trust, trust.surely)
     if early and issuance.doubt and isinstance(outcome, outcomes.Found | outcomes.Absent):
         after = replace(after, loose=trust.owned(issuance.doubt))
     return settled(after)
@@ -277,7 +221,9 @@ def done(issuance: Issuance) -> bool:
         return gone(issuance)
     if issuance.doubt is not None:
         return False
-    return (issuance.held is not None and issuance.state != KEPT) == (issuance.kind == "awarded")
+    if issuance.kind == "revoked":
+        return issuance.held is None or issuance.state == KEPT
+    return issuance.held is not None and issuance.state not in (KEPT, WITHHELD) and not issuance.renews
 
 
 def gone(issuance: Issuance) -> bool:
@@ -304,46 +250,9 @@ def _rank(word: Word) -> int:
     return 2 * word.generation + (word.kind == "revoked")
 
 
-def _arrives(doubt: Doubt | None, now: datetime, trust: Trust, settles: timedelta) -> Wait | None:
-    """How long to wait for a call that may be on its way; None if there is none."""
-    return _wait(left(trust.owned(doubt), now, settles)) if doubt and doubt.of_call else None
-
-
-def _wait(seconds: float) -> Wait | None:
-    return Wait(seconds) if seconds > 0 else None
-
-
-def _may_lag(issuance: Issuance) -> bool:
-    """True if a look-up may still say what was before: it follows a revocation, or is the second."""
-    doubt, answered = issuance.doubt, issuance.answered_at
-    if doubt is None or answered is None:
-        return False
-    return doubt.about == "more" or (doubt.about == "duplicate" and answered > doubt.at)
-
-
 def _may_be_late(issuance: Issuance, step: Called, now: datetime, trust: Trust) -> bool:
     """True if a second issue may have been refused for the first, which does not show yet."""
-    return isinstance(step, Issue) and _arrives(issuance.loose, now, trust, trust.surely) is not None
-
-
-def _contrary(doubt: Doubt, kind: Desired) -> bool:
-    return doubt.about == ("revoke" if kind == "awarded" else "issue")
-
-
-def _forgetting(issuance: Issuance, keeps: bool) -> Step:
-    spared = issuance.adopted and keeps
-    if issuance.held and not spared:
-        return Erase(issuance.held)
-    if issuance.past:
-        return Erase(issuance.past[-1])
-    return Keep() if issuance.held else Trace(_addresses(issuance))
-
-
-def _addresses(issuance: Issuance) -> tuple[str, ...]:
-    """Under which the learner's badge may have been issued, the newest first."""
-    known = [issuance.recipient.email] if issuance.recipient else []
-    known += [doubt.address for doubt in (issuance.doubt, issuance.loose) if doubt]
-    return tuple(dict.fromkeys(filter(None, known)))
+    return isinstance(step, Issue) and arrives(issuance.loose, now, trust, trust.surely) is not None
 
 
 def _past(issuance: Issuance) -> tuple[str, ...]:
@@ -362,10 +271,17 @@ def _observed(
             found = issuance.found if badge == issuance.held else isinstance(outcome, outcomes.Found)
             known = replace(issuance, adopted=adopts(issuance, outcome), past=_without(issuance.past, badge))
             known = replace(known, held=badge, found=found, state=state, sure=True)
-            return replace(known, doubt=None, attempts=attempts, answer="")
+            # What was looked up may be the earlier award, unless the issuer said that it takes no second.
+            renews = issuance.renews and isinstance(outcome, outcomes.Found) and not _refused_second(issuance)
+            return replace(known, doubt=None, attempts=attempts, answer="", renews=renews)
+        case outcomes.Withheld(badge, why):
+            known = replace(issuance, past=_without(issuance.past, badge), held=badge, state=WITHHELD)
+            return replace(known, sure=True, doubt=None, attempts=issuance.attempts + 1, answer=why)
         case outcomes.Revoked():
             known = replace(issuance, doubt=None, loose=None, attempts=0, answer="", past=_past(issuance))
-            return replace(known, held=None, adopted=False, state="revoked", sure=True)
+            return replace(known, held=None, adopted=False, state="revoked", sure=True, renews=False)
+        case outcomes.Erased(wholly=True):
+            return replace(issuance, state=ERASED, held=None, past=(), doubt=None)
         case outcomes.Erased():
             return _erased(issuance, step.badge if isinstance(step, Erase) else issuance.held)
         case outcomes.Absent(unproven):
@@ -374,24 +290,24 @@ def _observed(
         case outcomes.AlreadyIssued(why):
             return replace(issuance, doubt=Doubt("duplicate", now), answer=why)
         case outcomes.Forbidden(why) if issuance.forbidden + 1 < FORBIDDEN_TRIES:
-            kept = issuance.doubt if isinstance(step, LookUp) else None
+            kept = issuance.doubt if _leaves_doubt(issuance, step) else None
             return replace(issuance, doubt=kept, answer=why, attempts=issuance.attempts + 1)
         case outcomes.Refused() | outcomes.Forbidden() if issuance.kind == "forgotten" and not isinstance(
             step, Trace | Erase
         ):
             return replace(issuance, doubt=None)
         case outcomes.Refused(why) | outcomes.Forbidden(why):
-            kept = issuance.doubt if isinstance(step, LookUp) else None
+            kept = issuance.doubt if _leaves_doubt(issuance, step) else None
             return replace(issuance, doubt=kept, refused=why, answer="", attempts=issuance.attempts + 1)
         case outcomes.Deferred(why, ambiguous):
-            kept = issuance.doubt if ambiguous or isinstance(step, LookUp) else None
+            kept = issuance.doubt if ambiguous or _leaves_doubt(issuance, step) else None
             if kept and isinstance(step, Issue | Revoke):
                 # The call may have begun long after its intent, but not after its end.
                 kept = replace(kept, at=now)
             return replace(issuance, doubt=kept, answer=why, attempts=issuance.attempts + 1)
         case outcomes.TemplateUnavailable(why) | outcomes.KeyRefused(why) | outcomes.Throttled(why, _):
             # Nothing was done, and it is not this badge's fault.
-            kept = issuance.doubt if isinstance(step, LookUp) else None
+            kept = issuance.doubt if _leaves_doubt(issuance, step) else None
             return replace(issuance, doubt=kept, answer=why)
         case outcomes.TemplateActive() | outcomes.KeyExpiry() | outcomes.KeyWorks() | outcomes.Unsupported():
             raise TypeError(f"{type(outcome).__name__} is no answer about a badge")
@@ -399,6 +315,23 @@ def _observed(
             raise TypeError(f"{type(outcome).__name__} is half an answer")
         case _:
             assert_never(outcome)
+
+
+def _leaves_doubt(issuance: Issuance, step: Called) -> bool:
+    """True if a step that was not done leaves a doubt as it was: it was to end it."""
+    match step:
+        case LookUp():
+            return True
+        case Revoke(badge):
+            return not badge
+        case Issue():
+            # Of what is held: it was ordered to be issued again.
+            return issuance.held is not None and issuance.state != WITHHELD and not issuance.renews
+    return False
+
+
+def _refused_second(issuance: Issuance) -> bool:
+    return issuance.doubt is not None and issuance.doubt.about == "duplicate"
 
 
 def _given_up(issuance: Issuance, failing: Failing, others: Others, now: datetime) -> Issuance:
@@ -425,7 +358,7 @@ def _absent(issuance: Issuance, unproven: int, now: datetime, trust: Trust) -> I
         return replace(issuance, doubt=None, refused=f"{issuance.answer} (and a look-up finds {finds})")
     past = issuance.past if issuance.adopted else _past(issuance)
     state = issuance.state if issuance.doubt and issuance.doubt.about == "more" else ""
-    known = replace(issuance, held=None, adopted=False, past=past, state=state)
+    known = replace(issuance, held=None, adopted=False, past=past, state=state, renews=False)
     return replace(known, sure=True, doubt=None, answer="")
 
 
@@ -436,7 +369,7 @@ def _without(past: tuple[str, ...], badge: str | None) -> tuple[str, ...]:
 def settled(issuance: Issuance) -> Issuance:
     """The issuance without what is of no use where nothing is left to do."""
     loose = issuance.loose
-    if loose and issuance.kind != "forgotten" and done(issuance) and _contrary(loose, issuance.kind):
+    if loose and issuance.kind != "forgotten" and done(issuance) and contrary(loose, issuance.kind):
         # It seems done, but a call that would undo it may still arrive.
         issuance = replace(issuance, doubt=loose, loose=None)
     if not done(issuance):

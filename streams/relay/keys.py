@@ -96,6 +96,7 @@ class Key:
     def __init__(self, issuer: str, base: str, ref: KeyRef | None, reach: Reach) -> None:
         self._ref = ref
         self._reach = reach
+        self._issuer = ISSUERS[issuer]
         self._refused = self.fault = reach.refuses(issuer, base, ref)
         self._stamp: tuple[int, int, int] | None = None
         self._value = ""
@@ -111,9 +112,11 @@ class Key:
         except OSError as error:
             value, self.fault = "", f"its key's file cannot be read: {error.strerror}"
         else:
-            self.fault = "" if value else "there is no key at the catalog's reference"
-        self._value = value
-        return value
+            self.fault = "there is no key at the catalog's reference"
+            if value:
+                self.fault = self._issuer.no_key(value)
+        self._value = "" if self.fault else value
+        return self._value
 
     def _read(self) -> str:
         if self._ref is None:

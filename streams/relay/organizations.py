@@ -143,7 +143,8 @@ class Organization:
 
     def others(self, step: type[Called]) -> Others:
         """How steps of this kind fare for all badges."""
-        return Others(self.answered, self.succeeded.get(step), self._limits.give_up)
+        finds = self.issuer.traits.finds
+        return Others(self.answered, self.succeeded.get(step), self._limits.give_up, finds)
 
     def look_again(self) -> None:
         """Have who waits for a turn look whether it is still wanted."""
@@ -170,12 +171,13 @@ class Organization:
     async def call(self, turn: Turn, call: Call[Out]) -> Out | Trouble:
         """Make the call of a turn, and learn from what it came to."""
         began = self._clock.monotonic()
-        headers = ISSUERS[turn.terms.issuer].headers(turn.key)
+        issuer = ISSUERS[turn.terms.issuer]
+        headers = issuer.headers(turn.key, call.request, self._clock.wall())
         answer = await self._transport.call(
             turn.terms.base, call.request, {**call.request.headers, **headers}
         )
         metrics.ISSUER_LATENCY.labels(*self.labels).observe(self._clock.monotonic() - began)
-        secrets = (turn.key, *(value.rpartition(" ")[2] for value in headers.values()))
+        secrets = (*turn.key.split(), *(value.rpartition(" ")[2] for value in headers.values()))
         outcome = call.outcome(answer, self._clock.wall(), secrets)
         metrics.ISSUER_CALLS.labels(*self.labels, call.word, outcome.word).inc()
         if turn.terms is self.terms:

@@ -38,9 +38,11 @@ class Ownership:
         learner = earner.removeprefix(self.prefix)
         return learner if not learner or learner.isdecimal() else None
 
-    def wanted(self, template: str, learner: int, addresses: tuple[str, ...], badge: str = "") -> Wanted:
-        """The learner's badge of a template, by the issuer's ids, as an issuer is asked for it."""
-        return Wanted(template, self.earners(learner), bool(self.prefix), addresses, badge)
+    def wanted(
+        self, own: str, template: str, learner: int, addresses: tuple[str, ...] = (), badge: str = ""
+    ) -> Wanted:
+        """Our badge `own`, the learner's of a template, by the issuer's ids, as an issuer is asked for it."""
+        return Wanted(template, self.earners(learner), bool(self.prefix), addresses, badge, own)
 
 
 BARE = Ownership()

@@ -204,6 +204,7 @@ class Reconciler:
         saved = await self._saving.save(badge, change)
         match outcome:
             case outcomes.Issued() if isinstance(step, Issue):
+                organization.templates.published(pending.template)
                 seconds = max(0.0, (now - step.time).total_seconds())
                 metrics.ISSUE_LATENCY.labels(*organization.labels).observe(seconds)
             case outcomes.Forbidden() | outcomes.Deferred() if saved.refused:
@@ -216,6 +217,8 @@ class Reconciler:
                 # Whether that was all is asked next; the issuer may take a while.
                 pause = self._retry.seconds(max(1, saved.attempts), self._clock.random())
                 self._put_off(badge, pending, pause)
+            case outcomes.Withheld(_, why):
+                organization.templates.withhold(pending.template, why)
             case outcomes.TemplateUnavailable(why):
                 if not organization.templates[pending.template].parked:
                     # Calls that were in flight together say it once.

@@ -63,7 +63,19 @@ def load(value: Mapping[str, Any]) -> Issuance:
     )
 
 
-_PLAIN = ("held", "state", "sure", "adopted", "found", "refused", "attempts", "forbidden", "answer", "reason")
+_PLAIN = (
+    "held",
+    "state",
+    "sure",
+    "adopted",
+    "found",
+    "renews",
+    "refused",
+    "attempts",
+    "forbidden",
+    "answer",
+    "reason",
+)
 
 
 def _encode(raw: bytes | None) -> str | None:

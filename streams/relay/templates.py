@@ -19,12 +19,14 @@ allows duplicates, or no longer does, goes unnoticed for so long."""
 class Template:
     """A template at its issuer. `parked` counts how often it was found unavailable in a row.
 
+    `withheld` counts how often the issuer made a badge and did not publish it, since it last did.
     `asking` keeps the badges that wait for the same answer from all asking for it.
     """
 
     known_until: float = -math.inf
     allows_duplicates: bool = True
     parked: int = 0
+    withheld: int = 0
     probe_at: float = 0.0
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -59,16 +61,33 @@ class Templates:
     def park(self, template: str, why: str) -> None:
         """Hold the template's badges back until it is active again; the first time is logged."""
         known = self[template]
-        if not known.parked:
+        if not known.parked and known.withheld < 2:
             log.error("template %s of organization %s is parked: %s", template, self._organization, why)
         known.parked += 1
         known.known_until = -math.inf
         self.claim_probe(template)
 
+    def withhold(self, template: str, why: str) -> None:
+        """Park a template that is active, but of which no badge is published."""
+        known = self[template]
+        if not known.parked:
+            # Calls that were in flight together count once.
+            known.withheld += 1
+            self.park(template, why)
+
+    def published(self, template: str) -> None:
+        """Know that badges of the template are published."""
+        known = self[template]
+        if known.withheld:
+            log.warning(
+                "badges of template %s of organization %s are published again", template, self._organization
+            )
+            known.withheld = 0
+
     def claim_probe(self, template: str) -> None:
         """Put off the next probe of a parked template. Who calls this before a probe is alone with it."""
         known = self[template]
-        wait = self._patience.seconds(known.parked, self._clock.random())
+        wait = self._patience.seconds(max(known.parked, known.withheld), self._clock.random())
         known.probe_at = self._clock.monotonic() + wait
 
     def release(self, template: str, *, allows_duplicates: bool) -> None:
@@ -77,6 +96,7 @@ class Templates:
         known.allows_duplicates = allows_duplicates
         known.known_until = self._clock.monotonic() + KNOWN_SECONDS
         if known.parked:
-            log.warning("template %s of organization %s is active again", template, self._organization)
+            if not known.withheld:
+                log.warning("template %s of organization %s is active again", template, self._organization)
             known.parked = 0
             self._released(template)

@@ -33,7 +33,7 @@ def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str,
     """The organizations, and the templates by id."""
     organizations = []
     for declared in document.organizations.values():
-        key, base = declared.api_key, ISSUERS[declared.provider].base_url(declared.environment, declared.url)
+        key, base = declared.key, ISSUERS[declared.provider].base_url(declared.service, declared.url)
         file = str(key.file) if key and key.file else None
         ref = KeyRef(key.env, file) if key is not None else None
         organizations.append(OrganizationTerms(declared.id, declared.provider, base, ref))

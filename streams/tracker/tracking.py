@@ -171,9 +171,7 @@ class Tracking:
         learner.become(Progress.initial())
         log.info("a learner is forgotten")
 
-    def _judge(
-        self, learner: _Learner, happened: Activity | Order | Import, line: Line, size: int
-    ) -> None:
+    def _judge(self, learner: _Learner, happened: Activity | Order | Import, line: Line, size: int) -> None:
         forgotten = learner.forgotten
         if forgotten is not None and _is_past(forgotten, happened, line):
             self._past += 1

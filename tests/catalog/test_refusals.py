@@ -11,6 +11,7 @@ import pytest
 
 from streams.catalog import load_catalog, take_catalog
 from streams.errors import CatalogError
+from streams.issuers import ISSUERS
 from streams.operate.simulate import simulate
 
 BADGE = "org.openedx.learning.badge.awarded.v1"
@@ -106,7 +107,7 @@ def test_an_id_at_a_provider_is_short_and_whole(external: object, fault: str) ->
 @pytest.mark.parametrize("provider", ["acme", "", 7, ["credly"], None])
 def test_a_provider_that_nobody_knows_is_refused_at_its_place(provider: object) -> None:
     text = catalog({"id": "kafka", "event_type": PASSING}, provider=provider)
-    assert faults(text) == ["organizations[0].provider: must be one of credly"]
+    assert faults(text) == [f"organizations[0].provider: must be one of {', '.join(ISSUERS)}"]
 
 
 def test_a_fault_of_an_organization_is_said_at_the_organizations_place() -> None:
@@ -164,6 +165,44 @@ def test_a_fault_that_quotes_the_document_steers_no_terminal() -> None:
 
     assert said[0].startswith("templates[0].requirements[0].after: ")
     assert all(fault.isprintable() for fault in said)
+
+
+HOOK = {"provider": "webhook", "secret": {"env": "WEBHOOK_SECRET"}}
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org", "https://example.org:8443/hooks/a-b_c", "http://127.0.0.1:8000/hook"]
+)
+def test_a_webhooks_url_may_have_a_path(url: str) -> None:
+    assert load_catalog(catalog({"id": "kafka", "event_type": PASSING}, url=url, **HOOK)).templates
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/hook",
+        "https://example.org/hook?code=hush",
+        "https://example.org/hook#hush",
+        "https://me:hush@example.org/hook",
+        "https://example.org/a b",
+        "example.org/hook",
+        "file:///etc/passwd",
+    ],
+)
+def test_a_webhooks_url_is_secure_and_holds_no_secret(url: str) -> None:
+    said = faults(catalog({"id": "kafka", "event_type": PASSING}, url=url, **HOOK))
+    assert [fault.partition(": ")[0] for fault in said] == ["organizations[0].url"]
+    assert "hush" not in said[0]
+
+
+def test_each_provider_has_its_own_keys() -> None:
+    credlys = faults(catalog({"id": "kafka", "event_type": PASSING}, secret={"env": "A"}))
+    webhooks = faults(catalog({"id": "kafka", "event_type": PASSING}, **HOOK, environment="sandbox"))
+    assert [fault.partition(": ")[0] for fault in credlys] == ["organizations[0].secret"]
+    assert [fault.partition(": ")[0] for fault in webhooks] == [
+        "organizations[0].environment",
+        "organizations[0].url",
+    ]
 
 
 @pytest.mark.parametrize("url", ["https://a:84430", "https://a:port", "https://a..example.org", "http://[a"])

@@ -17,7 +17,7 @@ from streams.issuers import outcomes
 from streams.issuers.client import Http
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.http import Answer, NoAnswer
-from streams.issuers.issuer import Award, Call, Wanted, drive
+from streams.issuers.issuer import Award, Call, Cause, Revocation, Wanted, drive
 from streams.sandbox.credly import CredlySimulator, Fault, Server
 from streams.sandbox.process import Process
 from tests.relay.badge_bus import until
@@ -27,7 +27,7 @@ from tests.relay.world import KEY, ORGANIZATION, TEMPLATE, recipient
 AWARD = Award(
     Wanted(TEMPLATE, ("1",), addresses=("user1@example.org",)),
     recipient(1),
-    EPOCH,
+    Cause(EPOCH),
     expires_at=None,
     notify=True,
 )
@@ -35,7 +35,9 @@ ISSUE = next(CREDLY.issue(ORGANIZATION, AWARD))
 
 
 async def ask(http: Http, url: str, key: str = KEY, call: Call[Any] = ISSUE) -> Answer | NoAnswer:
-    return await http.call(url, call.request, {**call.request.headers, **CREDLY.headers(key)})
+    return await http.call(
+        url, call.request, {**call.request.headers, **CREDLY.headers(key, call.request, EPOCH)}
+    )
 
 
 def outcome_of(answer: Answer | NoAnswer) -> outcomes.Outcome:
@@ -274,7 +276,7 @@ async def test_the_simulator_is_started_as_unkind_as_its_options_say(tmp_path: P
     )
     http = Http()
     hostile = Award(
-        Wanted(TEMPLATE, ("2",)), recipient(2, name="<script>"), EPOCH, expires_at=None, notify=True
+        Wanted(TEMPLATE, ("2",)), recipient(2, name="<script>"), Cause(EPOCH), expires_at=None, notify=True
     )
     try:
         await until(lambda: log.exists() and log.read_text().startswith("http"), 20)
@@ -283,10 +285,11 @@ async def test_the_simulator_is_started_as_unkind_as_its_options_say(tmp_path: P
         issued = await ask(http, url)
         assert isinstance(issued, Answer)
         badge = orjson.loads(issued.body)["data"]
+        mine = Wanted(TEMPLATE, ("1",), badge=badge["id"])
         calls = [
             next(CREDLY.look_up(ORGANIZATION, Wanted(TEMPLATE, ("1",)))),
-            next(CREDLY.erase(ORGANIZATION, TEMPLATE, badge["id"])),
-            *[next(CREDLY.revoke(ORGANIZATION, TEMPLATE, badge["id"], notify=False))] * 2,
+            next(CREDLY.erase(ORGANIZATION, mine, Cause(EPOCH))),
+            *[next(CREDLY.revoke(ORGANIZATION, Revocation(mine, Cause(EPOCH), notify=False)))] * 2,
             *[next(CREDLY.template(ORGANIZATION, TEMPLATE))] * 2,
         ]
         answers = [await ask(http, url, call=call) for call in calls]

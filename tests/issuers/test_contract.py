@@ -1,5 +1,6 @@
 """What the relay relies on with every issuer, whichever it is."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,29 +8,34 @@ import pytest
 
 from streams.issuers import ISSUERS
 from streams.issuers.http import Answer, NoAnswer
-from streams.issuers.issuer import Award, Call, Issuer, Wanted
-from streams.issuers.outcomes import Deferred, KeyRefused, Outcome, Recipient, Throttled
+from streams.issuers.issuer import Award, Call, Cause, Issuer, Revocation, Steps, Wanted, drive
+from streams.issuers.outcomes import Deferred, KeyRefused, Outcome, Recipient, Throttled, Unsupported
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
-KEY = "3xampleKey-0123456789"
+KEY = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+"""Of the form that the most particular issuer wants."""
 EMAIL = "ada@example.org"
 ADA = Recipient("ada", EMAIL, "Ada Lovelace")
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
+BADGE = "c0ffee00-0000-5000-8000-000000000001"
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
 
 
 def calls(issuer: Issuer) -> dict[str, Call[Any]]:
-    """The first call of each question that the relay asks."""
-    wanted = Wanted(TEMPLATE, ("42",), addresses=(EMAIL,))
-    return {
-        "issue": next(issuer.issue(ORGANIZATION, Award(wanted, ADA, NOW, None, notify=True))),
-        "revoke": next(issuer.revoke(ORGANIZATION, TEMPLATE, "b-1", notify=True)),
-        "erase": next(issuer.erase(ORGANIZATION, TEMPLATE, "b-1")),
-        "look_up": next(issuer.look_up(ORGANIZATION, wanted)),
-        "trace": next(issuer.trace(ORGANIZATION, wanted)),
-        "template": next(issuer.template(ORGANIZATION, TEMPLATE)),
-        "listing": next(issuer.listing(ORGANIZATION, TEMPLATE)),
+    """The first call of each question that the relay asks, where it takes one."""
+    wanted = Wanted(TEMPLATE, ("42",), addresses=(EMAIL,), badge="17", own=BADGE)
+    cause = Cause(NOW, "0d8a5f5e-38a2-5b5e-9d35-9a1f1f3f1f11", 2)
+    asked: dict[str, Steps[Any]] = {
+        "issue": issuer.issue(ORGANIZATION, Award(wanted, ADA, cause, None, notify=True)),
+        "revoke": issuer.revoke(ORGANIZATION, Revocation(wanted, cause, notify=True)),
+        "erase": issuer.erase(ORGANIZATION, wanted, cause),
+        "look_up": issuer.look_up(ORGANIZATION, wanted),
+        "trace": issuer.trace(ORGANIZATION, wanted),
+        "template": issuer.template(ORGANIZATION, TEMPLATE),
+        "listing": issuer.listing(ORGANIZATION, TEMPLATE),
     }
+    first = {name: next(steps, None) for name, steps in asked.items()}
+    return {name: call for name, call in first.items() if call is not None}
 
 
 @pytest.fixture(params=ISSUERS.values(), ids=list(ISSUERS))
@@ -61,8 +67,8 @@ def test_only_an_issue_and_a_revocation_need_an_intent(issuer: Issuer) -> None:
 
 
 def test_no_trouble_quotes_the_key_or_the_learner(issuer: Issuer) -> None:
-    headers = issuer.headers(KEY)
-    secrets = (KEY, *(value.rpartition(" ")[2] for value in headers.values()))
+    headers = issuer.headers(KEY, calls(issuer)["issue"].request, NOW)
+    secrets = (*KEY.split(), *(value.rpartition(" ")[2] for value in headers.values()))
     for secret in (*secrets, EMAIL):
         body = f'{{"message": "{secret} is no good"}}'.encode()
         for call in calls(issuer).values():
@@ -73,3 +79,24 @@ def test_no_trouble_quotes_the_key_or_the_learner(issuer: Issuer) -> None:
 def test_nobody_can_be_issued_anything_without_being_known(issuer: Issuer) -> None:
     assert issuer.lacks(None)
     assert not issuer.lacks(ADA)
+
+
+def test_an_issuer_that_cannot_be_asked_says_so_instead_of_a_list(issuer: Issuer) -> None:
+    asked = {"look_up", "trace", "listing"} & set(calls(issuer))
+    assert bool(asked) == issuer.traits.finds
+    if not issuer.traits.finds:
+        [said] = [answered(issuer.listing(ORGANIZATION, TEMPLATE))]
+        assert isinstance(said, Unsupported)
+
+
+def test_a_key_of_an_issuer_is_a_key_to_it(issuer: Issuer) -> None:
+    assert not issuer.no_key(KEY)
+
+
+def answered(steps: Steps[Any]) -> Any:
+    """What steps without a call come to."""
+
+    async def ask(call: Call[Any]) -> Outcome:
+        raise AssertionError(f"a call: {call}")
+
+    return asyncio.run(drive(steps, ask))

@@ -13,7 +13,7 @@ from streams.issuers import outcomes
 from streams.issuers.credly import requests
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.http import LONGEST_WAIT, Answer, NoAnswer
-from streams.issuers.issuer import Award, Call, Steps, Wanted
+from streams.issuers.issuer import Award, Call, Cause, Revocation, Steps, Wanted
 from streams.issuers.outcomes import (
     Absent,
     AlreadyIssued,
@@ -53,12 +53,17 @@ def wanted(*addresses: str) -> Wanted:
 
 
 UNIQUE = Wanted(TEMPLATE, ("42",), unique=True)
+HELD = Wanted(TEMPLATE, ("42",), badge=BADGE)
+
+
+def revocation(notify: bool, reason: str = "") -> Revocation:
+    return Revocation(HELD, Cause(TIME), notify, reason)
 
 
 def issue(
     who: Recipient = ADA, expires_at: datetime | Literal[False] | None = None, notify: bool = True
 ) -> Call[Any]:
-    return next(CREDLY.issue(ORGANIZATION, Award(wanted(), who, TIME, expires_at, notify)))
+    return next(CREDLY.issue(ORGANIZATION, Award(wanted(), who, Cause(TIME), expires_at, notify)))
 
 
 def body_of(call: Call[Any]) -> dict[str, object]:
@@ -154,7 +159,7 @@ def test_the_template_decides_about_e_mails_and_expiry() -> None:
 def test_a_revocation_gives_a_reason_and_says_whether_to_tell_the_earner(
     notify: bool, suppressed: bool
 ) -> None:
-    call = next(CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=notify))
+    call = next(CREDLY.revoke(ORGANIZATION, revocation(notify=notify)))
     assert (call.request.method, call.request.path) == (
         "PUT",
         f"/v1/organizations/{ORGANIZATION}/badges/{BADGE}/revoke",
@@ -166,7 +171,7 @@ def test_a_revocation_gives_a_reason_and_says_whether_to_tell_the_earner(
 
 @pytest.mark.parametrize(("reason", "said"), [("a mistake", "a mistake"), (" ", requests.REVOCATION_REASON)])
 def test_a_revocation_by_order_gives_the_operators_reason(reason: str, said: str) -> None:
-    call = next(CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=True, reason=reason))
+    call = next(CREDLY.revoke(ORGANIZATION, revocation(notify=True, reason=reason)))
     assert body_of(call)["reason"] == said
 
 
@@ -206,7 +211,9 @@ def test_an_identifier_never_leaves_its_place_in_the_path() -> None:
 
 
 def test_the_key_is_the_user_name_and_the_password_is_empty() -> None:
-    assert CREDLY.headers("TOKEN") == {"Authorization": "Basic VE9LRU46"}
+    assert CREDLY.headers("TOKEN", requests.organization(ORGANIZATION), NOW) == {
+        "Authorization": "Basic VE9LRU46"
+    }
 
 
 @pytest.mark.parametrize(
@@ -408,7 +415,7 @@ ACTIVE = answer(200, {"data": {"id": TEMPLATE, "state": "active"}})
 def test_a_refusal_in_words_that_nobody_documented_is_looked_at_before_it_is_believed(
     after: list[Answer], outcome: outcomes.Outcome
 ) -> None:
-    steps = CREDLY.issue(ORGANIZATION, Award(wanted(), ADA, TIME, None, notify=True))
+    steps = CREDLY.issue(ORGANIZATION, Award(wanted(), ADA, Cause(TIME), None, notify=True))
     assert through(steps, answer(422, said(UNDOCUMENTED)), *after) == outcome
 
 
@@ -446,7 +453,7 @@ THERE = answer(200, {"data": {"id": TEMPLATE, "state": "archived"}})
     ],
 )
 def test_a_revocation_ends_by_its_answer(answered: Answer | NoAnswer, outcome: outcomes.Outcome) -> None:
-    assert through(CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=False), answered) == outcome
+    assert through(CREDLY.revoke(ORGANIZATION, revocation(notify=False)), answered) == outcome
 
 
 @pytest.mark.parametrize(
@@ -469,7 +476,7 @@ def test_a_revocation_ends_by_its_answer(answered: Answer | NoAnswer, outcome: o
 def test_a_revocation_that_is_refused_is_done_if_nobody_holds_the_badge_whatever_the_words(
     shown: Answer, outcome: outcomes.Outcome | None, status: int, words: str
 ) -> None:
-    steps = CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=False)
+    steps = CREDLY.revoke(ORGANIZATION, revocation(notify=False))
     refused = Refused(f"{status}: {words}")
     assert through(steps, answer(status, said(words)), shown) == (outcome or refused)
 
@@ -509,9 +516,9 @@ def test_a_badge_that_credly_does_not_know_is_gone_only_where_its_template_is(
     template: Answer, outcome: outcomes.Outcome | None
 ) -> None:
     held = Wanted(TEMPLATE, ("42",), badge=BADGE)
-    revoking = CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=False)
+    revoking = CREDLY.revoke(ORGANIZATION, revocation(notify=False))
     assert through(revoking, NOT_FOUND, template) == (outcome or Revoked())
-    erasing = CREDLY.erase(ORGANIZATION, TEMPLATE, BADGE)
+    erasing = CREDLY.erase(ORGANIZATION, HELD, Cause(TIME))
     assert through(erasing, NOT_FOUND, template) == (outcome or Erased())
     assert through(CREDLY.look_up(ORGANIZATION, held), NOT_FOUND, template) == (outcome or Absent())
     tracing = CREDLY.trace(ORGANIZATION, UNIQUE)
@@ -520,7 +527,7 @@ def test_a_badge_that_credly_does_not_know_is_gone_only_where_its_template_is(
 
 def test_a_replaced_badge_is_not_revoked_and_its_replacement_is_named() -> None:
     replaced = {"data": {"message": "Validation failed"}, "metadata": {"current_badge_id": "b-2"}}
-    steps = CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=False)
+    steps = CREDLY.revoke(ORGANIZATION, revocation(notify=False))
     outcome = through(steps, answer(422, replaced), answer(200, {"data": badge()}))
     assert outcome == Refused("422: Validation failed (the badge was replaced by b-2)")
 
@@ -636,7 +643,7 @@ def test_a_further_page_of_a_look_up_is_asked_for_with_the_same_filter() -> None
     [(404, Deferred), (401, KeyRefused), (403, Refused), (405, Refused)],
 )
 def test_a_deletion_that_fails_ends_by_its_answer(status: int, means: type) -> None:
-    assert isinstance(through(CREDLY.erase(ORGANIZATION, TEMPLATE, BADGE), Answer(status)), means)
+    assert isinstance(through(CREDLY.erase(ORGANIZATION, HELD, Cause(TIME)), Answer(status)), means)
 
 
 @pytest.mark.parametrize(
@@ -653,7 +660,7 @@ def test_a_deletion_that_fails_ends_by_its_answer(status: int, means: type) -> N
 def test_a_deletion_is_believed_once_credly_does_not_know_the_badge(
     status: int, shown: list[Answer], outcome: outcomes.Outcome
 ) -> None:
-    erasing = CREDLY.erase(ORGANIZATION, TEMPLATE, BADGE)
+    erasing = CREDLY.erase(ORGANIZATION, HELD, Cause(TIME))
     assert through(erasing, Answer(status), *shown) == outcome
 
 
@@ -769,8 +776,8 @@ def every_call(answered: Answer) -> None:
     look_up_email = look_up.send(outcome_of(next(look_up), answer(200, listed())))
     for call in (
         issue(),
-        next(CREDLY.revoke(ORGANIZATION, TEMPLATE, BADGE, notify=True)),
-        next(CREDLY.erase(ORGANIZATION, TEMPLATE, BADGE)),
+        next(CREDLY.revoke(ORGANIZATION, revocation(notify=True))),
+        next(CREDLY.erase(ORGANIZATION, HELD, Cause(TIME))),
         next(CREDLY.template(ORGANIZATION, TEMPLATE)),
         next(CREDLY.look_up(ORGANIZATION, wanted())),
         look_up_email,

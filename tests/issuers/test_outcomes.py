@@ -28,4 +28,5 @@ def test_the_words_of_outcomes_are_distinct_and_stay_what_they_are() -> None:
         "template_unavailable",
         "throttled",
         "unsupported",
+        "withheld",
     ]

@@ -38,7 +38,7 @@ def table(*issuances: Issuance) -> dict[str, Issuance]:
 
 
 def kinds(issuances: dict[str, Issuance], *listed: IssuedBadge) -> list[str]:
-    return [difference.kind for difference in compare(issuances, listed, CREDLY.held)]
+    return [difference.kind for difference in compare(issuances, listed, CREDLY.traits.held)]
 
 
 def test_what_agrees_is_no_difference() -> None:
@@ -49,7 +49,7 @@ def test_what_agrees_is_no_difference() -> None:
 
 def test_a_badge_that_credly_does_not_know_is_missing() -> None:
     missing = Difference("missing", TEMPLATE, "1", badge_id(1), "c-1")
-    assert list(compare(table(held()), [], CREDLY.held)) == [missing]
+    assert list(compare(table(held()), [], CREDLY.traits.held)) == [missing]
 
 
 @pytest.mark.parametrize(("state", "kind"), [("revoked", "revoked_by_hand"), ("rejected", "rejected")])
@@ -77,7 +77,7 @@ def test_an_adopted_badge_that_a_revocation_left_is_named_as_kept() -> None:
     wanted = desire(replace(held(), adopted=True), event("revoked"))
     left = kept(wanted)
     by_hand = replace(HELD, earner="")
-    assert list(compare(table(left), [by_hand], CREDLY.held)) == [
+    assert list(compare(table(left), [by_hand], CREDLY.traits.held)) == [
         Difference("kept", TEMPLATE, "1", badge_id(1), "c-1")
     ]
     assert kinds(table(left), replace(by_hand, state="revoked")) == []
@@ -86,13 +86,13 @@ def test_an_adopted_badge_that_a_revocation_left_is_named_as_kept() -> None:
 def test_badges_of_other_sites_are_no_difference_and_those_of_this_site_are_its_learners() -> None:
     ours = Ownership("b:")
     listed = [replace(HELD, id=earner, earner=earner) for earner in ("b:1", "1", "a:1", "")]
-    found = list(compare({}, listed, CREDLY.held, ours))
+    found = list(compare({}, listed, CREDLY.traits.held, ours))
     assert [(difference.issued, difference.learner) for difference in found] == [
         ("b:1", "1"),
         ("1", "1"),
         ("", ""),
     ]
-    assert list(compare(table(held()), [replace(HELD, earner="b:1")], CREDLY.held, ours)) == []
+    assert list(compare(table(held()), [replace(HELD, earner="b:1")], CREDLY.traits.held, ours)) == []
     assert kinds(table(revoked()), replace(HELD, id="c-2", earner="1")) == ["still_held"]
 
 
@@ -121,7 +121,7 @@ async def test_a_list_names_templates_as_the_catalog_does_and_asks_again_after_t
     assert len(badges) == 60
     assert {badge.template for badge in badges} == {TEMPLATE}
     believed = {badge.decode(): issuance for badge, issuance in here.store.scan()}
-    assert list(compare(believed, badges, CREDLY.held)) == []
+    assert list(compare(believed, badges, CREDLY.traits.held)) == []
 
 
 @in_world()

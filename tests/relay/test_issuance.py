@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streams.issuers import outcomes
 from streams.issuers.credly.issuer import CREDLY
-from streams.relay import issuance as issuances
+from streams.relay import next_step as steps
 from streams.relay.doubt import USUAL, Doubt, Trust
 from streams.relay.issuance import Issuance, Word, desire, done, forget, learned
 from streams.relay.rows import dump, load
@@ -20,8 +20,8 @@ from streams.relay.steps import Issue, Lack, LookUp, Nothing, Revoke, Trace, Wai
 from tests.relay.virtual import EPOCH
 from tests.relay.world import event, recipient
 
-next_step = partial(issuances.next_step, issuer=CREDLY)
-intend = partial(issuances.intend, issuer=CREDLY)
+next_step = partial(steps.next_step, issuer=CREDLY)
+intend = partial(steps.intend, issuer=CREDLY)
 
 LATER = EPOCH + timedelta(minutes=1)
 WHO = recipient(1)
@@ -67,7 +67,7 @@ def test_the_next_step_is_what_differs(issuance: Issuance, step: object) -> None
     assert done(issuance) == (step == Nothing())
 
 
-@pytest.mark.parametrize(("duplicates", "settles"), [(False, CREDLY.settles), (True, USUAL.surely)])
+@pytest.mark.parametrize(("duplicates", "settles"), [(False, CREDLY.traits.settles), (True, USUAL.surely)])
 def test_an_intent_without_a_result_settles_before_it_is_looked_up(
     duplicates: bool, settles: timedelta
 ) -> None:

@@ -19,9 +19,15 @@ def keys(tmp_path: Path) -> Path:
     return directory
 
 
-def key(ref: KeyRef, directory: Path = Path("/nowhere"), base: str = CREDLY, **settings: object) -> Key:
+def key(
+    ref: KeyRef,
+    directory: Path = Path("/nowhere"),
+    base: str = CREDLY,
+    issuer: str = "credly",
+    **settings: object,
+) -> Key:
     allowed = reach(Settings(issuer_key_dir=directory, **settings))  # whatever is told
-    return Key("credly", base, ref, Reach(allowed.directory, allowed.env_prefix, allowed.hosts, ENVIRON))
+    return Key(issuer, base, ref, Reach(allowed.directory, allowed.env_prefix, allowed.hosts, ENVIRON))
 
 
 def test_a_key_is_read_from_its_directory_by_its_name_or_its_whole_path(keys: Path) -> None:
@@ -150,3 +156,15 @@ def test_no_other_host_gets_a_key_or_a_call(base: str, hosts: tuple[str, ...]) -
 
     assert sent.read() == ""
     assert "BADGES_ISSUER_HOSTS" in sent.fault
+
+
+def test_a_webhooks_host_must_be_allowed_and_its_secret_be_one(keys: Path) -> None:
+    (keys / "hook").write_text("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\n")
+    (keys / "wrong").write_text("C2FVsBQIhrscChlQIMV+b5sSYspob7oD\n")
+    hook, url = KeyRef(file="hook"), "https://example.org/hooks/campus"
+
+    assert not key(hook, keys, url, "webhook").read()
+    assert key(hook, keys, url, "webhook", issuer_hosts=("example.org",)).read()
+    assert key(hook, keys, "http://127.0.0.1:8000/hook", "webhook").read()
+    wrong = key(KeyRef(file="wrong"), keys, url, "webhook", issuer_hosts=("example.org",))
+    assert (wrong.read(), wrong.fault) == ("", "its secret does not begin with whsec_")

@@ -67,17 +67,6 @@ def now() -> float:
 # The plain way.
 
 
-@in_world()
-async def test_an_award_is_issued_and_a_revocation_revokes_it(here: World) -> None:
-    here.say(event("awarded"))
-    await here.settled()
-    assert here.held() == [(TEMPLATE, "1")]
-    here.say(event("revoked"))
-    await here.settled()
-    assert here.held() == []
-    assert [entry.call for entry in here.calls("issue", "revoke")] == ["issue", "revoke"]
-
-
 @in_world(notify_award=False, notify_revoke=True, expires_after=Duration(24, timedelta()))
 async def test_credly_gets_what_the_catalog_and_the_learner_say(here: World) -> None:
     here.say(event("awarded", 1, who=recipient(1, name="Ada King Lovelace")))
@@ -150,19 +139,6 @@ async def test_a_template_is_called_by_its_external_id_at_its_issuer_and_by_its_
 
 
 @in_world()
-async def test_a_badge_can_be_awarded_again_after_its_revocation(here: World) -> None:
-    for generation in (1, 2, 3):
-        here.say(event("awarded", generation=generation))
-        await here.settled()
-        here.say(event("revoked", generation=generation))
-        await here.settled()
-    here.say(event("awarded", generation=4))
-    await here.settled()
-    assert here.held() == [(TEMPLATE, "1")]
-    assert len(here.credly.badges) == 4
-
-
-@in_world()
 async def test_personal_data_is_gone_once_credly_holds_what_is_desired(here: World) -> None:
     here.say(event("awarded"))
     await here.settled()
@@ -206,20 +182,6 @@ async def test_an_award_and_a_revocation_during_an_outage_cancel_out(here: World
     await asyncio.sleep(1000)
     assert here.credly.badges == {}
     assert here.calls("issue", "revoke") == []
-
-
-@in_world()
-async def test_a_revocation_and_a_new_award_during_an_outage_cancel_out(here: World) -> None:
-    here.say(event("awarded"))
-    await here.settled()
-    here.wire.away.add(ORGANIZATION)
-    here.say(event("revoked"))
-    await asyncio.sleep(100)
-    here.say(event("awarded", generation=2))
-    here.wire.away.clear()
-    await here.settled()
-    assert here.held() == [(TEMPLATE, "1")]
-    assert len(here.credly.badges) == 1
 
 
 @in_world()
@@ -799,33 +761,6 @@ async def test_an_ambiguous_issue_is_looked_up_before_anything_else(
     assert all("look_up" in calls[:place] for place in second)
 
 
-@pytest.mark.parametrize("kind", ["reset_after", "reset_before", "lost", "slow"])
-@in_world()
-async def test_an_ambiguous_revocation_is_looked_up_before_anything_else(here: World, kind: Any) -> None:
-    here.say(event("awarded"))
-    await here.settled()
-    here.credly.schedule([Fault(kind, call="revoke", last=1, seconds=100)])
-    here.say(event("revoked"))
-    await here.settled()
-    assert here.held() == []
-    assert not here.store.letters
-
-
-@pytest.mark.parametrize("duplicates", [False, True])
-@in_world()
-async def test_a_call_that_outlives_its_worker_is_waited_for(here: World, duplicates: bool) -> None:
-    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
-    here.credly.schedule([Fault("slow_before", call="issue", seconds=20, last=1)])
-    here.say(event("awarded"))
-    await here.until(lambda: here.issuance().doubt is not None)
-    await asyncio.sleep(1)
-    here.restart()
-    await here.settled()
-    await asyncio.sleep(60)
-    assert len(here.credly.badges) == 1
-    assert here.issuance().held == here.badge().id
-
-
 @in_world()
 async def test_a_template_that_allows_duplicates_is_looked_up_before_the_first_issue(here: World) -> None:
     here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=True)
@@ -973,25 +908,6 @@ async def test_how_late_a_look_up_may_be_is_a_setting(here: World) -> None:
 
     assert len(here.held()) == 1
     assert not here.store.letters
-
-
-@pytest.mark.parametrize("duplicates", [False, True])
-@pytest.mark.parametrize("seed", range(4))
-@in_world()
-async def test_a_crash_at_any_moment_issues_nothing_twice(here: World, seed: int, duplicates: bool) -> None:
-    draw = random.Random(seed)
-    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
-    here.say(*(event("awarded", n) for n in range(100)))
-    for _ in range(15):
-        await asyncio.sleep(draw.random() * 0.3)
-        here.restart()
-    here.say(*(event("revoked", n) for n in range(0, 100, 2)))
-    for _ in range(15):
-        await asyncio.sleep(draw.random() * 0.3)
-        here.restart()
-    await here.settled()
-    assert here.held() == [(TEMPLATE, str(n)) for n in sorted(map(str, range(1, 100, 2)))]
-    assert max(Counter(entry.earner for entry in issued(here)).values()) == 1
 
 
 STORM = [

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 
 from streams.issuers.credly.requests import authorization, issue, timestamp
-from streams.issuers.issuer import Award, Wanted
+from streams.issuers.issuer import Award, Cause, Wanted
 from streams.issuers.outcomes import Recipient
 from streams.kafka.client import partitions_of, reader
 from streams.kafka.dead_letters import DETAIL, REASON
@@ -431,7 +431,7 @@ def issue_before(credly: CredlySimulator, learner: int) -> None:
     word = Word("awarded", TEMPLATE, learner, 1)
     who = Recipient(f"user{learner}", f"user{learner}@example.org", f"Ada No{learner}")
     wanted = Wanted(TEMPLATE, (f"b:{learner}",), unique=True)
-    asked = issue(ORGANIZATION, Award(wanted, who, word.time, None, notify=False))
+    asked = issue(ORGANIZATION, Award(wanted, who, Cause(word.time), None, notify=False))
     reply = credly.handle("POST", asked.path, {"Authorization": authorization(KEY)}, asked.body or b"")
     assert reply.status == 201
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import wraps
 from inspect import signature
@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec
 from uuid import UUID, uuid5
 
 import orjson
+from yarl import URL
 
 from streams.clock import Patience
 from streams.issuers.http import Answer, NoAnswer, Request
@@ -27,15 +28,23 @@ from streams.relay.rows import dump, load
 from streams.relay.saving import Change
 from streams.relay.terms import OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import CredlyBadge, CredlySimulator, Entry
+from tests.relay.simulated import (
+    CREDLY,
+    KEY,
+    ORGANIZATION,
+    OTHER_ORGANIZATION,
+    OTHER_TEMPLATE,
+    TEMPLATE,
+    TEMPLATES,
+    Simulated,
+)
 from tests.relay.virtual import EPOCH, in_virtual_time, virtual_clock
 
-ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
-OTHER_ORGANIZATION = "7f0b9c0d-1111-4f0e-8d0a-0f2a7d0c1b22"
-TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
-OTHER_TEMPLATE = "9b5a0e7e-0e5f-4d0e-9f0a-2f1c1b7d1a11"
-KEY = "S3cret-Key"
+__all__ = ["KEY", "ORGANIZATION", "OTHER_ORGANIZATION", "OTHER_TEMPLATE", "TEMPLATE"]
+
 BASE = "http://credly.test"
-ANYWHERE = Reach(Path("/"), "", frozenset({"credly.test", "elsewhere"}), {"KEY": KEY})
+HOSTS = frozenset({"credly.test", "hooks.test", "elsewhere"})
+ANYWHERE = Reach(Path("/"), "", HOSTS, {"KEY": KEY})
 SECONDS = 30.0
 QUICK = Limits(in_flight=8, rate=1e6)
 
@@ -139,8 +148,9 @@ class MemoryStore:
 class Wire:
     """Carries requests to the simulator without a network; `away` organizations cannot be connected to."""
 
-    def __init__(self, credly: CredlySimulator) -> None:
-        self.credly = credly
+    def __init__(self, simulator: Any, simulated: Simulated = CREDLY) -> None:
+        self.simulator = simulator
+        self._simulated = simulated
         self.latency = 0.05
         self.away: set[str] = set()
         self.in_flight: Counter[str] = Counter()
@@ -148,7 +158,7 @@ class Wire:
         self.started: list[tuple[float, str]] = []
 
     async def call(self, base: str, request: Request, headers: Mapping[str, str]) -> Answer | NoAnswer:
-        organization = request.path.split("/")[3]
+        organization = self._simulated.organization(base, request.path, headers)
         self.in_flight[organization] += 1
         self.most_in_flight[organization] = max(
             self.most_in_flight[organization], self.in_flight[organization]
@@ -157,20 +167,21 @@ class Wire:
         try:
             async with asyncio.timeout(SECONDS):
                 # What is on its way arrives, also where nobody waits for the answer any more.
-                return await asyncio.shield(self._call(organization, request, headers))
+                return await asyncio.shield(self._call(organization, base, request, headers))
         except TimeoutError:
             return NoAnswer("TimeoutError", sent=True)
         finally:
             self.in_flight[organization] -= 1
 
     async def _call(
-        self, organization: str, request: Request, headers: Mapping[str, str]
+        self, organization: str, base: str, request: Request, headers: Mapping[str, str]
     ) -> Answer | NoAnswer:
+        target, body = URL(base + request.path, encoded=True).raw_path_qs, request.body or b""
         await asyncio.sleep(self.latency / 2)
         if organization in self.away:
             return NoAnswer("ClientConnectorError", sent=False)
-        await asyncio.sleep(self.credly.slow_before(request.method, request.path))
-        reply = self.credly.handle(request.method, request.path, headers, request.body or b"")
+        await asyncio.sleep(self.simulator.slow_before(request.method, target, body))
+        reply = self.simulator.handle(request.method, target, headers, body)
         await asyncio.sleep(reply.delay + self.latency / 2)
         if reply.reset:
             return NoAnswer("ServerDisconnectedError", sent=True)
@@ -182,7 +193,8 @@ class World:
     """Everything, with one reconciler that can be killed and started again."""
 
     store: MemoryStore
-    credly: CredlySimulator
+    simulator: Any
+    simulated: Simulated
     wire: Wire
     organizations: Organizations
     terms: Sequence[OrganizationTerms]
@@ -191,6 +203,12 @@ class World:
     restart: Callable[[], None] = field(repr=False)
     in_session: bool = True
     running: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def credly(self) -> CredlySimulator:
+        """The simulator, where it is Credly's."""
+        assert isinstance(self.simulator, CredlySimulator)
+        return self.simulator
 
     def say(self, *events: Word) -> None:
         self.reconciler.follow(self.store.follow(*events))
@@ -215,10 +233,12 @@ class World:
         return found
 
     def held(self) -> list[tuple[str, str]]:
-        return sorted((badge.template, badge.earner) for badge in self.credly.held())
+        ours = {self.simulated.external(template): template for template in TEMPLATES.values()}
+        held = self.simulator.held()
+        return sorted((ours.get(badge.template, badge.template), badge.earner) for badge in held)
 
     def calls(self, *kinds: str) -> list[Entry]:
-        return [entry for entry in self.credly.journal if entry.call in kinds]
+        return [entry for entry in self.simulator.journal if entry.call in kinds]
 
     async def settled(self, within: float = 3_600.0, every: float = 0.01) -> None:
         await self.until(lambda: all(done(issuance) for _, issuance in self.store.scan()), within, every)
@@ -240,17 +260,17 @@ async def world(
     key: KeyRef | None = None,
     retry: Patience = Patience(1.0, 60.0),
     ownership: Ownership = BARE,
+    simulated: Simulated = CREDLY,
+    duplicates: bool = False,
     **terms: Any,
 ) -> AsyncIterator[World]:
     """Two organizations with a template each; `terms` are of both templates."""
     clock = virtual_clock()
-    credly = CredlySimulator(now=clock.monotonic)
-    wire = Wire(credly)
+    simulator = simulated.begin(clock, duplicates)
+    wire = Wire(simulator, simulated)
     store = MemoryStore()
-    organizations = Organizations(limits, wire, clock, ANYWHERE, ownership)
-    for organization, template in ((ORGANIZATION, TEMPLATE), (OTHER_ORGANIZATION, OTHER_TEMPLATE)):
-        credly.add_organization(organization, KEY)
-        credly.add_template(organization, template)
+    reach = replace(ANYWHERE, environ={"KEY": simulated.key})
+    organizations = Organizations(limits, wire, clock, reach, ownership)
 
     def start() -> None:
         here.reconciler = Reconciler(store, organizations, clock, retry, lambda: here.in_session)
@@ -261,12 +281,12 @@ async def world(
         start()
 
     first = Reconciler(store, organizations, clock)
-    here = World(store, credly, wire, organizations, (), {}, first, restart)
+    here = World(store, simulator, simulated, wire, organizations, (), {}, first, restart)
     here.catalog(
-        both_with(key or KeyRef(env="KEY")),
+        both_with(key or KeyRef(env="KEY"), simulated),
         {
-            TEMPLATE: TemplateTerms(TEMPLATE, TEMPLATE, ORGANIZATION, **terms),
-            OTHER_TEMPLATE: TemplateTerms(OTHER_TEMPLATE, OTHER_TEMPLATE, OTHER_ORGANIZATION, **terms),
+            template: TemplateTerms(template, simulated.external(template), organization, **terms)
+            for organization, template in TEMPLATES.items()
         },
     )
     start()
@@ -306,6 +326,6 @@ def in_world(
     return as_test
 
 
-def both_with(key: KeyRef) -> list[OrganizationTerms]:
+def both_with(key: KeyRef, simulated: Simulated = CREDLY) -> list[OrganizationTerms]:
     """Both organizations, with this reference to their key."""
-    return [OrganizationTerms(name, "credly", BASE, key) for name in (ORGANIZATION, OTHER_ORGANIZATION)]
+    return [OrganizationTerms(id, simulated.provider, simulated.base(id), key) for id in TEMPLATES]

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 from streams.issuers.credly import answers, requests
 from streams.issuers.http import Request
-from streams.issuers.issuer import Award, Call, Steps, Wanted
+from streams.issuers.issuer import Award, Call, Cause, Revocation, Steps, Traits, Wanted
 from streams.issuers.outcomes import (
     Absent,
     AlreadyIssued,
@@ -20,6 +20,7 @@ from streams.issuers.outcomes import (
     IssueOutcome,
     KeyExpiryOutcome,
     KeyOutcome,
+    ListOutcome,
     LookUpOutcome,
     Missing,
     Page,
@@ -38,20 +39,24 @@ T = TypeVar("T")
 
 _Ask = Callable[[str, Wanted, int], Request]
 
+# A choice, for Credly does not say how soon its lists follow; too soon, it refuses the second issue.
+TRAITS = Traits(held=frozenset(requests.HELD), settles=timedelta(seconds=1))
+
 
 @dataclass(frozen=True, slots=True)
 class Credly:
     """Credly's web service, version 1."""
 
     hosts: frozenset[str] = frozenset(base.removeprefix("https://") for base in requests.BASES.values())
-    held: frozenset[str] = frozenset(requests.HELD)
-    settles: timedelta = timedelta(seconds=1)
-    """A choice, for Credly does not say how soon its lists follow; too soon, it refuses the second issue."""
+    traits: Traits = TRAITS
 
-    def base_url(self, environment: str, url: str | None) -> str:
-        return requests.base_url(environment, url)
+    def base_url(self, service: str, url: str | None) -> str:
+        return requests.base_url(service, url)
 
-    def headers(self, key: str) -> Mapping[str, str]:
+    def no_key(self, text: str) -> str:
+        return ""
+
+    def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
         return {"Authorization": requests.authorization(key)}
 
     def lacks(self, recipient: Recipient | None) -> str:
@@ -75,11 +80,10 @@ class Credly:
             return AlreadyIssued(outcome.why)
         return outcome if isinstance(found, Absent | Refused) else found
 
-    def revoke(
-        self, organization: str, template: str, badge: str, *, notify: bool, reason: str = ""
-    ) -> Steps[RevokeOutcome]:
+    def revoke(self, organization: str, revocation: Revocation) -> Steps[RevokeOutcome]:
         """How Credly refuses to revoke what nobody holds is not documented: its state is asked for."""
-        asked = requests.revoke(organization, badge, notify=notify, reason=reason)
+        template, badge = revocation.wanted.template, revocation.wanted.badge
+        asked = requests.revoke(organization, badge, notify=revocation.notify, reason=revocation.reason)
         outcome = yield from Call[RevokeOutcome | Missing](
             "revoke", asked, answers.revoked, changes=True
         ).once()
@@ -89,11 +93,12 @@ class Credly:
             return outcome
         shown = yield from _shown(organization, badge)
         if isinstance(shown, Found):
-            return outcome if shown.state in self.held else Revoked()
+            return outcome if shown.state in self.traits.held else Revoked()
         return outcome if isinstance(shown, Refused | Missing) else shown
 
-    def erase(self, organization: str, template: str, badge: str) -> Steps[EraseOutcome]:
+    def erase(self, organization: str, wanted: Wanted, cause: Cause) -> Steps[EraseOutcome]:
         """A deletion is believed once Credly does not know the badge any more."""
+        template, badge = wanted.template, wanted.badge
         asked = requests.erase(organization, badge)
         outcome = yield from Call[EraseOutcome | Missing]("erase", asked, answers.erased).once()
         if isinstance(outcome, Erased):
@@ -112,7 +117,7 @@ class Credly:
             if isinstance(shown, Missing):
                 return (yield from _surely(organization, wanted.template, Absent()))
             if isinstance(shown, Found):
-                return shown if shown.state in self.held else Absent()
+                return shown if shown.state in self.traits.held else Absent()
             if not isinstance(shown, Refused):
                 return shown
         outcome = yield from _find(organization, wanted, requests.look_up_earner)
@@ -129,7 +134,7 @@ class Credly:
             return (yield from _surely(organization, wanted.template, outcome))
         return outcome
 
-    def listing(self, organization: str, template: str) -> Steps[tuple[IssuedBadge, ...] | Trouble]:
+    def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
         badges: list[IssuedBadge] = []
         page: int | None = 1
         while page is not None:

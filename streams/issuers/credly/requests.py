@@ -44,7 +44,7 @@ def issue(organization: str, award: Award) -> Request:
         "issued_to_first_name": first,
         "issued_to_last_name": last,
         "badge_template_id": award.wanted.template,
-        "issued_at": timestamp(award.time),
+        "issued_at": timestamp(award.cause.time),
         "issuer_earner_id": award.wanted.earner,
         "suppress_badge_notification_email": not award.notify,
     }

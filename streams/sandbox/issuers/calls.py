@@ -51,7 +51,7 @@ class Incoming:
 class Entry:
     """A call in the journal; `done` if it changed something, `status` 0 if no answer was given.
 
-    `at` is the simulator's own time in seconds.
+    `at` is the simulator's own time in seconds, `sequence` the caller's number, where it gives one.
     """
 
     number: int
@@ -68,6 +68,7 @@ class Entry:
     badge: str = ""
     issued_at: str = ""
     suppressed: bool = False
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,7 +250,7 @@ def test_no_key_of_an_issuer_is_written(tmp_path: Path) -> None:
 
     [organization] = load_catalog(found.text).organizations.values()
     assert "not-a-key" not in found.text + "".join(found.report)
-    assert str(organization.api_key and organization.api_key.file) in found.report[0]
+    assert str(organization.key and organization.key.file) in found.report[0]
 
 
 def test_names_cannot_write_lines_of_their_own(tmp_path: Path) -> None:

@@ -1,0 +1,9 @@
+"""A receiver of webhooks for tests and demonstrations, as naive as the standard allows.
+
+It believes a message whose signature and time are right, takes each id once, and does what it is told in the
+order in which it is told: which message is older it does not look at.
+"""
+
+from streams.sandbox.webhook.receiver import Believes, Receiver, Taken, hmac_of
+
+__all__ = ["Believes", "Receiver", "Taken", "hmac_of"]
