@@ -48,7 +48,7 @@ class Bridge:
         self.redis = redis.client(settings)
         self.catalogs = CatalogInForce(settings, names.catalog.name)
         self.reader = EntryReader(AGENT)
-        self.pages = Pages(app, settings.http or DEFAULT_HTTP, self.describe)
+        self.pages = Pages(app, settings, settings.http or DEFAULT_HTTP, self.describe)
         self._troubles: dict[tuple[TopicPartition, str], str] = {}
         self._read: dict[str, dict[str, Any]] = {}
         metrics.begin(metrics.DEAD_LETTERS, [AGENT], REASONS)

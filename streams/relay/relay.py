@@ -59,7 +59,7 @@ class Relay:
         self.reader = Reader(self.registry, "receive", frozenset(KINDS))
         metrics.begin(metrics.DEAD_LETTERS, AGENTS, REASONS)
         metrics.begin(metrics.RECORDS_DROPPED, ["receive"], ["other_type", "other_source"])
-        self.pages = Pages(app, settings.http or DEFAULT_HTTP, self.describe)
+        self.pages = Pages(app, settings, settings.http or DEFAULT_HTTP, self.describe)
         self.http = Http()
         limits = Limits(
             in_flight=settings.issuer_in_flight,

@@ -115,8 +115,8 @@ class SubjectPages:
 class Pages(SubjectPages):
     """Serves the pages of a worker that `app` runs; `describe` says what else it knows of itself."""
 
-    def __init__(self, app: "App", address: str, describe: Describe) -> None:
-        super().__init__(_Worker(app, describe), app.settings, address)
+    def __init__(self, app: "App", settings: Settings, address: str, describe: Describe) -> None:
+        super().__init__(_Worker(app, describe), settings, address)
 
 
 class _Worker:

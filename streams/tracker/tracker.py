@@ -42,7 +42,7 @@ class Tracker:
         self.held = Held()
         metrics.begin(metrics.DEAD_LETTERS, AGENTS, REASONS)
         metrics.begin(metrics.RECORDS_DROPPED, ["rekey"], ["no_rule"])
-        self.pages = Pages(app, settings.http or DEFAULT_HTTP, self.describe)
+        self.pages = Pages(app, settings, settings.http or DEFAULT_HTTP, self.describe)
 
     async def start(self) -> None:
         """Be able to judge and to emit before anything is read."""

@@ -19,7 +19,8 @@ from streams.kafka.orders import IMPORT, ORDER
 from streams.kafka.origin import forwarded
 from streams.relay.doubt import Doubt
 from streams.relay.importing import imported, line, taken_along
-from streams.relay.issuance import Issuance, Kind, desire, done, forget, learned, next_step
+from streams.relay.issuance import Issuance, Kind, desire, done, forget, learned
+from streams.relay.next_step import next_step
 from streams.relay.rows import dump, load
 from streams.relay.steps import Issue, Revoke
 from streams.relay.table import forgotten_row

@@ -72,7 +72,7 @@ class Served:
 @asynccontextmanager
 async def served(worker: Worker, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Served]:
     described = {"organizations": {"hidden-organization": {"held_back": "401: hidden words"}}}
-    pages = Pages(cast(App, worker), "127.0.0.1:0", lambda: described)
+    pages = Pages(cast(App, worker), worker.settings, "127.0.0.1:0", lambda: described)
     with caplog.at_level("INFO", "streams.runtime.pages"):
         await pages.start()
     found = address(caplog.text)
@@ -131,7 +131,8 @@ def free_port() -> int:
 
 
 def pages(address: str) -> Pages:
-    return Pages(cast(App, Worker()), address, dict)
+    worker = Worker()
+    return Pages(cast(App, worker), worker.settings, address, dict)
 
 
 async def answers(host: str, port: int) -> int:
