@@ -96,6 +96,7 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         ".global",
         ".tracker.resources.limits",
         ".relay.resources.limits",
+        ".bridge.resources.limits",
     ]
 
 
@@ -131,11 +132,23 @@ def test_the_defaults_alone_are_refused_for_what_only_an_operator_knows() -> Non
     assert {".".join(map(str, fault.path)) for fault in faults} == {"kafka.bootstrap", "registry.url"}
 
 
+def test_a_site_on_redis_needs_no_registry() -> None:
+    def merged(default: Any, named: Any) -> Any:
+        if not isinstance(named, dict):
+            return named
+        return default | {name: merged(default.get(name, {}), value) for name, value in named.items()}
+
+    site = merged(values(), yaml.safe_load((CHART / "ci" / "redis-values.yaml").read_text()))
+
+    assert list(jsonschema.Draft7Validator(values_schema()).iter_errors(site)) == []
+
+
 def test_there_are_values_files_to_try_the_chart_with() -> None:
     assert {path.name.removesuffix("-values.yaml") for path in CI_VALUES} == {
         "autoscaled",
         "cluster",
         "minimal",
+        "redis",
         "secured",
         "tracker-alone",
     }

@@ -128,12 +128,13 @@ def test_the_product_reads_the_environment_that_the_chart_sets(
 
         given = yaml.safe_load(values.read_text())
         assert settings.kafka == given["kafka"]["bootstrap"]
-        assert settings.registry == given["registry"]["url"]
+        assert settings.registry == given.get("registry", {}).get("url", "")
+        assert settings.bus == ("redis" if "redis" in given else "kafka")
         assert settings.kafka_username == given["kafka"].get("username", "")
         assert settings.source_topics == tuple(given.get("settings", {}).get("sourceTopics", ()))
         assert settings.partitions == 12
         assert settings.http == "*:8080"
-        assert container["args"][0] in WORKERS
+        assert container["args"][0] in WORKERS | ({"bridge"} if "redis" in given else set())
 
 
 @each_values_file

@@ -28,6 +28,14 @@ app.kubernetes.io/name: {{ include "badge-streams.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- /* The workers of this installation, as a JSON array. */ -}}
+{{- define "badge-streams.workers" -}}
+{{- $workers := list "tracker" }}
+{{- if .Values.relay.enabled }}{{ $workers = append $workers "relay" }}{{ end }}
+{{- if .Values.redis.url }}{{ $workers = append $workers "bridge" }}{{ end }}
+{{- toJson $workers }}
+{{- end }}
+
 {{- define "badge-streams.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
 {{- .Values.serviceAccount.name | default (include "badge-streams.fullname" .) }}
