@@ -15,7 +15,10 @@ import yaml
 
 from streams.bus.publication import PUBLICATIONS
 from streams.operate.check import check
+from streams.sandbox.commands import Commands
+from streams.sandbox.jars import jars, java
 from streams.settings import load_settings
+from tests.tutor import kafka_container
 from tests.tutor.tutor_site import CATALOG, EXTERNAL, STOCK, VERSIONS, Rendered, installed, words
 
 TOOLS = Path(os.environ["CHART_TOOLS"])
@@ -234,6 +237,37 @@ def test_the_tokens_stay_when_the_configuration_is_saved_again(stock: Rendered) 
     assert stock.tutor.run(stock.root, "config", "save").returncode == 0
 
     assert stock.secret("pages-token") == before != ""
+
+
+# Kafka
+
+
+def test_kafka_runs_as_its_container_is_told_and_takes_our_topics(stock: Rendered, tmp_path: Path) -> None:
+    kafka, address = kafka_container.start(stock.environment("badgestreams-kafka"), tmp_path)
+    try:
+        site = Commands(stock.environment("badgestreams") | {"BADGES_KAFKA": address})
+        site.run("topics", "--create", "--wait", "60", within=90)
+        listed = site.run("topics", "--wait", "60")
+        memory = Path(f"/proc/{kafka.pid}/status").read_text()
+    finally:
+        kafka.stop()
+
+    assert "missing" not in listed, listed
+    [resident] = map(int, re.findall(r"VmRSS:\s+(\d+) kB", memory))
+    assert resident < 512 * 1024
+    assert "ERROR" not in kafka.log.read_text()
+
+
+def test_every_property_of_kafka_is_one_that_it_knows(stock: Rendered) -> None:
+    known = subprocess.run(
+        [java(), "-cp", f"{jars().kafka}/*", "kafka.server.KafkaConfig"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+
+    told = kafka_container.properties(stock.environment("badgestreams-kafka"))
+    assert [name for name in told if f'id="{name}"' not in known and f"_{name}" not in known] == []
 
 
 # Jobs

@@ -41,7 +41,7 @@ DEFAULTS: dict[str, t.Any] = {
     # Of Tutor's own Redis, whose default evicts streams (decision 0030); empty: left as it is.
     "REDIS_POLICY": "volatile-lru",
     "RUN_KAFKA": True,
-    "KAFKA_DOCKER_IMAGE": "docker.io/apache/kafka:4.1.0",
+    "KAFKA_DOCKER_IMAGE": "{{ DOCKER_REGISTRY }}apache/kafka:4.1.0",
     "KAFKA_HEAP": "256m",
     "KAFKA_MEMORY": "512m",
     "KAFKA_DISK": "5Gi",
