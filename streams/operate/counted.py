@@ -58,7 +58,9 @@ def _found(line: bytes, wanted: Collection[str]) -> Mapping[str, str]:
 
 
 def words(activity: Mapping[str, Any]) -> str:
-    """An activity in words: the course, what tells it apart, and when it was."""
+    """An activity in words: the course, what tells it apart, and when it was; or an import."""
+    if "order" in activity:
+        return blanked(f"{activity['order']}, {activity.get('time')}")
     data = activity.get("data")
     kind = str(activity.get("type")).removeprefix("org.openedx.learning.").rpartition(".v")[0]
     course = next((text for path in _COURSES if (text := find(data, tuple(path.split("."))))), "")

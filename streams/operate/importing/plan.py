@@ -73,7 +73,8 @@ class Plan:
         for uuid, known in sorted(learner.templates.items()):
             id = _canonical(uuid)
             if id not in self.document.templates:
-                self.told.left_out[f"template {id} is not in the catalog"] += 1
+                what = f"learners' state of template {id}, which the catalog does not have"
+                self.told.left_out[what] += 1
                 continue
             badge = max(known.badges, key=_best, default=None)
             brought = self._brought(id, known, badge)
@@ -105,11 +106,12 @@ class Plan:
         there = {requirement.id for requirement in self.document.templates[template].requirements}
         for id in known.fulfilled:
             if id is None:
-                self.told.left_out["fulfilments of a requirement that is there no more"] += 1
+                self.told.left_out["fulfilments of requirements that are there no more"] += 1
             elif (name := requirement_id(id)) in there:
                 yield name
             else:
-                self.told.left_out[f"requirement {name} of {template} is not in the catalog"] += 1
+                what = f"fulfilments of {name} of template {template}, which the catalog does not have"
+                self.told.left_out[what] += 1
 
     def _badge(self, template: str, learner: Learner, badge: Badge, brought: Brought) -> OfBadge:
         assert brought.awarded is not None

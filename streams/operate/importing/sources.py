@@ -94,7 +94,7 @@ def _of_mysql(source: str, access: Access, tables: Collection[Table]) -> Iterato
                     cursor.execute(_select(table))
                     while some := cursor.fetchmany(FETCHED):
                         yield from ((table, row) for row in some)
-    except (pymysql.Error, OSError) as error:
+    except (pymysql.Error, OSError, RuntimeError) as error:
         what = error.args[-1] if error.args else type(error).__name__
         raise FatalError(f"{where['host']}:{where['port']}/{where['database']}: {what}") from None
 

@@ -3,11 +3,10 @@
 import csv
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain, islice
-from typing import IO, Any
+from typing import IO
 
 from aiokafka.errors import KafkaError, ProducerFenced
 
@@ -21,8 +20,8 @@ from streams.operate.importing.learners import astray, know, learners, strangers
 from streams.operate.importing.plan import WHATS, Plan, Taken, Told, lines
 from streams.operate.importing.sources import Access
 from streams.operate.importing.tables import OF_LEARNERS
-from streams.operate.sending import BATCH_RECORDS, Message, producer, send
-from streams.operate.site import Site, site
+from streams.operate.sending import BATCH_BYTES, BATCH_RECORDS, Message, producer, send
+from streams.operate.site import site
 from streams.operate.terminal import table
 from streams.settings import Settings
 
@@ -45,15 +44,37 @@ class Wanted:
 
 
 @dataclass(slots=True)
+class Strangers:
+    """Users of whom nothing is taken along, for one reason; `some` are names of theirs."""
+
+    users: int = 0
+    fulfilled: int = 0
+    badges: int = 0
+    some: list[str] = field(default_factory=list)
+
+    def add(self, username: str, fulfilled: int, badges: int) -> None:
+        """Count one more."""
+        self.users += 1
+        self.fulfilled += fulfilled
+        self.badges += badges
+        if len(self.some) < SHOWN:
+            self.some.append(username)
+
+    def __str__(self) -> str:
+        more = self.users - len(self.some)
+        return f"{', '.join(self.some)}{f' and {more} more' if more else ''}"
+
+
+@dataclass(slots=True)
 class Found:
-    """What there is and what becomes of it; `strangers` by why: fulfilments, badges and some of the names."""
+    """What there is and what becomes of it; `strangers` by why nothing of theirs is taken along."""
 
     told: Told = field(default_factory=Told)
     fulfilled: int = 0
     badges: int = 0
     of_accredible: int = 0
     astray: tuple[int, int] = (0, 0)
-    strangers: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, []]))
+    strangers: dict[str, Strangers] = field(default_factory=lambda: defaultdict(Strangers))
 
 
 async def import_state(settings: Settings, wanted: Wanted, now: datetime, *, sends: bool) -> list[str]:
@@ -80,13 +101,12 @@ async def import_state(settings: Settings, wanted: Wanted, now: datetime, *, sen
 
 async def _send_all(settings: Settings, document: CatalogDocument, taken: Iterable[Taken]) -> None:
     async with site(settings) as here:
-        in_force = (await here.catalog()).document
-        _check(document, in_force)
-        activities = here.topics.activities.name
-        messages = await _messages(here, taken)
+        _check(document, (await here.catalog()).document)
+        activities, decisions = here.topics.activities.name, here.topics.decisions.name
+        of_topics = {topic: len(await here.existing(topic)) for topic in (activities, decisions)}
         count = 0
         async with producer(settings, f"{activities}-import") as sending:
-            while some := list(islice(messages, BATCH_RECORDS)):
+            for some in _batched(_messages(one, activities, decisions, of_topics) for one in taken):
                 try:
                     await send(sending, some)
                 except ProducerFenced:
@@ -100,22 +120,31 @@ def _so_far(count: int) -> str:
     return f"{count} orders were sent; run it again: what was imported changes nothing"
 
 
-async def _messages(here: Site, taken: Iterable[Taken]) -> Iterator[Message]:
-    """First what the relay is to know of a learner's badges: it must not issue what is there."""
-    activities, decisions = here.topics.activities.name, here.topics.decisions.name
-    of_activities, of_decisions = [len(await here.existing(topic)) for topic in (activities, decisions)]
+def _messages(taken: Taken, activities: str, decisions: str, partitions: Mapping[str, int]) -> list[Message]:
+    """What is sent of one learner, in the topics with so many partitions."""
 
-    def message(topic: str, partitions: int, key: bytes, value: bytes, headers: Any) -> Message:
-        place = partition_of(key, partitions)
+    def message(topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]) -> Message:
+        place = partition_of(key, partitions[topic])
         return {"topic": topic, "key": key, "value": value, "headers": headers, "partition": place}
 
-    def of(one: Taken) -> Iterator[Message]:
-        for badge in one.badges:
-            key = str(badge.badge).encode()
-            yield message(decisions, of_decisions, key, badge.line, [(ORDER, IMPORT)])
-        yield message(activities, of_activities, b"%d" % one.order.learner, import_line(one.order), [])
+    of_badges = (
+        message(decisions, str(badge.badge).encode(), badge.line, [(ORDER, IMPORT)]) for badge in taken.badges
+    )
+    return [*of_badges, message(activities, b"%d" % taken.order.learner, import_line(taken.order), [])]
 
-    return chain.from_iterable(map(of, taken))
+
+def _batched(learners: Iterable[list[Message]]) -> Iterator[list[Message]]:
+    """What is sent in one transaction: never a part of a learner."""
+    some: list[Message] = []
+    size = 0
+    for messages in learners:
+        some += messages
+        size += sum(len(message["value"]) for message in messages)
+        if len(some) >= BATCH_RECORDS or size >= BATCH_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _check(document: CatalogDocument, in_force: CatalogDocument) -> None:
@@ -147,22 +176,17 @@ def _count(copy: sqlite3.Connection, found: Found) -> None:
     found.of_accredible = count("badges_accrediblebadge")
     found.astray = astray(copy)
     for why, username, fulfilled, badges in strangers(copy):
-        about = found.strangers[why]
-        about[:3] = about[0] + 1, about[1] + fulfilled, about[2] + badges
-        if len(about[3]) < SHOWN:
-            about[3].append(username)
+        found.strangers[why].add(username, fulfilled, badges)
 
 
 def _said(found: Found, document: CatalogDocument) -> Iterator[str]:
     names = {id: template.name for id, template in document.templates.items()}
     yield f"{found.fulfilled} fulfilments and {found.badges} badges are there"
     yield from table(["template", *WHATS], list(lines(found.told, names)))
-    for why, (users, fulfilled, badges, some) in found.strangers.items():
-        more = f" and {users - len(some)} more" if users > len(some) else ""
-        what = f"{fulfilled} fulfilments and {badges} badges of users {why}"
-        yield f"not taken along: {what}: {', '.join(some)}{more}"
-    for why, count in found.told.left_out.most_common():
-        yield f"not taken along: {count} of which {why}"
+    for why, of in found.strangers.items():
+        yield f"not taken along: {of.fulfilled} fulfilments and {of.badges} badges of users {why}: {of}"
+    for what, count in found.told.left_out.most_common():
+        yield f"not taken along: {count} {what}"
     if any(found.astray):
         yield "not taken along: {} fulfilments and {} badges without a template".format(*found.astray)
     if found.of_accredible:

@@ -80,7 +80,7 @@ def _of(model: str) -> list[Object]:
 
 @asynccontextmanager
 async def site(bus: Bus, folder: Path) -> AsyncIterator[FullSite]:
-    """Workers under the imported catalog, and a Credly that has what the app has issued."""
+    """A site under the imported catalog, and a Credly that has what the app has issued; no worker runs."""
     name, credly = f"import-{uuid4().hex[:8]}", CredlySimulator()
     at_credly(credly)
     async with Server(credly) as server:
@@ -95,8 +95,6 @@ async def site(bus: Bus, folder: Path) -> AsyncIterator[FullSite]:
         workers: dict[str, Process] = {}
         here = FullSite(commands, credly, press, bus.kafka, folder, workers)
         try:
-            here.start("tracker")
-            here.start("relay")
             yield here
         finally:
             for worker in workers.values():
@@ -104,15 +102,13 @@ async def site(bus: Bus, folder: Path) -> AsyncIterator[FullSite]:
 
 
 async def import_state(here: FullSite) -> str:
-    """Import, and wait until both workers have followed."""
     (here.folder / "names.csv").write_text(NAMES)
     options = ["--catalog", str(here.folder / "catalog.yaml"), "--learners", str(here.folder / "names.csv")]
-    said = await here.run("import", "state", str(SAMPLE), *options, "--yes")
-    await followed(here.commands)
-    return said
+    return await here.run("import", "state", str(SAMPLE), *options, "--yes")
 
 
 async def followed(commands: Commands) -> None:
+    """Wait until both workers have worked off what was sent."""
     settings, names = commands.parsed, topics(commands.parsed)
     for topic, group in ((names.activities, settings.app_id), (names.decisions, settings.relay_id)):
         records = await read_topic(settings, topic.name)
@@ -153,9 +149,16 @@ async def test_learners_go_on_with_what_they_have(sandbox: Bus, tmp_path: Path) 
     async with site(sandbox, tmp_path) as here:
         there = set(here.credly.badges)
         said = await import_state(here)
+        here.start("tracker")
+        here.start("relay")
+        await followed(here.commands)
         await until(lambda: len(here.credly.badges) == len(there) + 3, 60)
         table = await issuances(here.commands.parsed)
 
+        explained = await here.run("explain", "--learner", "1001", "--template", ONE)
+        assert ", generation 1, by import " in explained
+        assert "by the rules of the service that it was imported from" in explained
+        assert ": import, 20" in explained
         assert "17 fulfilments and 15 badges are there" in said
         assert await said_on_the_bus(here) == []
         # What the app had awarded and never issued is issued; nothing else is asked about any badge.
@@ -168,6 +171,7 @@ async def test_learners_go_on_with_what_they_have(sandbox: Bus, tmp_path: Path) 
 
         before = await tables(here)
         await import_state(here)
+        await followed(here.commands)
 
         assert await tables(here) == before
         assert len(here.credly.badges) == len(there) + 3

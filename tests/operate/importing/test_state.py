@@ -14,15 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 from streams.badges import Brought, badge_id
-from streams.catalog import load_catalog
+from streams.catalog import CatalogDocument, load_catalog
 from streams.cli import main
 from streams.errors import ConfigurationError
+from streams.operate.importing import state
 from streams.operate.importing.catalog import import_catalog
 from streams.operate.importing.copying import copied
 from streams.operate.importing.dump import objects
 from streams.operate.importing.learners import know, learners
 from streams.operate.importing.plan import Plan, Taken, Told
-from streams.operate.importing.state import Wanted, import_state
+from streams.operate.importing.state import Wanted, _batched, _check, import_state
 from streams.operate.importing.tables import OF_LEARNERS
 from streams.settings import Settings
 from tests.operate.importing.database import (
@@ -44,10 +45,12 @@ NAMES = "learner2,1002\nlearner6,1006\n"
 DOCUMENT = load_catalog(import_catalog(str(SAMPLE), NO_ACCESS).text)
 
 
-def planned(source: str, names: str = "", now: datetime = NOW) -> tuple[dict[int, Taken], Told]:
+def planned(
+    source: str, names: str = "", now: datetime = NOW, document: CatalogDocument = DOCUMENT
+) -> tuple[dict[int, Taken], Told]:
     """What is taken along, by learner; and what is told of it."""
     told = Told()
-    plan = Plan(DOCUMENT, "app", now, told)
+    plan = Plan(document, "app", now, told)
     with copied(source, NO_ACCESS, OF_LEARNERS) as copy:
         know(copy, io.StringIO(names))
         taken = [taken for learner in learners(copy) if (taken := plan.taken(learner))]
@@ -220,8 +223,36 @@ def test_what_the_catalog_does_not_have_is_told(tmp_path: Path) -> None:
     other = made("badges.fulfillment", 91, progress=1, requirement=2)
     printed = said([*sample(), more, other], tmp_path)
 
-    assert "1 of which fulfilments of a requirement that is there no more" in printed
-    assert f"1 of which requirement r2 of {ONE} is not in the catalog" in printed
+    assert "1 fulfilments of requirements that are there no more" in printed
+    assert f"1 fulfilments of r2 of template {ONE}, which the catalog does not have" in printed
+
+
+def test_a_template_that_the_catalog_does_not_have_is_told() -> None:
+    one = load_catalog(import_catalog(str(SAMPLE), NO_ACCESS).text.partition(f"  - id: '{NULLS}'")[0])
+
+    taken, told = planned(str(SAMPLE), document=one)
+
+    assert NULLS not in taken[1001].order.templates
+    assert list(told.left_out.items()) == [
+        (f"learners' state of template {NULLS}, which the catalog does not have", 1)
+    ]
+
+
+@pytest.mark.parametrize("without", [f"  - id: '{NULLS}'", "    - id: r7"])
+def test_a_catalog_that_is_not_in_force_is_refused(without: str) -> None:
+    text = import_catalog(str(SAMPLE), NO_ACCESS).text
+    in_force = load_catalog(text.partition(without)[0])
+
+    _check(in_force, DOCUMENT)
+    with pytest.raises(ConfigurationError, match=rf"{NULLS}\) is not so in the catalog in force"):
+        _check(DOCUMENT, in_force)
+
+
+def test_a_learner_is_never_in_two_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "BATCH_RECORDS", 3)
+    learners = [[{"value": b"x" * size}] * count for size, count in ((1, 2), (1, 4), (9_000_000, 1), (1, 1))]
+
+    assert [len(some) for some in _batched(learners)] == [6, 1, 1]
 
 
 def test_what_belongs_to_nothing_is_told(tmp_path: Path) -> None:
