@@ -11,10 +11,11 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from streams.errors import ConfigurationError
 from streams.operate.importing.sources import Access, rows
-from streams.operate.importing.tables import Table
+from streams.operate.importing.tables import NULLABLE, Table, is_number
 
 AT_ONCE = 1_000
 """Rows that are written at once: more would cost memory and save nothing."""
@@ -46,23 +47,20 @@ def _fill(copy: sqlite3.Connection, found: Iterator[tuple[Table, Row]]) -> Count
             count[table.name] += 1
             marks = ", ".join("?" * len(row))
             try:
-                copy.execute(f"INSERT INTO {table.name} VALUES ({marks})", [*map(_plain, row)])  # noqa: S608
+                copy.execute(f"INSERT INTO {table.name} VALUES ({marks})", _plain(table, row))  # noqa: S608
             except (sqlite3.Error, ValueError, OverflowError):
                 raise ConfigurationError(f"SOURCE: {table.model} has a value of a wrong kind") from None
     return count
 
 
-def _plain(value: Any) -> Any:
-    """The value as SQLite keeps it; a database of MySQL gives times and UUIDs as objects."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value if value is None or isinstance(value, str | int | float) else _text(value)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict | list):
-        raise ValueError(value)
-    return str(value)
+def _plain(table: Table, row: Row) -> Row:
+    """The row as SQLite keeps it; raises `ValueError` for a value that the column does not have at Django."""
+    plain = tuple(str(v) if isinstance(v, datetime | UUID) else v for v in row)
+    for column, value in zip(table.columns, plain, strict=True):
+        kind = int if is_number(column) else str
+        if not isinstance(value, kind) and not (value is None and column in NULLABLE):
+            raise ValueError(column)
+    return plain
 
 
 def _check(found: Counter[str], tables: Collection[Table]) -> None:

@@ -31,7 +31,8 @@ def rows(file: IO[str], tables: Collection[Table]) -> Iterator[tuple[Table, Row]
         if (table := by_model.get(model)) is not None:
             yield table, tuple(_column(table, column, object, fields) for column in table.columns)
         if model == RESETS.model and RESETS in tables:
-            for requirement in fields.get("requirements") or ():
+            named = fields.get("requirements")
+            for requirement in named if isinstance(named, list) else ():
                 yield RESETS, (object.get("pk"), requirement)
 
 

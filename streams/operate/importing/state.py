@@ -15,6 +15,7 @@ from streams.catalog import CatalogDocument
 from streams.errors import ConfigurationError, FatalError
 from streams.kafka.client import partition_of
 from streams.kafka.orders import IMPORT, ORDER
+from streams.logs import blanked
 from streams.operate.importing.copying import copied
 from streams.operate.importing.learners import astray, know, learners, strangers
 from streams.operate.importing.plan import WHATS, Plan, Taken, Told, lines
@@ -96,7 +97,7 @@ async def import_state(settings: Settings, wanted: Wanted, now: datetime, *, sen
         else:
             for _ in taken:
                 pass
-    return [*_said(found, wanted.document), _outcome(found, sends=sends)]
+    return [*map(blanked, _said(found, wanted.document)), _outcome(found, sends=sends)]
 
 
 async def _send_all(settings: Settings, document: CatalogDocument, taken: Iterable[Taken]) -> None:

@@ -22,6 +22,28 @@ class Table:
     wanted: str = ""
 
 
+NULLABLE = frozenset(
+    (
+        "name",
+        "description",
+        "icon",
+        "state",
+        "blend",
+        "template_id",
+        "requirement_id",
+        "external_uuid",
+        "full_name",
+        "lms_user_id",
+    )
+)
+"""Columns that may be empty."""
+
+
+def is_number(column: str) -> bool:
+    """Whether a column holds whole numbers or booleans; the others hold texts."""
+    return column == "id" or column.endswith(("_id", "is_active"))
+
+
 TEMPLATES = Table(
     "badges_badgetemplate",
     "badges.badgetemplate",

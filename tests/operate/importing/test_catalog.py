@@ -293,6 +293,12 @@ def test_a_database_without_its_tables_is_refused(tmp_path: Path) -> None:
         '[{"model": "badges.badgetemplate", "pk": 1, "fields": {"name": "\\ud800"}}]',
         '[{"model": "badges.badgetemplate", "pk": 1, "fields": ' + '{"a":' * 100_000,
         '[{"model": "badges.badgerequirement", "pk": 1, "fields": {"template": ["a"]}}]',
+        '[{"model": "badges.badgetemplate", "pk": 1, "fields": {"uuid": 5, "site": 1, "is_active": true}}]',
+        '[{"model": "badges.datarule", "pk": 1, "fields": {"requirement": 1, "operator": "eq"}}]',
+        '[{"model": "badges.badgetemplate", "pk": 1, "fields": '
+        '{"uuid": "x", "site": 1, "is_active": true, "name": ""}}, '
+        '{"model": "badges.credlybadgetemplate", "pk": 1, "fields": {"organization": 1}}, '
+        '{"model": "badges.credlyorganization", "pk": 1, "fields": {"uuid": "x"}}]',
     ],
 )
 def test_what_is_no_dump_or_half_of_one_is_refused(text: str, tmp_path: Path) -> None:
