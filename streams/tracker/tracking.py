@@ -109,8 +109,9 @@ class Tracking:
         set_aside(self._unit, self._tracker.names.dead_letters.name, "track", on_the_bus(record), error)
 
     def store(self) -> None:
-        """Write the progress of every learner whom an activity changed."""
-        for key, learner in self._learners.items():
+        """Write the progress of every learner whom an activity changed, and let go of it."""
+        learners, self._learners = self._learners, {}
+        for key, learner in learners.items():
             if learner.changed:
                 self._unit.put(key, pack(learner.progress, learner.forgotten))
 
