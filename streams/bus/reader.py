@@ -30,6 +30,7 @@ from fastavro.read import SchemaResolutionError
 from streams import metrics
 from streams.badges import parse_time
 from streams.bus import built_in, schemas
+from streams.bus.avro import Decode, decoder
 from streams.bus.built_in import NoRegistry
 from streams.bus.registry import Registry
 from streams.errors import UnreadableError, WaitNeeded
@@ -148,9 +149,8 @@ class Decoder:
     def __init__(self, text: str, event_type: str) -> None:
         pinned = schemas.schema(event_type)
         written, shape = _parsed(text)
-        # Resolving a schema takes half of the time of reading, and most writers have exactly our schema.
-        resolve = None if shape == _shape(pinned) else fastavro.parse_schema(_without(pinned, LOGICAL))
-        self._read = partial(fastavro.schemaless_reader, writer_schema=written, reader_schema=resolve)
+        # Most writers have exactly our schema.
+        self._read = decoder(pinned) if shape == _shape(pinned) else _resolving(written, pinned)
         self._field = pinned["fields"][0]["name"]
         self._floats = _has_floats(pinned)
         path = schemas.learner_path(event_type)
@@ -159,28 +159,27 @@ class Decoder:
 
     def decode(self, value: bytes) -> dict[str, Any]:
         """What the payload's only field holds, of a framed value."""
-        body = BytesIO(value)
-        body.seek(FRAME_BYTES)
-        return self._decoded(body)
+        data, _ = self._decoded(value, FRAME_BYTES)
+        return data
 
     def decode_whole(self, value: bytes) -> dict[str, Any]:
         """The same of a value without a frame, which must end where its schema ends."""
-        body = BytesIO(value)
-        data = self._decoded(body)
-        if left := len(value) - body.tell():
+        data, end = self._decoded(value, 0)
+        if left := len(value) - end:
             raise UnreadableError("bad_body", f"{left} bytes are left over")
         return data
 
-    def _decoded(self, body: BytesIO) -> dict[str, Any]:
+    def _decoded(self, value: bytes, begin: int) -> tuple[dict[str, Any], int]:
         try:
-            data: dict[str, Any] = self._read(body)[self._field]
+            whole, end = self._read(value, begin)
+            data: dict[str, Any] = whole[self._field]
         except SchemaResolutionError as error:
             raise UnreadableError("not_resolvable", _said(error)) from error
         except Exception as error:
             # The Avro library can raise anything on hostile bytes.
             why = "it ends early" if isinstance(error, EOFError) else type(error).__name__
             raise UnreadableError("bad_body", why) from error
-        return _finite(data) if self._floats else data
+        return _finite(data) if self._floats else data, end
 
     def learner(self, data: dict[str, Any]) -> int:
         """The learner's id."""
@@ -190,6 +189,22 @@ class Decoder:
         if isinstance(found, dict) and isinstance(id := found.get("id"), int):
             return id
         raise UnreadableError("no_learner")
+
+
+def _resolving(written: Any, pinned: Any) -> Decode:
+    """A function that reads what was written by another schema as our own."""
+    read = partial(
+        fastavro.schemaless_reader,
+        writer_schema=written,
+        reader_schema=fastavro.parse_schema(_without(pinned, LOGICAL)),
+    )
+
+    def resolved(value: bytes, begin: int) -> tuple[Any, int]:
+        body = BytesIO(value)
+        body.seek(begin)
+        return read(body), body.tell()
+
+    return resolved
 
 
 def _attributes(headers: Headers) -> tuple[str, bytes | None, bytes | None]:
