@@ -58,7 +58,7 @@ async def _caller(request: Request, _: Annotated[str | None, Depends(_SHOWN)]) -
 Asking = Annotated[Caller, Depends(_caller)]
 
 
-def _learner(
+async def _learner(
     caller: Asking,
     lms_user_id: Annotated[
         int | None, Query(ge=0, le=LARGEST, description="Another learner; for administrators.")
@@ -66,14 +66,14 @@ def _learner(
 ) -> int:
     """Whose data is asked for: the caller's own, or for an administrator anybody's."""
     if lms_user_id is not None and lms_user_id != caller.user_id:
-        _administrator(caller)
+        await _administrator(caller)
         return lms_user_id
     if caller.user_id is None:
         raise HTTPException(403, "The token names no user_id.")
     return caller.user_id
 
 
-def _administrator(caller: Asking) -> Caller:
+async def _administrator(caller: Asking) -> Caller:
     if not caller.administrator:
         raise HTTPException(403, "You do not have permission to perform this action.")
     return caller

@@ -11,6 +11,8 @@ from streams.api.languages import accepted
 from streams.api.view import View
 from streams.badges import Compiled
 
+# All are coroutines: FastAPI runs any other function in a thread, which takes longer than what they do.
+
 FAULTS = {
     400: "A parameter is wrong.",
     401: "Nobody is recognized by the token, or there is none.",
@@ -37,21 +39,21 @@ def _faults(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: {"model": models.Fault, "description": FAULTS[code]} for code in codes}
 
 
-def _view(request: Request) -> View:
+async def _view(request: Request) -> View:
     view: View = request.app.state.view
     if why := view.not_ready:
         raise HTTPException(503, f"Not ready: {why.partition(':')[0]}.", LATER)
     return view
 
 
-def _languages(
+async def _languages(
     request: Request, lang: Annotated[str, Query(max_length=35, description="Before the browser's.")] = ""
 ) -> Sequence[str]:
     """The languages that are asked for: the one in the address first, then the browser's."""
     return [*accepted(lang), *accepted(request.headers.get("accept-language"))]
 
 
-def _template(template: Annotated[UUID, Path(description="The badge template's id.")]) -> str:
+async def _template(template: Annotated[UUID, Path(description="The badge template's id.")]) -> str:
     return str(template)
 
 
@@ -60,7 +62,7 @@ Languages = Annotated[Sequence[str], Depends(_languages)]
 TemplateId = Annotated[str, Depends(_template)]
 
 
-def _active(view: Known, template: TemplateId) -> Compiled:
+async def _active(view: Known, template: TemplateId) -> Compiled:
     turn = view.document.compiled.turns.get(template)
     if turn is None:
         raise HTTPException(404, "Not found.")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, HTTPException, Query, Request
+from starlette.datastructures import URL
 
 from streams.api import models
 
@@ -20,15 +21,10 @@ LAST_PAGE = 1_000_000
 class Paging:
     """The page that a request asks for."""
 
-    def __init__(
-        self,
-        request: Request,
-        page: Annotated[int, Query(ge=1, le=LAST_PAGE)] = 1,
-        page_size: Annotated[int, Query(ge=1, le=LARGEST_SIZE)] = SIZE,
-    ) -> None:
-        self._url = request.url
+    def __init__(self, url: URL, page: int, limit: int) -> None:
+        self._url = url
         self._page = page
-        self.limit = page_size
+        self.limit = limit
 
     @property
     def offset(self) -> int:
@@ -55,4 +51,12 @@ class Paging:
         return str(self._url.include_query_params(page=page))
 
 
-Paged = Annotated[Paging, Depends()]
+async def _paging(
+    request: Request,
+    page: Annotated[int, Query(ge=1, le=LAST_PAGE)] = 1,
+    page_size: Annotated[int, Query(ge=1, le=LARGEST_SIZE)] = SIZE,
+) -> Paging:
+    return Paging(request.url, page, page_size)
+
+
+Paged = Annotated[Paging, Depends(_paging)]

@@ -20,7 +20,7 @@ from streams.sandbox import publisher
 from streams.sandbox.bus import Bus
 from streams.sandbox.kafka import Kafka
 from streams.sandbox.registry import Apicurio
-from tests.bench import core, failover, growth, latency, recovery, throughput, workload
+from tests.bench import api, core, failover, growth, latency, recovery, throughput, workload
 from tests.bench.throughput import Bench, Contender, Figures
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
@@ -60,7 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=300_000, help="events of a run (throughput, growth)")
     parser.add_argument("--runs", type=int, default=3, help="runs of which the median counts")
     parser.add_argument("--seconds", type=float, default=20, help="how long a rate is held (latency)")
-    parser.add_argument("--learners", type=int, default=1_000_000, help="the largest table (recovery)")
+    parser.add_argument("--learners", type=int, default=1_000_000, help="the largest table (recovery, api)")
     parser.add_argument("--write", action="store_true", help="replace the sections of the parts in the page")
     return parser.parse_args()
 
@@ -253,6 +253,24 @@ def _core(bench: Bench, options: argparse.Namespace) -> str:
     )
 
 
+def _api(bench: Bench, options: argparse.Namespace) -> str:
+    found = asyncio.run(api.measure(bench, options.learners, options.seconds))
+    return "\n".join(
+        [
+            "## The API",
+            "",
+            _prose(
+                f"""{options.learners:,} learners with a badge each in the store, and {api.ASKED} requests a
+                second for {options.seconds:.0f} s, each of one learner's progress with a token of her own,
+                while {api.TOLD:,} learners a second change. Broker, sender and who asks share the machine;
+                an answer's time counts from when its request was due."""
+            ),
+            "",
+            *_table(("", ""), api.cells(found)),
+        ]
+    )
+
+
 PARTS: dict[str, Callable[[Bench, argparse.Namespace], str]] = {
     "throughput": _throughput,
     "latency": _latency,
@@ -260,6 +278,7 @@ PARTS: dict[str, Callable[[Bench, argparse.Namespace], str]] = {
     "failover": _failover,
     "growth": _growth,
     "core": _core,
+    "api": _api,
 }
 
 
