@@ -174,6 +174,11 @@ class Settings(BaseModel):
         description="Addresses or networks of the proxies whose `X-Forwarded-For` is believed, "
         "comma-separated.",
     )
+    api_demo_login: bool = Field(
+        False,
+        description="In place of the LMS a login at `/badges/demo/login/?lms_user_id=…` that asks for "
+        "nothing; only where API and Kafka are this machine's loopback.",
+    )
     api_learner_rate: int = Field(
         120, ge=0, le=1_000_000, description="Requests a minute of one caller; 0: any number."
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
@@ -19,8 +19,17 @@ from streams.api.view import View
 ROOT = "/badges/api/v1"
 
 
-def application(view: View, access: Access, origins: Sequence[str], addresses: Limit) -> ASGIApp:
-    """The whole of it; `origins` are the pages elsewhere that a browser may show answers to."""
+def application(
+    view: View,
+    access: Access,
+    origins: Sequence[str],
+    addresses: Limit,
+    more: Sequence[APIRouter] = (),
+) -> ASGIApp:
+    """The whole of it; `origins` are the pages elsewhere that a browser may show answers to.
+
+    `more` are addresses besides the API's.
+    """
     app = FastAPI(
         title="Badges",
         version="1",
@@ -33,6 +42,8 @@ def application(view: View, access: Access, origins: Sequence[str], addresses: L
     app.state.view, app.state.access = view, access
     app.include_router(learners.router, prefix=ROOT)
     app.include_router(staff.router, prefix=ROOT)
+    for router in more:
+        app.include_router(router)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _wrong)
     app.add_exception_handler(Exception, _broken)

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from streams.api.access import Access
+from streams.api.demo import Login
 from streams.api.follower import Follower
 from streams.api.keys import Keys, from_file, from_url, parsed
 from streams.api.limits import Limit
@@ -49,7 +50,10 @@ def run() -> None:
 
 async def _run(settings: Settings) -> None:
     clock = Clock()
-    access = Access(_tokens(settings, clock), Limit(settings.api_learner_rate, clock.monotonic))
+    address = settings.api_http or DEFAULT_HTTP
+    login = Login(settings, address) if settings.api_demo_login else None
+    tokens = login.tokens(clock) if login else _tokens(settings, clock)
+    access = Access(tokens, Limit(settings.api_learner_rate, clock.monotonic))
     addresses = Limit(settings.api_address_rate, clock.monotonic)
     with TemporaryDirectory(prefix="badge-streams-api-") as temporary:
         path = settings.api_store or Path(temporary) / "store.sqlite"
@@ -57,8 +61,9 @@ async def _run(settings: Settings) -> None:
             pages = SubjectPages(AboutView(view), settings, settings.http or PAGES_HTTP)
             await pages.start()
             try:
-                app = application(view, access, settings.api_origins, addresses)
-                await _served(settings, app, task)
+                more = [login.router] if login else []
+                app = application(view, access, settings.api_origins, addresses, more)
+                await _served(settings, app, address, task)
             finally:
                 await pages.stop()
 
@@ -109,9 +114,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _served(settings: Settings, app: ASGIApp, following: asyncio.Task[None]) -> None:
+async def _served(settings: Settings, app: ASGIApp, address: str, following: asyncio.Task[None]) -> None:
     """Serve until a signal; raises what following ends with."""
-    bound = _bound(settings.api_http or DEFAULT_HTTP)
+    bound = _bound(address)
     host, port = bound.getsockname()[:2]
     log.info("api at http://%s:%d%s/", f"[{host}]" if ":" in host else host, port, ROOT)
     server = _Server(
