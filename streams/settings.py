@@ -145,6 +145,12 @@ class Settings(BaseModel):
         description="Hosts that a catalog's `url` may name, as `host` or `host:port`, comma-separated; "
         "default: the issuers' own, and this machine's loopback.",
     )
+    api: str = Field(
+        "", description="URL of a worker that answers: `explain` and `status` ask it in place of the topics."
+    )
+    api_token_file: Path | None = Field(
+        None, description="File of the LMS's token (JWT) that it is asked with: an administrator's."
+    )
     api_http: str = Field(
         "",
         description="`host:port` of the API; default `127.0.0.1:8050`; port 0: any; host `*`: every address, "
@@ -244,6 +250,7 @@ class Settings(BaseModel):
         "catalog",
         "http_token_file",
         "api_store",
+        "api_token_file",
         "api_keys_file",
         "kafka_password_file",
         "kafka_ca_file",
@@ -322,6 +329,13 @@ class Settings(BaseModel):
     def _keys_url(cls, value: str) -> str:
         if value and not re.fullmatch(REGISTRY_URL + r"(\?[^\s#]*)?", value):
             raise ValueError("must be one URL, like https://lms.example.org/jwks.json")
+        return value
+
+    @field_validator("api")
+    @classmethod
+    def _api(cls, value: str) -> str:
+        if value and not re.fullmatch(REGISTRY_URL, value):
+            raise ValueError("must be one URL, like http://badges-api")
         return value
 
     @field_validator("api_origins")

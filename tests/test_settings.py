@@ -75,7 +75,7 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(
     [
         ("BADGES_KAFKA_PASSWORDFILE", "did you mean BADGES_KAFKA_PASSWORD_FILE?"),
         ("BADGES_REPLICATON", "did you mean BADGES_REPLICATION?"),
-        ("badges_apid", "did you mean BADGES_APP_ID?"),
+        ("badges_appid", "did you mean BADGES_APP_ID?"),
         ("BADGES_XYZZY", "no such setting"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -25,8 +26,13 @@ FETCH_BYTES = 128 * 1024
 """Of one partition at once: all partitions of both changelogs together may lie fetched, in 200 MiB."""
 RECORDS = 2_000
 """In one transaction: enough that its commit is no part of the cost, in a tenth of a second."""
-POLL_MS = 200
+POLL_MS = 250
 """How long to wait for records. What a broker has is sent at once."""
+PAUSE_SECONDS = 0.05
+"""After a batch that was not full: many records that come one by one then cost one transaction, and an answer
+is still younger than a person can tell."""
+SAVE_SECONDS = 1.0
+"""How often it is written down how old what is known may be; another start begins with that."""
 OLD_SECONDS = 12 * 3_600.0
 """A store that was read up longer ago is made again: Kafka keeps the record that deletes a key for a day at
 least (`delete.retention.ms`), and after that a learner who was forgotten meanwhile would stay."""
@@ -87,6 +93,8 @@ class Follower:
         self._clock = clock
         self._changed = changed
         self._progressing = Progressing(as_of=store.read_up_at)
+        self._saved = float("-inf")
+        self._failures = 0
         self.trouble = ""
         self.relay = True
 
@@ -97,7 +105,6 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled, whatever becomes of Kafka."""
-        failures = 0
         while True:
             try:
                 await self._follow()
@@ -106,18 +113,20 @@ class Follower:
                 self._progressing = Progressing()
                 await asyncio.to_thread(self._store.clear)
             except Reconnect:
-                failures = 0
+                pass
+            except sqlite3.Error as error:
+                raise FatalError(f"the store cannot be written: {error}") from error
             except (KafkaError, FatalError, OSError) as error:
-                failures += 1
+                self._failures += 1
                 self.trouble = str(error) or type(error).__name__
                 log.warning("the topics cannot be followed: %s", self.trouble)
-                await self._clock.sleep(RETRY.seconds(failures, self._clock.random()))
+                await self._clock.sleep(RETRY.seconds(self._failures, self._clock.random()))
 
     async def _follow(self) -> None:
-        async with reader(self._settings, fetch_bytes=FETCH_BYTES) as consumer:
+        async with reader(self._settings, fetch_bytes=FETCH_BYTES, fetch_wait_ms=POLL_MS) as consumer:
             tps, missing = await self._partitions(consumer)
             await self._take_up(consumer, tps)
-            self.trouble = ""
+            self.trouble, self._failures = "", 0
             look_at = self._clock.monotonic() + LOOK_SECONDS
             while True:
                 await self._step(consumer)
@@ -164,13 +173,25 @@ class Follower:
         if fetched:
             # In a thread: who asks meanwhile is answered.
             await self._changed(await asyncio.to_thread(self._take_over, fetched, position))
+        await self._note_age(consumer, position)
+        if 0 < sum(map(len, fetched.values())) < RECORDS:
+            await self._clock.sleep(PAUSE_SECONDS)
+
+    async def _note_age(self, consumer: AIOKafkaConsumer, position: Mapping[TopicPartition, int]) -> None:
         # As of the last answers: while the brokers say nothing, this does not move.
         heard = [consumer.last_poll_timestamp(tp) for tp in position]
-        if None not in heard:
-            ends = {tp: consumer.last_stable_offset(tp) for tp in position}
-            if self._progressing.seen(position, ends, min(heard) / 1000):
-                assert self.as_of is not None
-                await asyncio.to_thread(self._store.read_up, self.as_of)
+        if None in heard:
+            return
+        at = min(heard) / 1000
+        if self.as_of is not None and at - self.as_of > OLD_SECONDS:
+            raise Again("Kafka was away for more than half a day")
+        ends = {tp: consumer.last_stable_offset(tp) for tp in position}
+        if (
+            self._progressing.seen(position, ends, at)
+            and (as_of := self.as_of or 0) - self._saved > SAVE_SECONDS
+        ):
+            self._saved = as_of
+            await asyncio.to_thread(self._store.read_up, as_of)
 
     def _take_over(
         self, fetched: Mapping[TopicPartition, list[ConsumerRecord]], position: Mapping[TopicPartition, int]

@@ -182,6 +182,20 @@ class Counts(_Model):
     refused: int
 
 
+class Waiting(_Model):
+    """The badges of an organization that its issuer does not hold as desired.
+
+    `waits` will be tried, since `oldest`; of those `lacking` wait until more is known of the learner;
+    `refused` nobody tries any more. The organization `unknown` has templates that the catalog does not have.
+    """
+
+    organization: str
+    waits: int
+    oldest: str
+    lacking: int
+    refused: int
+
+
 class Explanation(_Model):
     """Why a learner holds each badge, or not yet, and where it is: as `badge-streams explain` prints it."""
 

@@ -91,6 +91,11 @@ class Questions:
             found.setdefault(template, {})[stage] = count
         return found
 
+    def open(self) -> Iterator[Issuance]:
+        """The badges that wait for their issuers, or for a person."""
+        for (row,) in self._db.execute("SELECT row FROM issuances WHERE stage > 0"):
+            yield load(orjson.loads(row))
+
     def totals(self) -> tuple[int, int]:
         """How many learners' progress there is, and how many badges the relay's table has."""
         (learners,) = self._db.execute("SELECT count(*) FROM progress").fetchone()

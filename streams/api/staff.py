@@ -1,6 +1,8 @@
 """The addresses for administrators: about a template's learners, a learner's reasons, the site's numbers."""
 
+from dataclasses import asdict
 from typing import Annotated, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Path, Query
 
@@ -11,8 +13,10 @@ from streams.api.paging import Paged
 from streams.api.questions import Questions
 from streams.api.rows import HELD, LARGEST, REVOKED
 from streams.badges import Progress
+from streams.errors import ConfigurationError
 from streams.operate.explain import Known as Explained
 from streams.operate.explain import told
+from streams.operate.waits import Waiting, Waits
 from streams.operate.whereabouts import Issuances
 
 router = APIRouter(responses=protected(), tags=["for administrators"])
@@ -73,14 +77,20 @@ async def begun(
 
 @router.get("/learners/{learner}/explain/")
 async def explain(
-    view: Known, _: Staff, learner: Annotated[int, Path(ge=0, le=LARGEST, description="LMS user id.")]
+    view: Known,
+    _: Staff,
+    learner: Annotated[int, Path(ge=0, le=LARGEST, description="LMS user id.")],
+    template: Annotated[UUID | None, Query(description="Only of this one.")] = None,
 ) -> models.Explanation:
     """Why a learner holds each badge, or not yet, and where it is."""
     names = await view.names_by_rules()
     progress, forgotten = view.questions.learner(learner)
     issued = Issuances(view.questions.issuances(learner), view.following.relay)
     known = Explained(learner, view.document, view.catalogs.revision, names, progress, forgotten, issued)
-    lines = told(known, None, view.now)
+    try:
+        lines = told(known, str(template) if template else None, view.now)
+    except ConfigurationError:  # the catalog and the learner know no such template
+        raise HTTPException(404, "Not found.") from None
     return models.Explanation(lms_user_id=learner, catalog=view.catalogs.revision, lines=lines)
 
 
@@ -97,3 +107,17 @@ async def counts(view: Known, _: Staff, paged: Paged) -> models.Page[models.Coun
         ]
 
     return paged.of(len(active), await view.widely(ask))
+
+
+@router.get("/waiting/")
+async def waiting(view: Known, _: Staff, paged: Paged) -> models.Page[models.Waiting]:
+    """What waits for the issuers, by organization: badges that they do not hold as desired."""
+
+    def ask(questions: Questions) -> list[Waiting]:
+        waits = Waits(view.document)
+        for issuance in questions.open():
+            waits.add(issuance)
+        return waits.by_organization
+
+    found = await view.widely(ask)
+    return paged.of(len(found), [models.Waiting(**asdict(one)) for one in paged.cut(found)])

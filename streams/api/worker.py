@@ -5,6 +5,7 @@ import logging
 import logging.config
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -37,6 +38,9 @@ from streams.settings import Settings, load_settings
 log = logging.getLogger(__name__)
 
 DEFAULT_HTTP = "127.0.0.1:8050"  # apart from the pages of every worker, decision 0011
+SWITCH_SECONDS = 0.001
+"""How long the thread that writes may keep the interpreter from the one that answers. By Python's own 5 ms an
+answer, which lets go of it a few times, waits for several of them."""
 DRAIN_SECONDS = 5
 """For requests that are being answered when the worker ends; each takes milliseconds."""
 
@@ -45,6 +49,7 @@ def run() -> None:
     """Answer until a signal; raises `ConfigurationError` where a setting is wrong."""
     settings = load_settings()
     logging.config.dictConfig(configuration(settings.log_format))
+    sys.setswitchinterval(SWITCH_SECONDS)
     asyncio.run(_run(settings))
 
 

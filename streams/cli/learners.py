@@ -32,11 +32,17 @@ if TYPE_CHECKING:
 def explain(settings: "Settings", learner: int, template: str | None, brief: bool) -> None:
     """Print a learner's progress and the reasons of each decision, from the changelog.
 
-    What counted is said in words as long as its activity is on its topic, and what is still missing.
+    What counted is said in words as long as its activity is on its topic, and what is still missing. Where
+    BADGES_API names a worker that answers, it is asked; what counted is then named by ids.
     """
     from streams.operate.explain import explain
     from streams.operate.terminal import meter
 
+    if settings.api:
+        from streams.operate.api import explained
+
+        print_lines(run_async(explained(settings, learner, template)))
+        return
     with meter("reading") as bar:
         lines = run_async(explain(settings, learner, template, brief=brief, meter=bar))
     print_lines(lines)

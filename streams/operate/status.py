@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -16,12 +15,12 @@ from streams.bus.registry import registry_of
 from streams.catalog import CatalogDocument
 from streams.errors import ConfigurationError
 from streams.kafka import insides
+from streams.operate.api import waiting
 from streams.operate.dead_letters import RELAYS, Filter, listed
 from streams.operate.meter import NO_METER, Meter
 from streams.operate.site import Site, site
 from streams.operate.terminal import table
-from streams.operate.whereabouts import lacking
-from streams.relay.issuance import done
+from streams.operate.waits import Waiting, Waits
 from streams.relay.rows import load
 from streams.settings import Settings
 
@@ -52,21 +51,6 @@ class Page:
     ready: str
     catalog: str
     parked: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The badges of an organization that its issuer does not hold as desired.
-
-    `waits` counts those that will be tried, since `oldest`; `lacking` those of them for which something must
-    be known of the learner first; `refused` those that nobody tries any more.
-    """
-
-    organization: str
-    waits: int
-    oldest: str
-    lacking: int
-    refused: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,26 +153,12 @@ async def _catalog(here: Site) -> tuple[str, CatalogDocument | None]:
 
 
 async def _waiting(here: Site, document: CatalogDocument | None) -> list[Waiting]:
-    organizations = {} if document is None else {id: t.organization for id, t in document.templates.items()}
-    waits, lacks, refused = Counter[str](), Counter[str](), Counter[str]()
-    oldest: dict[str, datetime] = {}
+    if here.settings.api:
+        return await waiting(here.settings)
+    waits = Waits(document)
     async for _, raw in here.rows(here.topics.issuances.name):
-        issuance = load(orjson.loads(raw))
-        organization = organizations.get(issuance.template, "unknown")
-        if issuance.refused:
-            refused[organization] += 1
-        elif not done(issuance):
-            waits[organization] += 1
-            lacks[organization] += bool(document and lacking(issuance, document))
-            oldest[organization] = min(issuance.time, oldest.get(organization, issuance.time))
-    return [
-        Waiting(id, waits[id], _at(oldest.get(id)), lacks[id], refused[id])
-        for id in sorted({*organizations.values(), *waits, *refused})
-    ]
-
-
-def _at(time: datetime | None) -> str:
-    return "" if time is None else time.astimezone(UTC).isoformat(timespec="seconds")
+        waits.add(load(orjson.loads(raw)))
+    return waits.by_organization
 
 
 async def _pages(settings: Settings, worker: str, hosts: Collection[str]) -> AsyncIterator[Page]:

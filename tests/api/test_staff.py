@@ -10,7 +10,7 @@ from streams.api.store import Batch
 from streams.badges import badge_id, decision_id
 from tests.api.world import APPRENTICE, MASTER, issued, judged, of, passed, rows, staff, world
 
-EACH = ("templates/{}/holders/", "templates/{}/progress/", "learners/42/explain/", "counts/")
+EACH = ("templates/{}/holders/", "templates/{}/progress/", "learners/42/explain/", "counts/", "waiting/")
 
 
 def classroom() -> Batch:

@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from streams.errors import FatalError
+from streams.sandbox.commands import Commands
 from streams.sandbox.process import Deadline, Process, tail
-from tests.api.world import AUDIENCE, ISSUER, jwks, of
+from tests.api.world import AUDIENCE, ISSUER, jwks, of, staff
+from tests.pages import read
 from tests.sites import Site
 
 
@@ -74,8 +77,45 @@ def test_what_the_tracker_knows_is_answered(site: Site, api: Api) -> None:
     _, progress = api.get("progress/", of(learner))
 
     said = site.commands.run("explain", "--learner", str(learner), "--brief")
+    pages = json.loads(read(api.process.log.read_text(), "ready"))
     held = sum(badge["state"] == "held" for badge in badges["results"])
     assert status == 200
     assert said.count(": held\n") == held
     assert float(badges["lag"]) < 5
     assert progress["count"] > 0
+    assert pages["ok"]
+    assert pages["lag_seconds"] < 5
+
+
+def test_explain_and_status_ask_it_where_it_is_named(site: Site, api: Api, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(staff()["Authorization"].removeprefix("JWT "))
+    assert api.address is not None
+    named = {"BADGES_API": api.address.partition("/badges/")[0], "BADGES_API_TOKEN_FILE": str(file)}
+    asking = type(site.commands)(dict(site.commands.settings) | named)
+    learner = next(one.emission.happening.learner for one in site.placed if one.emission.happening)
+
+    told = asking.run("explain", "--learner", str(learner))
+    status = json.loads(asking.run("status", "--json"))
+
+    assert told == site.commands.run("explain", "--learner", str(learner), "--brief")
+    assert status["issuers"] == json.loads(site.commands.run("status", "--json"))["issuers"]
+    file.write_text(of(learner)["Authorization"].removeprefix("JWT "))
+    with pytest.raises(FatalError, match="answers 403"):
+        asking.run("explain", "--learner", str(learner))
+
+
+def test_a_wrong_setting_is_one_line(site: Site, tmp_path: Path) -> None:
+    keys = tmp_path / "none.json"
+
+    for settings, said in (
+        ({}, "BADGES_API_KEYS_FILE or BADGES_API_KEYS_URL"),
+        ({"BADGES_API_KEYS_FILE": str(keys)}, "BADGES_API_ISSUERS"),
+        ({"BADGES_API_KEYS_FILE": str(keys), "BADGES_API_ISSUERS": ISSUER}, "No such file"),
+        ({"BADGES_API_DEMO_LOGIN": "1", "BADGES_API_HTTP": "*:0"}, "this may be a site"),
+    ):
+        refused = Commands(dict(site.commands.settings) | settings)
+        with pytest.raises(FatalError, match="ended with 2") as ended:
+            refused.run("api")
+        assert said in str(ended.value)
+        assert "Traceback" not in str(ended.value)

@@ -18,7 +18,7 @@ from .chart_files import CHART, CI_VALUES, ROOT, templates, values, values_schem
 # Values of their own, outside `settings`, and what the chart itself decides.
 CONNECTIONS = {name for name in Settings.model_fields if name.startswith(("kafka", "registry", "redis"))}
 # Of the one workload that is asked, not of every worker.
-API = {name for name in Settings.model_fields if name.startswith("api_")}
+API = {name for name in Settings.model_fields if name.startswith("api")}
 DECIDED_BY_THE_CHART = {"bus", "catalog", "http", "http_token_file", "issuer_key_dir"}
 # Pods of a Deployment have no lasting names: decision 0001.
 LEFT_OUT = {"instance_id", "start_seconds"}

@@ -1,6 +1,7 @@
 """One screen for all of a site, whatever of it can be seen."""
 
-from streams.operate.status import Page, Status, Stream, Waiting
+from streams.operate.status import Page, Status, Stream
+from streams.operate.waits import Waiting
 
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
 QUIET = Status(
