@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from streams.badges import Operator
 from streams.catalog import load_catalog
 from streams.catalog.document import (
+    AccredibleOrganization,
     CredlyOrganization,
     Declaration,
     PenaltyDeclaration,
@@ -155,6 +156,7 @@ def test_every_operator_has_its_row_in_the_catalog_by_example() -> None:
     [
         ("### Of the catalog", Declaration),
         ("### Of an organization", CredlyOrganization),
+        ("### Of an account at Accredible", AccredibleOrganization),
         ("### Of a webhook", WebhookOrganization),
         ("### Of a template", TemplateDeclaration),
         ("### Of a requirement", RequirementDeclaration),

@@ -243,6 +243,31 @@ class CredlyOrganization(_Declared):
         return self.api_key
 
 
+class AccredibleOrganization(_Declared):
+    """An account, or a department of one, at Accredible."""
+
+    external_ids: ClassVar[ExternalIds] = ExternalIds(
+        re.compile(r"[1-9][0-9]{0,17}"), "must be the number of a group", required=True
+    )
+
+    id: Uuid = Field(description="A UUID of your own: Accredible has none for an account.")
+    name: str = Field("", description="For people.")
+    provider: Literal["accredible"] = Field(description="Who issues its badges.")
+    region: Literal["us", "eu", "sandbox"] = Field("us", description="Where the account is.")
+    url: Url | None = Field(None, description="In place of `region`: a simulator or proxy, without a path.")
+    api_key: ApiKey | None = Field(None, description="The provider's key; only the relay needs it.")
+
+    @property
+    def service(self) -> str:
+        """Which of the provider's services it is at."""
+        return self.region
+
+    @property
+    def key(self) -> Secret | None:
+        """Where its key is."""
+        return self.api_key
+
+
 class WebhookOrganization(_Declared):
     """A service of yours that is told of each badge by a signed message."""
 
@@ -268,12 +293,15 @@ class WebhookOrganization(_Declared):
         return self.secret
 
 
-ORGANIZATIONS: Mapping[str, type[CredlyOrganization] | type[WebhookOrganization]] = {
+ORGANIZATIONS: Mapping[
+    str, type[CredlyOrganization] | type[AccredibleOrganization] | type[WebhookOrganization]
+] = {
     "credly": CredlyOrganization,
+    "accredible": AccredibleOrganization,
     "webhook": WebhookOrganization,
 }
 """The kinds of organization by provider; their union is the type of one."""
-Organization = Annotated[CredlyOrganization | WebhookOrganization, _ByProvider()]
+Organization = Annotated[CredlyOrganization | AccredibleOrganization | WebhookOrganization, _ByProvider()]
 
 
 class RuleDeclaration(_Declared):

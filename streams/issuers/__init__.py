@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from streams.issuers.accredible.issuer import ACCREDIBLE
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.issuer import Issuer
 from streams.issuers.webhook.issuer import WEBHOOK
 
-ISSUERS: Mapping[str, Issuer] = {"credly": CREDLY, "webhook": WEBHOOK}
+ISSUERS: Mapping[str, Issuer] = {"credly": CREDLY, "accredible": ACCREDIBLE, "webhook": WEBHOOK}
 """By the name that the catalog gives to an organization's provider."""

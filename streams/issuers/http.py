@@ -16,6 +16,8 @@ LONGEST_WAIT = 3_600.0
 UNSENT = frozenset({407, 421, 425, 429})
 """Statuses below 500 that pass by themselves; the issuer has done nothing."""
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
 _SECONDS = re.compile(r"\d{1,300}(\.\d{1,300})?", re.ASCII)
 
 
@@ -41,12 +43,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whatever it is. `hidden` must never be quoted from it."""
+    """What came back, whatever it is, and when. `hidden` must never be quoted from it."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
     hidden: tuple[str, ...] = field(default=(), repr=False)
+    at: datetime = LONG_AGO
 
     @property
     def said(self) -> str:

@@ -50,7 +50,7 @@ class Call(Generic[Out]):
         """What the call came to at the time `now`; none of the `secrets` is in it."""
         if isinstance(answer, NoAnswer):
             return Deferred(answer.why, ambiguous=answer.sent)
-        answer = replace(answer, hidden=(*self.request.hidden, *secrets))
+        answer = replace(answer, hidden=(*self.request.hidden, *secrets), at=now)
         accepted = self.accept(answer)
         return trouble(answer, now) if accepted is None else accepted
 
@@ -70,13 +70,15 @@ class Traits:
     `held` are the states of a badge that its earner has. `settles`: how long after a call without an answer a
     look-up is believed, where a late call is refused. `finds`: it can be asked what it holds; one that cannot
     is told the same decision again, which must be as good as once. `renews`: it takes an award of what it
-    holds, and the badge lasts longer. `rate`: the calls a second that an organization may make, if it says.
+    holds, and the badge lasts longer. `searches`: its issue itself looks first whether the badge is there.
+    `rate`: the calls a second that an organization may make, if it says.
     """
 
     held: frozenset[str]
     settles: timedelta = timedelta()
     finds: bool = True
     renews: bool = False
+    searches: bool = False
     rate: float = math.inf
 
 

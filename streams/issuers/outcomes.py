@@ -107,12 +107,13 @@ class TemplateActive:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list; `next` is the number of the following one."""
+    """One page of a list; the following one is known by its number, `next`, or by a `cursor`."""
 
     word: ClassVar[str] = "page"
 
     badges: tuple[IssuedBadge, ...]
     next: int | None
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,15 @@ class AlreadyIssued:
     word: ClassVar[str] = "already_issued"
 
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dormant:
+    """The issuer has a badge of the learner's that nobody holds; awarded again it is to be this one."""
+
+    word: ClassVar[str] = "dormant"
+
+    badge: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +229,7 @@ class Refused:
 DONE = Issued | Revoked | Erased | Found | Absent
 """What was asked for is done, or answered."""
 Trouble = KeyRefused | Forbidden | Throttled | Deferred | Refused
-IssueOutcome = Issued | Withheld | AlreadyIssued | TemplateUnavailable | Trouble
+IssueOutcome = Issued | Withheld | AlreadyIssued | Dormant | TemplateUnavailable | Trouble
 RevokeOutcome = Revoked | TemplateUnavailable | Trouble
 EraseOutcome = Erased | TemplateUnavailable | Trouble
 LookUpOutcome = Found | Absent | TemplateUnavailable | Trouble

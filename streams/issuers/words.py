@@ -72,6 +72,8 @@ def text(value: object) -> str:
 
 def _messages(document: Mapping[str, Any]) -> Iterator[str]:
     """The messages where web services put them: at the top or under `data`."""
+    if said := text(document.get("data")):
+        yield said
     for place in (mapping(document.get("data")), document):
         for name in ("message", "error", "error_description"):
             if message := text(place.get(name)):
@@ -85,7 +87,15 @@ def _error(item: object) -> Iterator[str]:
     if isinstance(item, str):
         yield item
     elif isinstance(item, dict):
-        yield " ".join(text(value) for value in item.values() if text(value))
+        if said := " ".join(text(value) for value in item.values() if text(value)):
+            yield said
+        for name, values in item.items():
+            # Of each field what is wrong with it.
+            yield from (f"{name} {said}" for said in _texts(values))
+
+
+def _texts(values: object) -> Iterator[str]:
+    yield from (map(text, values) if isinstance(values, list) else ())
 
 
 def _plain(body: bytes) -> str:

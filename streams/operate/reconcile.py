@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import orjson
 
-from streams.catalog import CatalogDocument
+from streams.catalog import CatalogDocument, Duration
 from streams.clock import Clock, Patience
 from streams.errors import ConfigurationError, FatalError
 from streams.issuers import outcomes
@@ -39,6 +39,7 @@ PATIENCE = Patience(0.5, 5.0)
 Kind = Literal[
     "missing",
     "revoked_by_hand",
+    "expired",
     "rejected",
     "issued_by_hand",
     "still_held",
@@ -59,6 +60,7 @@ class Difference:
     ================= ============================================================================
     `missing`          it should be held, and the issuer does not know it
     `revoked_by_hand`  it should be held, and somebody revoked it at the issuer
+    `expired`          it should be held, and has expired at the issuer before the catalog says
     `rejected`         it should be held, and the earner has rejected it
     `issued_by_hand`   the issuer holds it, and the bus has never asked for it
     `still_held`       it is revoked by the bus, and the issuer holds one all the same
@@ -223,7 +225,10 @@ async def _report(
     held = organization.issuer.traits.held
     # What the relay did meanwhile is no difference.
     first, second = (set(compare(table, issued, held, ownership)) for table in (before, after))
-    differences = first & second if asked else set()
+    lasts = {template.id: template.expires_after for template in templates}
+    over = {badge for badge, issuance in after.items() if _is_over(issuance, lasts, clock.wall())}
+    differences = {one for one in first & second if one.kind != "expired" or one.badge not in over}
+    differences = differences if asked else set()
     named = {difference.badge for difference in differences}
     now = clock.wall()
     waiting = set(open_ends(before, document, now)) & set(open_ends(after, document, now))
@@ -239,6 +244,15 @@ async def _report(
     )
 
 
+def _is_over(issuance: Issuance, lasts: Mapping[str, Duration | None], now: datetime) -> bool:
+    """True if a badge has expired by the catalog; what is told in days may do so a day before."""
+    after = lasts[issuance.template]
+    try:
+        return after is not None and after.after(issuance.time) <= now + timedelta(days=1)
+    except OverflowError:
+        return False
+
+
 def _places(issuance: Issuance, ownership: Ownership) -> Iterator[tuple[str, str]]:
     """The template and each earner id under which the issuer may list the badge."""
     return ((issuance.template, earner) for earner in ownership.earners(issuance.learner))
@@ -251,8 +265,9 @@ def _believed(
     learner, issued = str(issuance.learner), issuance.held or ""
     if seen is None:
         yield Difference("missing", issuance.template, learner, badge, issued)
-    elif seen.state == "rejected":
-        yield Difference("rejected", issuance.template, learner, badge, issued)
+    elif seen.state in ("rejected", "expired"):
+        kind: Kind = "rejected" if seen.state == "rejected" else "expired"
+        yield Difference(kind, issuance.template, learner, badge, issued)
     elif seen.state not in held:
         yield Difference("revoked_by_hand", issuance.template, learner, badge, issued)
 

@@ -11,7 +11,7 @@ from streams.catalog import CatalogDocument
 from streams.kafka.changelog import read
 from streams.kafka.client import partition_of
 from streams.operate.site import Site
-from streams.relay.issuance import Issuance, done
+from streams.relay.issuance import WITHHELD, Issuance, done
 from streams.relay.rows import load
 
 
@@ -68,6 +68,10 @@ def _where(issuance: Issuance, document: CatalogDocument) -> str:
         held = f"issued as {issuance.held}, {issuance.state}" if issuance.held else "revoked"
         return f"{held}, as the issuer said{at}" if at else f"{held}: never issued"
     doing = _DOING[issuance.kind]
+    if issuance.state == WITHHELD and issuance.kind == "awarded":
+        return (
+            f"{doing}; made as {issuance.held}, and not published, as the issuer said{at}: {issuance.answer}"
+        )
     if issuance.template not in document.templates:
         return f"{doing}; waits for a catalog that has its template"
     if why := lacking(issuance, document):

@@ -173,7 +173,7 @@ def _steps(
         case Issue(recipient, time):
             award = Award(
                 recipient=recipient,
-                wanted=wanted((recipient.email,), issuance.held or ""),
+                wanted=wanted((recipient.email,), issuance.held or "".join(issuance.past[-1:])),
                 cause=cause,
                 expires_at=_expiry(terms, time),
                 notify=terms.notify_award,

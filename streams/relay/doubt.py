@@ -1,13 +1,12 @@
 """A doubt about what an issuer holds, and from when on a look-up answers it (decision 0060)."""
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
-from streams.issuers.http import CALL_SECONDS
+from streams.issuers.http import CALL_SECONDS, LONG_AGO
 from streams.relay.steps import Wait
 
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
 Reason = Literal["issue", "revoke", "duplicate", "unseen", "more"]
 
 

@@ -287,6 +287,8 @@ def _observed(
         case outcomes.Absent(unproven):
             traced = isinstance(step, Trace)
             return replace(issuance, state=ERASED) if traced else _absent(issuance, unproven, now, trust)
+        case outcomes.Dormant(badge):
+            return replace(issuance, past=(*_without(issuance.past, badge), badge), doubt=None, answer="")
         case outcomes.AlreadyIssued(why):
             return replace(issuance, doubt=Doubt("duplicate", now), answer=why)
         case outcomes.Forbidden(why) if issuance.forbidden + 1 < FORBIDDEN_TRIES:

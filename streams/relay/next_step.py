@@ -79,7 +79,8 @@ def _issuing(issuance: Issuance, issuer: Issuer, allows_duplicates: bool, keeps:
             return Keep()
     if lacking := issuer.lacks(issuance.recipient):
         return Lack(lacking)
-    if allows_duplicates and not issuance.sure and issuer.traits.finds:
+    looks_first = issuer.traits.searches or not issuer.traits.finds
+    if allows_duplicates and not issuance.sure and not looks_first:
         return LookUp(_addresses(issuance))
     assert issuance.recipient is not None
     return Issue(issuance.recipient, issuance.time)

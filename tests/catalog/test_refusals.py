@@ -195,6 +195,22 @@ def test_a_webhooks_url_is_secure_and_holds_no_secret(url: str) -> None:
     assert "hush" not in said[0]
 
 
+@pytest.mark.parametrize(
+    ("external", "fault"),
+    [
+        (0, "must be the number of a group"),
+        ("kafka", "must be the number of a group"),
+        (None, "required: must be the number of a group"),
+    ],
+)
+def test_a_template_at_accredible_is_the_number_of_a_group(external: object, fault: str) -> None:
+    document = json.loads(catalog({"id": "kafka", "event_type": PASSING}, provider="accredible"))
+    document["templates"][0] |= {} if external is None else {"external_id": external}
+    assert faults(json.dumps(document)) == [f"templates[0].external_id: {fault}"]
+    document["templates"][0]["external_id"] = 9549
+    assert load_catalog(json.dumps(document)).templates
+
+
 def test_each_provider_has_its_own_keys() -> None:
     credlys = faults(catalog({"id": "kafka", "event_type": PASSING}, secret={"env": "A"}))
     webhooks = faults(catalog({"id": "kafka", "event_type": PASSING}, **HOOK, environment="sandbox"))

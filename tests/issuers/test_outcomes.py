@@ -13,6 +13,7 @@ def test_the_words_of_outcomes_are_distinct_and_stay_what_they_are() -> None:
         "absent",
         "already_issued",
         "deferred",
+        "dormant",
         "erased",
         "forbidden",
         "found",

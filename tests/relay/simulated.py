@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.clock import Clock
+from streams.sandbox.accredible import AccredibleSimulator
 from streams.sandbox.credly import CredlySimulator
 from streams.sandbox.webhook import Receiver, hmac_of
 
@@ -15,6 +16,7 @@ TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
 OTHER_TEMPLATE = "9b5a0e7e-0e5f-4d0e-9f0a-2f1c1b7d1a11"
 TEMPLATES = {ORGANIZATION: TEMPLATE, OTHER_ORGANIZATION: OTHER_TEMPLATE}
 KEY = "S3cret-Key"
+GROUPS = {TEMPLATE: 9549, OTHER_TEMPLATE: 9550}
 SECRET = "whsec_" + b64encode(b"a secret of twenty-four by").decode()
 
 
@@ -43,6 +45,15 @@ def _credly(clock: Clock, duplicates: bool) -> CredlySimulator:
     return credly
 
 
+def _accredible(clock: Clock, duplicates: bool) -> AccredibleSimulator:
+    accredible = AccredibleSimulator(now=lambda: clock.wall().timestamp())
+    # The key is the account: both organizations are one there.
+    accredible.add_account(ORGANIZATION, KEY)
+    for group in GROUPS.values():
+        accredible.add_group(ORGANIZATION, group, duplicates)
+    return accredible
+
+
 def _webhook(clock: Clock, _: bool) -> Receiver:
     return Receiver(hmac_of(SECRET), now=lambda: clock.wall().timestamp())
 
@@ -55,5 +66,14 @@ CREDLY = Simulated(
     duplicates=(False, True),
     organization=lambda _, path, __: path.split("/")[3],
 )
+ACCREDIBLE = Simulated(
+    "accredible",
+    KEY,
+    _accredible,
+    base=lambda _: "http://accredible.test",
+    external=lambda template: str(GROUPS[template]),
+    duplicates=(False, True),
+    organization=lambda *_: ORGANIZATION,
+)
 WEBHOOK = Simulated("webhook", SECRET, _webhook, base=lambda id: f"http://hooks.test/hooks/{id}")
-SIMULATED = (CREDLY, WEBHOOK)
+SIMULATED = (CREDLY, ACCREDIBLE, WEBHOOK)

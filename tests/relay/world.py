@@ -43,7 +43,7 @@ from tests.relay.virtual import EPOCH, in_virtual_time, virtual_clock
 __all__ = ["KEY", "ORGANIZATION", "OTHER_ORGANIZATION", "OTHER_TEMPLATE", "TEMPLATE"]
 
 BASE = "http://credly.test"
-HOSTS = frozenset({"credly.test", "hooks.test", "elsewhere"})
+HOSTS = frozenset({"credly.test", "accredible.test", "hooks.test", "elsewhere"})
 ANYWHERE = Reach(Path("/"), "", HOSTS, {"KEY": KEY})
 SECONDS = 30.0
 QUICK = Limits(in_flight=8, rate=1e6)

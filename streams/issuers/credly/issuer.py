@@ -1,7 +1,7 @@
 """Credly as an issuer. An organization's id is Credly's own, templates and badges are UUIDs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -75,7 +75,7 @@ class Credly:
         template = yield from self.template(organization, award.wanted.template)
         if not isinstance(template, TemplateActive | Refused):
             return template
-        found = yield from self.look_up(organization, award.wanted)
+        found = yield from self.look_up(organization, replace(award.wanted, badge=""))
         if isinstance(found, Found):
             return AlreadyIssued(outcome.why)
         return outcome if isinstance(found, Absent | Refused) else found

@@ -1,0 +1,1 @@
+"""Accredible's web service."""

@@ -1,0 +1,180 @@
+"""What Accredible's answers mean, each to its call; None where they mean what they do with every issuer.
+
+Its errors have four forms, and one is plain text: `errors` is a text or an object of lists, `error` a text,
+`data` a text with `success: false`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from streams.issuers.accredible.requests import PAGE, today
+from streams.issuers.http import Answer
+from streams.issuers.issuer import Wanted
+from streams.issuers.outcomes import (
+    AlreadyIssued,
+    Deferred,
+    Erased,
+    EraseOutcome,
+    Found,
+    Issued,
+    IssuedBadge,
+    IssueOutcome,
+    KeyOutcome,
+    KeyWorks,
+    Missing,
+    Page,
+    Proof,
+    Revoked,
+    RevokeOutcome,
+    TemplateActive,
+    TemplateOutcome,
+    TemplateUnavailable,
+    Unsupported,
+    Withheld,
+)
+from streams.issuers.words import document, mapping, text
+
+LONGEST_ID = 200
+"""Ids are whole numbers or short codes; the table keeps no text of unknown size."""
+HELD = "published"
+EXPIRED = "expired"
+UNPUBLISHED = "unpublished"
+WITHHELD = "it was made, but is not published: no credits are left, or the account is in sandbox mode"
+
+_DUPLICATE = re.compile(r"\bhas already been taken\b|\bdo not allow duplicates\b", re.I)
+_NO_GROUP = re.compile(r"\binvalid group\b|\bgroup does(n't| not) exist\b", re.I)
+
+
+def issued(answer: Answer) -> IssueOutcome | None:
+    """What became of a credential that was to be created or renewed."""
+    said = answer.said
+    if answer.status in (200, 201):
+        credential = mapping(document(answer.body).get("credential"))
+        if not (badge := _identifier(credential.get("id"))):
+            return Deferred(f"{answer.status} without a credential's id", ambiguous=True)
+        return Withheld(badge, WITHHELD) if credential.get("approve") is False else Issued(badge, HELD)
+    if answer.status in (404, 422) and _NO_GROUP.search(said):
+        return TemplateUnavailable(answer.why)
+    if answer.status == 404:
+        # Of what was found a moment ago.
+        return Deferred(answer.why, ambiguous=False)
+    return AlreadyIssued(answer.why) if answer.status == 422 and _DUPLICATE.search(said) else None
+
+
+def expired(answer: Answer) -> RevokeOutcome | Missing | None:
+    """What became of a revocation."""
+    if answer.status == 404:
+        return _missing(answer)
+    if answer.status not in (200, 201):
+        return None
+    credential = mapping(document(answer.body).get("credential"))
+    if _state(credential, today(answer.at)) == HELD:
+        return Deferred(f"{answer.status} without an expired credential", ambiguous=True)
+    return Revoked()
+
+
+def erased(answer: Answer) -> EraseOutcome | Missing | None:
+    """What became of a deletion."""
+    if answer.status in (200, 202, 204):
+        return Erased()
+    return _missing(answer) if answer.status == 404 else None
+
+
+def shown(answer: Answer, badge: str) -> Found | Missing | Deferred | None:
+    """The state of a credential that was asked for by its id."""
+    if answer.status == 404:
+        return _missing(answer)
+    if answer.status != 200:
+        return None
+    credential = mapping(document(answer.body).get("credential"))
+    if _identifier(credential.get("id")) != badge:
+        return Deferred("200 without what was asked for", ambiguous=False)
+    return Found(badge, _state(credential, today(answer.at)))
+
+
+def group(answer: Answer) -> TemplateOutcome | None:
+    """Whether credentials of a group can be created."""
+    if answer.status == 404:
+        found = _missing(answer)
+        return TemplateUnavailable(found.why) if isinstance(found, Missing) else found
+    if answer.status != 200:
+        return None
+    group = mapping(document(answer.body).get("group"))
+    if not group:
+        return Deferred("200 without a group", ambiguous=False)
+    # If Accredible does not say, the dangerous case is assumed.
+    return TemplateActive(allows_duplicates=group.get("allow_duplicate_credentials") is not False)
+
+
+def listed(answer: Answer) -> Page | Deferred | None:
+    """A page of credentials, with the cursor of the next."""
+    if answer.status != 200:
+        return None
+    body = document(answer.body)
+    credentials = body.get("credentials")
+    if not isinstance(credentials, list):
+        return Deferred("200 without a list of credentials", ambiguous=False)
+    cursor = text(mapping(body.get("meta")).get("cursor")) if len(credentials) >= PAGE else ""
+    return Page(tuple(_badges(credentials, today(answer.at))), None, cursor)
+
+
+def key_works(answer: Answer) -> KeyOutcome | None:
+    """Whether the key may see its account; a department's may be good for everything but that."""
+    if answer.status in (403, 404):
+        return Unsupported(answer.why)
+    return KeyWorks() if answer.status == 200 else None
+
+
+def proof(badge: IssuedBadge, wanted: Wanted) -> Proof | None:
+    """What shows that a credential is the learner's; None if nothing does."""
+    if badge.template not in ("", wanted.template) or badge.earner not in ("", *wanted.earners):
+        return None
+    if wanted.unique and badge.earner == wanted.earner:
+        return "site"
+    if badge.addresses.isdisjoint(email.strip().casefold() for email in wanted.addresses):
+        return None
+    return "earner" if badge.earner == wanted.earner else "address"
+
+
+def _missing(answer: Answer) -> Missing | Deferred:
+    """Whether Accredible itself says so: a proxy in front, or a page of another site, knows nothing of it."""
+    said = document(answer.body)
+    if any(text(said.get(name)) for name in ("errors", "error", "data")):
+        return Missing(answer.why)
+    return Deferred(answer.why, ambiguous=True)
+
+
+def _badges(items: Sequence[Any], day: date) -> Iterator[IssuedBadge]:
+    for item in items:
+        credential = mapping(item)
+        email = text(credential.get("recipient_email")).strip().casefold()
+        if identifier := _identifier(credential.get("id")):
+            yield IssuedBadge(
+                identifier,
+                _state(credential, day),
+                text(mapping(credential.get("group")).get("id")),
+                text(credential.get("recipient_id")),
+                frozenset({email} if email else ()),
+                text(credential.get("issued_on")),
+            )
+
+
+def _state(credential: Mapping[str, Any], day: date) -> str:
+    if credential.get("approve") is False:
+        return UNPUBLISHED
+    expires = _day(credential.get("expired_on"))
+    return EXPIRED if expires and expires <= day else HELD
+
+
+def _day(value: object) -> date | None:
+    try:
+        return date.fromisoformat(text(value)[:10])
+    except ValueError:
+        return None
+
+
+def _identifier(value: object) -> str:
+    identifier = text(value)
+    return identifier if len(identifier) <= LONGEST_ID else ""

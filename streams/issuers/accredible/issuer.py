@@ -1,0 +1,207 @@
+"""Accredible as an issuer. Templates are groups, badges are credentials; the key is the account.
+
+It knows no revocation: a credential that expires on the day of the decision is revoked, and awarded again it
+is the same credential, which expires no longer (decision 0082).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from streams.issuers.accredible import answers, requests
+from streams.issuers.http import Request
+from streams.issuers.issuer import Award, Call, Cause, Revocation, Steps, T, Traits, Wanted, at_once
+from streams.issuers.outcomes import (
+    Absent,
+    AlreadyIssued,
+    Deferred,
+    Dormant,
+    Erased,
+    EraseOutcome,
+    Found,
+    IssuedBadge,
+    IssueOutcome,
+    KeyExpiryOutcome,
+    KeyOutcome,
+    ListOutcome,
+    LookUpOutcome,
+    Missing,
+    Page,
+    Recipient,
+    Refused,
+    Revoked,
+    RevokeOutcome,
+    TemplateActive,
+    TemplateOutcome,
+    TemplateUnavailable,
+    Trouble,
+    Unsupported,
+)
+
+RATE = 6.0
+"""Calls a second: 2,000 in five minutes are 6.7, and of these a tenth is left to people and `reconcile`."""
+TRAITS = Traits(held=frozenset({answers.HELD}), renews=True, searches=True, rate=RATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Accredible:
+    """Accredible's web service."""
+
+    hosts: frozenset[str] = frozenset(base.removeprefix("https://") for base in requests.BASES.values())
+    traits: Traits = TRAITS
+
+    def base_url(self, service: str, url: str | None) -> str:
+        return requests.base_url(service, url)
+
+    def no_key(self, text: str) -> str:
+        return ""
+
+    def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
+        return {"Authorization": f"Token token={key}"}
+
+    def lacks(self, recipient: Recipient | None) -> str:
+        return requests.lacks(recipient)
+
+    def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
+        return Call[TemplateOutcome]("template", requests.group(template), answers.group).once()
+
+    def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
+        """Renew what is there under our id, and create what is not."""
+        there = yield from _there(award.wanted)
+        if isinstance(there, Found):
+            asked = requests.renew(award, there.badge)
+            return (yield from Call[IssueOutcome]("issue", asked, answers.issued, changes=True).once())
+        if not isinstance(there, Absent):
+            return there
+        create = Call[IssueOutcome]("issue", requests.create(award), answers.issued, changes=True)
+        outcome = yield from create.once()
+        if not isinstance(outcome, AlreadyIssued):
+            return outcome
+        # A credential that expired keeps its address from having another: it has to be that one.
+        others = yield from _search(requests.search_address(award.wanted))
+        own = (
+            [badge for badge in others if answers.proof(badge, award.wanted)]
+            if isinstance(others, tuple)
+            else []
+        )
+        if own and not any(badge.state == answers.HELD for badge in own):
+            return Dormant(own[0].id)
+        return outcome
+
+    def revoke(self, organization: str, revocation: Revocation) -> Steps[RevokeOutcome]:
+        wanted = revocation.wanted
+        asked = requests.expire(wanted.badge, revocation.cause)
+        call = Call[RevokeOutcome | Missing]("revoke", asked, answers.expired, changes=True)
+        outcome = yield from call.once()
+        return (yield from _surely(wanted, Revoked())) if isinstance(outcome, Missing) else outcome
+
+    def erase(self, organization: str, wanted: Wanted, cause: Cause) -> Steps[EraseOutcome]:
+        """A deletion is believed once Accredible does not know the credential any more."""
+        asked = requests.erase(wanted.badge)
+        outcome = yield from Call[EraseOutcome | Missing]("erase", asked, answers.erased).once()
+        if isinstance(outcome, Erased):
+            shown = yield from _shown(wanted.badge)
+            if isinstance(shown, Found):
+                return Deferred("the credential is still there", ambiguous=False)
+            outcome = outcome if isinstance(shown, Refused) else shown
+        return (yield from _surely(wanted, Erased())) if isinstance(outcome, Missing) else outcome
+
+    def look_up(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
+        """By its id; else by ours, then by address, for what another service of the same site has issued."""
+        if wanted.badge:
+            shown = yield from _shown(wanted.badge)
+            if isinstance(shown, Missing):
+                return (yield from _surely(wanted, Absent()))
+            return _held(shown) if isinstance(shown, Found) else shown
+        outcome = yield from _find(requests.search_own(wanted), wanted)
+        if not isinstance(outcome, Absent) or not any(wanted.addresses):
+            return outcome
+        by_address = yield from _find(requests.search_address(wanted), wanted)
+        if isinstance(by_address, Absent):
+            return Absent(max(outcome.unproven, by_address.unproven))
+        return by_address
+
+    def trace(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
+        found = yield from _search(requests.search_own(wanted))
+        if not isinstance(found, tuple):
+            return found
+        for badge in found:
+            if by := answers.proof(badge, wanted):
+                return Found(badge.id, badge.state, by)
+        return (yield from _surely(wanted, Absent(len(found))))
+
+    def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
+        return _search_all(template)
+
+    def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
+        return Call[KeyOutcome]("key", requests.account(), answers.key_works).once()
+
+    def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
+        return at_once(Unsupported("Accredible does not say when a key expires"))
+
+
+ACCREDIBLE = Accredible()
+
+
+def _there(wanted: Wanted) -> Steps[Found | Absent | Trouble]:
+    """The learner's credential in whatever state, by its id or by ours."""
+    if wanted.badge:
+        shown = yield from _shown(wanted.badge)
+        if not isinstance(shown, Missing):
+            return shown
+    found = yield from _search(requests.search_own(wanted))
+    if not isinstance(found, tuple):
+        return found
+    own = [badge for badge in found if answers.proof(badge, wanted)]
+    return Found(own[0].id, own[0].state) if own else Absent()
+
+
+def _find(asked: Request, wanted: Wanted) -> Steps[LookUpOutcome]:
+    """Look for what the learner holds among what a search finds."""
+    found = yield from _search(asked)
+    if not isinstance(found, tuple):
+        return found
+    held = [badge for badge in found if badge.state == answers.HELD]
+    for badge in held:
+        if by := answers.proof(badge, wanted):
+            return Found(badge.id, badge.state, by)
+    return Absent(unproven=len(held))
+
+
+def _held(found: Found) -> Found | Absent:
+    return found if found.state == answers.HELD else Absent()
+
+
+def _shown(badge: str) -> Steps[Found | Missing | Trouble]:
+    read = partial(answers.shown, badge=badge)
+    return Call[Found | Missing | Trouble]("look_up", requests.credential(badge), read).once()
+
+
+def _search(asked: Request) -> Steps[tuple[IssuedBadge, ...] | Trouble]:
+    """What a search about one learner finds; a page is many times what a group has of one."""
+    outcome = yield from Call[Page | Trouble]("look_up", asked, answers.listed).once()
+    return outcome.badges if isinstance(outcome, Page) else outcome
+
+
+def _search_all(template: str) -> Steps[ListOutcome]:
+    badges: list[IssuedBadge] = []
+    cursor, seen = "", {""}
+    while True:
+        asked = requests.listing(template, cursor)
+        outcome = yield from Call[Page | Trouble]("list", asked, answers.listed).once()
+        if not isinstance(outcome, Page):
+            return outcome
+        badges += outcome.badges
+        cursor = outcome.cursor
+        if cursor in seen:
+            return tuple(badges) if not cursor else Deferred("a list does not lead on", ambiguous=False)
+        seen.add(cursor)
+
+
+def _surely(wanted: Wanted, none: T) -> Steps[T | TemplateUnavailable | Trouble]:
+    """`none`, that there is no such credential, if Accredible was asked where its group is."""
+    there = yield from Call[TemplateOutcome](
+        "template", requests.group(wanted.template), answers.group
+    ).once()
+    return none if isinstance(there, TemplateActive) else there
