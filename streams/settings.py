@@ -103,7 +103,12 @@ class Settings(BaseModel):
         "record is set aside.",
     )
     register_schemas: bool = Field(True, description="Register the badge events' schemas at the start.")
-    issuer_in_flight: int = Field(2, ge=1, description="Calls in flight at its issuer for each organization.")
+    issuer_in_flight: int = Field(
+        2,
+        ge=1,
+        description="Calls in flight at its issuer for each organization, of all relays together; each "
+        "relay may have one.",
+    )
     earner_prefix: str = Field(
         "",
         max_length=64,
@@ -116,7 +121,12 @@ class Settings(BaseModel):
         description="Badges that the relay found at an issuer and did not issue: `keep` them always, or "
         "`manage` (revoke and delete) them as its own.",
     )
-    issuer_rate: float = Field(5, gt=0, description="Calls a second at its issuer for each organization.")
+    issuer_rate: float = Field(
+        5,
+        gt=0,
+        description="Calls a second at its issuer for each organization, of all relays together; "
+        "Accredible's own limit holds as well.",
+    )
     issuer_lag_seconds: float = Field(
         30,
         ge=0,

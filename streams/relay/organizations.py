@@ -20,7 +20,7 @@ from streams.issuers.outcomes import Outcome, Trouble
 from streams.relay.failing import Others
 from streams.relay.keys import Key, Reach
 from streams.relay.ownership import BARE, Claims, Ownership
-from streams.relay.pace import Limits, Pace, begin, delay, end, learn, renew
+from streams.relay.pace import Limits, Pace, begin, delay, end, learn, renew, scale
 from streams.relay.steps import Called
 from streams.relay.templates import Templates
 from streams.relay.terms import OrganizationTerms, TemplateTerms
@@ -76,16 +76,18 @@ class Organization:
         clock: Clock,
         reach: Reach,
         released: Callable[[str], None],
+        share: float = 1.0,
     ) -> None:
         self.id = terms.id
         self.terms = terms
         self.templates = Templates(terms.id, limits.template, clock, released)
-        self._limits = limits
+        self._all = limits
+        self._limits = limits.share(share, self.issuer.traits.rate)
         self._transport = transport
         self._clock = clock
         self._reach = reach
         self._key = Key(terms.issuer, terms.base, terms.key, reach)
-        self._pace = Pace(limits.rate)
+        self._pace = Pace(self._limits.rate)
         self._line = asyncio.Lock()
         self._changed = asyncio.Event()
         self.answered: datetime | None = None
@@ -128,11 +130,18 @@ class Organization:
         """Calls a second at present."""
         return self._pace.rate
 
-    def take(self, terms: OrganizationTerms) -> None:
+    def share(self, share: float) -> None:
+        """Take this share of the organization's limits from now on: the others are other workers'."""
+        before, self._limits = self._limits, self._all.share(share, self.issuer.traits.rate)
+        self._pace = scale(self._pace, before, self._limits)
+        self.look_again()
+
+    def take(self, terms: OrganizationTerms, share: float = 1.0) -> None:
         """Work by these terms from now on; if they are new, nothing of what was learned counts."""
         if terms == self.terms:
             return
         self.terms = terms
+        self._limits = self._all.share(share, self.issuer.traits.rate)
         self.templates.clear()
         self.answered = None
         self.succeeded.clear()
@@ -239,6 +248,7 @@ class Organizations:
         # Also those that left the catalog: whoever waits for their turn goes on when they return.
         self._known: dict[str, Organization] = {}
         self._templates: Mapping[str, TemplateTerms] = {}
+        self._share = 1.0
         self.listeners: set[Callable[[str], None]] = set()
 
     def __iter__(self) -> Iterator[Organization]:
@@ -253,12 +263,21 @@ class Organizations:
             known = self._known.get(terms.id)
             if known is None:
                 known = self._known[terms.id] = self._organization(terms)
-            known.take(terms)
+            known.take(terms, self._share)
             self._organizations[terms.id] = known
         self._templates = templates
         for organization in self._known.values():
             # Also of one that has left the catalog, or lost a template to another.
             organization.look_again()
+
+    def share(self, share: float) -> None:
+        """Take this share of every organization's limits: what this worker has of all badges (decision 0083).
+
+        The shares of all workers are 1 together, so that an issuer sees the set rate however many there are.
+        """
+        self._share = share
+        for organization in self._known.values():
+            organization.share(share)
 
     def of(self, template: str) -> tuple[Organization, TemplateTerms] | None:
         """The organization and the terms of a template; None if the catalog has no such template."""
@@ -267,7 +286,9 @@ class Organizations:
         return (organization, terms) if organization and terms else None
 
     def _organization(self, terms: OrganizationTerms) -> Organization:
-        return Organization(terms, self.limits, self._transport, self._clock, self._reach, self._released)
+        return Organization(
+            terms, self.limits, self._transport, self._clock, self._reach, self._released, self._share
+        )
 
     def _released(self, template: str) -> None:
         for listener in tuple(self.listeners):

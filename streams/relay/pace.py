@@ -42,7 +42,7 @@ rate is whole again."""
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a worker allows itself for each organization.
+    """What the workers together allow themselves for each organization, or one of them by its `share`.
 
     Credly publishes no limits: the numbers of calls are a careful guess, which the settings replace.
     """
@@ -61,6 +61,11 @@ class Limits:
     lag: timedelta = timedelta(seconds=30)
     # A badge that fails while others succeed: longer than a night in which the issuer fails now and then.
     give_up: timedelta = timedelta(hours=24)
+
+    def share(self, share: float, most: float) -> "Limits":
+        """What one worker may do that has this share of the badges; `most` is the issuer's own limit."""
+        in_flight = max(1, int(self.in_flight * share))
+        return replace(self, rate=min(self.rate, most) * share, in_flight=in_flight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,11 @@ def end(pace: Pace, *, trial: bool) -> Pace:
 def renew(pace: Pace, limits: Limits) -> Pace:
     """Begin again for another account or key: nothing that was learned counts, but calls in flight do."""
     return Pace(limits.rate, next_at=pace.next_at, in_flight=pace.in_flight, trial=pace.trial)
+
+
+def scale(pace: Pace, before: Limits, after: Limits) -> Pace:
+    """Go on with other limits; what was learned counts in proportion."""
+    return replace(pace, rate=pace.rate * after.rate / before.rate)
 
 
 def learn(

@@ -71,6 +71,7 @@ class Relay:
         ownership = Ownership(settings.earner_prefix, settings.adopted)
         self.organizations = Organizations(limits, self.http, self.clock, reach(settings), ownership)
         self.reconcilers: dict[int, Reconciler] = {}
+        self._owned = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._backlog = Backlog(self.organizations, self.reconcilers)
 
@@ -106,8 +107,19 @@ class Relay:
             partition.run(partial(sweep, partition, self._is_over, self.clock))
 
     async def _reconcile(self, partition: Partition, reconciler: Reconciler) -> None:
-        await read_up(partition, self.names.badges.name, self.clock, first=reconciler.history)
-        await reconciler.run()
+        # Of the limits a worker has the share of its partitions: their next owner has it after this one.
+        self._owned += 1
+        self._share(partition)
+        try:
+            await read_up(partition, self.names.badges.name, self.clock, first=reconciler.history)
+            await reconciler.run()
+        finally:
+            self._owned -= 1
+            self._share(partition)
+
+    def _share(self, partition: Partition) -> None:
+        # A worker without a partition makes no call but one an hour, for when a key expires.
+        self.organizations.share(max(1, self._owned) / partition.host.partitions[partition.tp.topic])
 
     def describe(self) -> dict[str, Any]:
         """What `/health` says beside the stream's state."""
