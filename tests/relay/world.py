@@ -34,6 +34,7 @@ from tests.relay.simulated import (
     ORGANIZATION,
     OTHER_ORGANIZATION,
     OTHER_TEMPLATE,
+    SIMULATED,
     TEMPLATE,
     TEMPLATES,
     Simulated,
@@ -150,7 +151,7 @@ class Wire:
 
     def __init__(self, simulator: Any, simulated: Simulated = CREDLY) -> None:
         self.simulator = simulator
-        self._simulated = simulated
+        self.simulated = simulated
         self.latency = 0.05
         self.away: set[str] = set()
         self.in_flight: Counter[str] = Counter()
@@ -158,7 +159,7 @@ class Wire:
         self.started: list[tuple[float, str]] = []
 
     async def call(self, base: str, request: Request, headers: Mapping[str, str]) -> Answer | NoAnswer:
-        organization = self._simulated.organization(base, request.path, headers)
+        organization = self.simulated.organization(base, request.path, headers)
         self.in_flight[organization] += 1
         self.most_in_flight[organization] = max(
             self.most_in_flight[organization], self.in_flight[organization]
@@ -269,7 +270,8 @@ async def world(
     simulator = simulated.begin(clock, duplicates)
     wire = Wire(simulator, simulated)
     store = MemoryStore()
-    reach = replace(ANYWHERE, environ={"KEY": simulated.key})
+    keys = {"KEY": simulated.key} | {every.provider: every.key for every in SIMULATED}
+    reach = replace(ANYWHERE, environ=keys)
     organizations = Organizations(limits, wire, clock, reach, ownership)
 
     def start() -> None:
