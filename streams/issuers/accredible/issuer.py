@@ -6,7 +6,7 @@ is the same credential, which expires no longer (decision 0082).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from streams.issuers.accredible import answers, requests
@@ -41,7 +41,9 @@ from streams.issuers.outcomes import (
 
 RATE = 6.0
 """Calls a second: 2,000 in five minutes are 6.7, and of these a tenth is left to people and `reconcile`."""
-TRAITS = Traits(held=frozenset({answers.HELD}), renews=True, searches=True, rate=RATE)
+SETTLES = timedelta(seconds=1)
+"""A choice, as at Credly; too soon, the group refuses the second credential."""
+TRAITS = Traits(frozenset({answers.HELD}), SETTLES, renews=True, searches=True, rate=RATE)
 
 
 @dataclass(frozen=True, slots=True)
