@@ -9,11 +9,9 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
-
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import on_bus
+from tests.openedx.groups import begin_at_the_beginning
 
 ROOT = Path(__file__).parents[2]
 CATALOG = ROOT / "streams" / "sandbox" / "catalog.yaml"
@@ -30,7 +28,7 @@ def test_the_real_consumer_receives_what_the_real_producer_caused(
     commands.run("topics", "--create", "--all")
     address = ("kafka", sandbox.kafka, sandbox.registry, app_prefix)
     group = f"{app_prefix}-credentials"
-    _begin_at_the_beginning(sandbox.kafka, group, f"{app_prefix}-learning-badges-lifecycle", 4)
+    begin_at_the_beginning(sandbox.kafka, group, f"{app_prefix}-learning-badges-lifecycle", 4)
     passed = [{"learner": n, "course": KAFKA101, "is_passing": True} for n in LEARNERS]
     lost = [{"learner": n, "course": KAFKA101, "is_passing": False} for n in LEARNERS if n % 4 == 0]
 
@@ -98,11 +96,3 @@ def produce(python: Path, address: Sequence[str], told: Sequence[Mapping[str, ob
     lines = "".join(json.dumps(line) + "\n" for line in told)
     command = [str(python), "-W", "default", "-m", "tests.openedx.producer", *address]
     subprocess.run(command, cwd=ROOT, input=lines, text=True, check=True, capture_output=True, timeout=WITHIN)
-
-
-def _begin_at_the_beginning(bootstrap: str, group: str, topic: str, partitions: int) -> None:
-    """The real consumer begins at the end of a topic unless its group has offsets."""
-    offsets = [TopicPartition(topic, partition, 0) for partition in range(partitions)]
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    asked = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, offsets)])
-    asked[group].result()
