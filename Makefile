@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo quick test test-faults test-helm test-tutor bench scale lint format types schemas reference clean
+.PHONY: help install demo quick test test-faults test-helm test-tutor test-contract bench scale lint format types schemas reference clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test-helm: install ## Check chart, alerts, dashboard and image (needs Go, apt-ge
 test-tutor: install ## Check what the Tutor plugin renders, with the real Tutor (needs Go, Java and Maven)
 	tools=$$(tests/chart/tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/tutor/with_tutor.py
 
+test-contract: install ## Check docs/asyncapi.yaml with AsyncAPI's own parser (needs npm, or gets a Node.js by pip)
+	parser=$$(tests/contract/parser) && ASYNCAPI_PARSER=$$parser $(BIN)/pytest tests/contract/with_parser.py
+
 bench: install ## Measure speed beside a hand-written loop, write docs/performance.md
 	$(BIN)/python -m tests.bench
 
@@ -55,9 +58,10 @@ types: install ## Check types, strictly
 schemas: ## Make avro/*.avsc out of the openedx-events package
 	venv=$$(tests/openedx/venv) && "$$venv/bin/python" tests/openedx/make_schemas.py avro
 
-reference: install ## Make docs/reference.md, docs/events.md and the plugin's events out of the code
+reference: install ## Make docs/reference.md, docs/events.md, docs/asyncapi.yaml and the plugin's events out of the code
 	$(BIN)/python docs/make_reference.py docs/reference.md
 	$(BIN)/python docs/make_events.py docs/events.md
+	$(BIN)/python docs/make_asyncapi.py docs/asyncapi.yaml
 	$(BIN)/python tutor/make_events.py tutor/tutorbadgestreams/events.py
 
 clean: ## Remove what the other targets made

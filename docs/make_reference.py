@@ -15,6 +15,8 @@ from streams.cli import main as commands
 from streams.kafka.topics import DAY_MS, Topic, topics
 from streams.settings import Settings
 
+READERS = {"anyone": "[anyone](contract.md)", "operators": "operators", "ours": "this product"}
+
 
 def main(file: Path) -> None:
     file.write_text("\n".join(reference()) + "\n", encoding="utf-8")
@@ -50,13 +52,13 @@ def _topics() -> Iterator[str]:
         "Under the default settings, and what a bridge has besides; `badge-streams topics` prints yours.",
         "",
     )
-    yield from _table("topic", "holds", "kept", "partitions")
+    yield from _table("topic", "holds", "kept", "partitions", "read by")
     for topic in (
         *topics(Settings.model_construct()).all,
         *topics(Settings.model_construct(bus="redis")).bridge,
     ):
         partitions = str(topic.partitions) if topic.ours else "the bus's"
-        yield f"| `{topic.name}` | {topic.holds} | {_kept(topic)} | {partitions} |"
+        yield f"| `{topic.name}` | {topic.holds} | {_kept(topic)} | {partitions} | {READERS[topic.readers]} |"
 
 
 def _kept(topic: Topic) -> str:

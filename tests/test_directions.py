@@ -35,7 +35,7 @@ AGENTS = {"streams.tracker.agents", "streams.relay.agents", "streams.bridge.agen
 STARTS_A_WORKER = {"streams.cli.workers", "streams.tracker", "streams.relay", "streams.bridge"}
 
 # Folders of tests that are of the whole product, or of what lies outside `streams/`.
-NO_MIRROR = {"whole", "faults", "bench", "chart", "openedx", "tutor"}
+NO_MIRROR = {"whole", "faults", "bench", "chart", "contract", "openedx", "tutor"}
 # Rooms whose tests are in the folder of what they call: a command's are in `operate`.
 TESTED_ELSEWHERE = {"cli"}
 

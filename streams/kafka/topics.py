@@ -18,13 +18,16 @@ changes to 20,000 rows was read in 0.5 s with these, in 20 s with 1 GiB."""
 RECORD_OVERHEAD = 128
 """Bytes of a record batch that are neither key, value nor header (framing, lengths), at the most."""
 
+Readers = Literal["anyone", "operators", "ours"]
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
     """A topic of the product.
 
     `retention_ms` is None where records stay until a newer one of their key; `ours` is false for the
-    topics that belong to the operator of the bus.
+    topics that belong to the operator of the bus. `readers` are those who may rely on what it holds: anyone
+    by the contract, operators and their tools for one release, or only this product (decision 0088).
     """
 
     name: str
@@ -33,6 +36,7 @@ class Topic:
     retention_ms: int | None
     ours: bool
     holds: str
+    readers: Readers = "ours"
 
     def configs(self, max_message_bytes: int) -> dict[str, str]:
         """The topic's configuration at the broker; `max_message_bytes` bounds one record batch."""
@@ -99,12 +103,13 @@ def topics(settings: Settings) -> Topics:
     read = settings.source_topics or (settings.lifecycle_topic,)
     redis = settings.bus == "redis"
     sources = () if redis else read
-    bus = "framed Avro of the Open edX event bus"
+    bus, letters = "framed Avro of the Open edX event bus", "original records and the reason"
+    tools: Readers = "operators"
     names = Topics(
         sources=tuple(Topic(name, n, "delete", 14 * DAY_MS, False, bus) for name in sources),
         streams=read if redis else (),
         # Where the bus is Redis, nobody else has a use for this topic.
-        badges=Topic(badges, n, "delete", 14 * DAY_MS, redis, f"{bus}; key: badge uuid"),
+        badges=Topic(badges, n, "delete", 14 * DAY_MS, redis, f"{bus}; key: badge uuid", "anyone"),
         shares=Topic(
             f"{app}-streams", n, "delete", DAY_MS, True, "nothing: its partitions share streams out"
         ),
@@ -117,22 +122,20 @@ def topics(settings: Settings) -> Topics:
             "how far streams are read, JSON; key: stream",
         ),
         activities=Topic(
-            f"{app}-activities", n, "delete", 7 * DAY_MS, True, "activities, JSON; key: learner id"
+            f"{app}-activities", n, "delete", 7 * DAY_MS, True, "activities, JSON; key: learner id", tools
         ),
         progress=Topic(
             f"{app}-progress-changelog", n, "compact", None, True, "progress, MessagePack; key: learner id"
         ),
-        dead_letters=Topic(
-            f"{app}-dead-letters", n, "delete", 28 * DAY_MS, True, "original records and the reason"
+        dead_letters=Topic(f"{app}-dead-letters", n, "delete", 28 * DAY_MS, True, letters, tools),
+        catalog=Topic(
+            f"{app}-catalog", 1, "compact", None, True, "catalogs, gzip JSON; key: revision", tools
         ),
-        catalog=Topic(f"{app}-catalog", 1, "compact", None, True, "catalogs, gzip JSON; key: revision"),
         decisions=Topic(f"{relay}-decisions", n, "delete", 7 * DAY_MS, True, "badge events; key: badge uuid"),
         issuances=Topic(
             f"{relay}-issuances-changelog", n, "compact", None, True, "issuances, JSON; key: badge uuid"
         ),
-        relay_dead_letters=Topic(
-            f"{relay}-dead-letters", n, "delete", 28 * DAY_MS, True, "original records and the reason"
-        ),
+        relay_dead_letters=Topic(f"{relay}-dead-letters", n, "delete", 28 * DAY_MS, True, letters, tools),
     )
     ours = {topic.name for topic in (*names.bridge, *names.tracker, *names.relay)}
     if circle := sorted(ours.intersection((badges, *sources))):

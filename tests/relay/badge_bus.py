@@ -133,7 +133,7 @@ async def encoder(settings: Settings) -> AsyncIterator[Callable[[Word], BadgeEve
         emitter = BadgeEmitter(registry, settings, settings.badge_topic or settings.lifecycle_topic)
         await emitter.start()
         yield lambda word: emitter.encode(
-            _decision(word), _user(word.learner), Template(word.template), "credly"
+            decision_of(word), _user(word.learner), Template(word.template), "credly"
         )
     finally:
         await registry.stop()
@@ -158,7 +158,8 @@ async def until(true: Callable[[], bool], within: float) -> None:
             await asyncio.sleep(0.05)
 
 
-def _decision(word: Word) -> Decision:
+def decision_of(word: Word) -> Decision:
+    """The word as the tracker decides it."""
     return Decision(
         kind=word.kind,
         template=word.template,
