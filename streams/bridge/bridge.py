@@ -7,7 +7,7 @@ from typing import Any
 from aiokafka.structs import TopicPartition
 
 from streams import metrics
-from streams.bridge.cursor import Cursor, Kind, Loss
+from streams.bridge.cursor import Cursor, Kind, Look, Loss, near_loss, unread
 from streams.bus import redis
 from streams.bus.entries import EntryReader
 from streams.catalog.in_force import CATALOG_WANTED, CatalogInForce
@@ -101,9 +101,18 @@ class Bridge:
         metrics.ENTRIES_LOST.labels(what, loss.kind).inc(loss.entries)
         log.error("%s: %s; entries known to be lost: %d", what, LOSSES[loss.kind], loss.entries)
 
-    def show(self, stream: str, cursor: Cursor, left: int) -> None:
-        """Have `/health` say how far a stream is read."""
+    def show(self, stream: str, cursor: Cursor, look: Look) -> None:
+        """Have pages say how far a stream is read, by the last look at it."""
+        left = unread(cursor, look)
+        metrics.UNREAD_ENTRIES.labels(stream).set(left)
+        metrics.NEAR_LOSS.labels(stream).set(near_loss(left, look, self.settings.redis_stream_max_len))
         self._read[stream] = {"entry": str(cursor.last.id), "unread": left, "epoch": cursor.epoch}
+
+    def show_no_more(self, stream: str) -> None:
+        """Say no more of a stream: another bridge may read it."""
+        if self._read.pop(stream, None) is not None:
+            for gauge in (metrics.UNREAD_ENTRIES, metrics.NEAR_LOSS):
+                gauge.remove(stream)
 
     def describe(self) -> dict[str, Any]:
         """What `/health` says in addition to the stream's state."""

@@ -15,9 +15,7 @@ from streams.bridge.cursor import (
     fresh,
     goes_on,
     load,
-    near_loss,
     picked_up,
-    unread,
 )
 from streams.bridge.stream import Stream
 from streams.bus.activities import line
@@ -42,8 +40,11 @@ class Reading:
 
     async def run(self) -> None:
         """Read on until cancelled; while Redis is in trouble, wait."""
-        while True:
-            await self._bridge.patiently(self._partition, self._stream.name, self._read_on)
+        try:
+            while True:
+                await self._bridge.patiently(self._partition, self._stream.name, self._read_on)
+        finally:
+            self._bridge.show_no_more(self._stream.name)
 
     async def _read_on(self) -> None:
         """One look at the stream, and what follows from it."""
@@ -61,7 +62,7 @@ class Reading:
         self._seen = look.added
         if look.entries or loss or after != cursor:
             await self._store(after, loss, look)
-        self._show(after, look)
+        self._bridge.show(self._stream.name, after, look)
         if not look.more:
             # Redis' own last id: if somebody deleted the entry, an older Redis would answer at once.
             await self._stream.wait(max(look.last, after.last.id))
@@ -84,13 +85,6 @@ class Reading:
         giving.count()
         if loss is not None:
             self._bridge.lost(self._stream.name, loss)
-
-    def _show(self, after: Cursor, look: Look) -> None:
-        left = unread(after, look)
-        max_len = self._bridge.settings.redis_stream_max_len
-        metrics.UNREAD_ENTRIES.labels(self._stream.name).set(left)
-        metrics.NEAR_LOSS.labels(self._stream.name).set(near_loss(left, look, max_len))
-        self._bridge.show(self._stream.name, after, left)
 
 
 class Giving:

@@ -61,7 +61,6 @@ def client(settings: Settings) -> Redis:
         socket_connect_timeout=CONNECT_SECONDS,
         socket_timeout=ANSWER_SECONDS,
         socket_keepalive=True,
-        client_name=settings.app_id,
         **options,
     )
     # As they are: redis-py makes a dictionary of an entry, in which a doubled field is lost.

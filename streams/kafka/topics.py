@@ -100,7 +100,7 @@ def topics(settings: Settings) -> Topics:
     """The topics that `settings` name; `ConfigurationError` where a topic of the bus is one of ours."""
     app, relay, n = settings.app_id, settings.relay_id, settings.partitions
     badges = settings.badge_topic or settings.lifecycle_topic
-    read = settings.source_topics or (settings.lifecycle_topic,)
+    read = tuple(dict.fromkeys(settings.source_topics)) or (settings.lifecycle_topic,)
     redis = settings.bus == "redis"
     sources = () if redis else read
     bus, letters = "framed Avro of the Open edX event bus", "original records and the reason"

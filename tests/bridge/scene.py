@@ -76,6 +76,11 @@ class Scene:
             words = [word for field in fields for word in field]
             await self.redis.execute_command("XADD", STREAM, next(given, "*"), *words)
 
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait for a condition, and for what follows a commit by which it became true."""
+        await until(true)
+        await self.world.partition.drained()
+
     async def close(self) -> None:
         await self.redis.aclose()
         await self.bridge.redis.aclose()
