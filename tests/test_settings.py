@@ -132,3 +132,25 @@ def test_our_own_topic_is_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ConfigurationError, match="badge-streams-activities: our own topic"):
         topics(load_settings())
+
+
+def test_where_the_bus_is_redis_kafka_has_no_topics_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGES_BUS", "redis")
+    monkeypatch.setenv("BADGES_REGISTRY", "")
+    monkeypatch.setenv("BADGES_SOURCE_TOPICS", "dev-exams,dev-badges,dev-exams")
+
+    names = topics(load_settings())
+
+    assert names.streams == names.read == ("dev-exams", "dev-badges")
+    assert all(topic.ours for topic in names.all)
+    assert {topic.name for topic in names.bridge} == {
+        "badge-streams-streams",
+        "badge-streams-cursors-changelog",
+    }
+
+
+def test_where_the_bus_is_kafka_there_is_nothing_to_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = topics(load_settings())
+
+    assert (names.streams, names.bridge) == ((), ())
+    assert names.read == ("learning-badges-lifecycle",)

@@ -228,10 +228,11 @@ async def test_what_cannot_be_read_is_set_aside_whole_and_the_next_is_given_on(r
         altered(passed(1), event_data=long),
         altered(passed(2), event_data=long, sourcelib=b"99.0.0"),
         [(b"field", b"value")],
+        altered(passed(5), event_data=b"\xff" * 30_000),
         [*passed(3), (b"more", b"x" * 30_000)],
     ]
     async with scene(redis_server) as here:
-        await here.add([*bad, passed(4)], ["7-1", "7-2", "7-3", "7-4", "7-5"])
+        await here.add([*bad, passed(4)], [f"7-{number}" for number in range(1, 7)])
         await here.until(lambda: here.learners == [3, 4])
 
         letters = [sent for sent in here.sent if header(sent.headers, REASON)]
@@ -239,7 +240,9 @@ async def test_what_cannot_be_read_is_set_aside_whole_and_the_next_is_given_on(r
             b"bad_body",
             b"newer_library",
             b"no_type",
+            b"bad_body",
         ]
+        assert letters[3].value is None, "it is larger than the topic takes"
         fields = {name.decode(): value for name, value in bad[0]}
         assert letters[0].value == fields.pop("event_data")
         assert [(name, value) for name, value in letters[0].headers if name in fields] == list(fields.items())

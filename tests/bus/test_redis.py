@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from redis import exceptions
 
 from streams.bus.redis import TROUBLES, client, trouble
 from streams.errors import ConfigurationError
@@ -47,6 +48,23 @@ async def test_a_password_is_read_for_each_connection(tmp_path: Path) -> None:
 
         assert await ping(settings(redis, file)) == "good"
         assert await ping(settings(redis, file, "default")) == "good"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (exceptions.BusyLoadingError("LOADING"), "it is loading its data"),
+        (exceptions.ReadOnlyError("READONLY"), "it is a replica that may not be written to"),
+        (exceptions.OutOfMemoryError("OOM"), "its memory is full"),
+        (exceptions.TimeoutError("Timeout reading from redis:6379"), "no answer"),
+        (exceptions.NoPermissionError("NOPERM"), "it refuses the user name or password: NOPERM"),
+        (exceptions.MasterDownError("MASTERDOWN\nlink"), "MASTERDOWN link"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_a_trouble_is_said_in_words(error: Exception, said: str) -> None:
+    assert isinstance(error, TROUBLES)
+    assert trouble(error) == said
 
 
 def test_a_password_file_that_cannot_be_read_is_a_wrong_setting(tmp_path: Path) -> None:
