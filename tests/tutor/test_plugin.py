@@ -31,5 +31,14 @@ def test_the_plugin_brings_the_kafka_that_the_tests_run_on() -> None:
     assert f"<version>{version}</version>" in pom
 
 
+def test_every_setting_of_the_plugin_has_its_row_in_its_operators_page() -> None:
+    plugin = (PLUGIN / "plugin.py").read_text()
+    settings = set(re.findall(r'^    "([A-Z_]+)": ', plugin, re.M)) | {"PAGES_TOKEN"}
+    table = (ROOT / "docs" / "tutor.md").read_text().partition("\n## Settings\n")[2].partition("\n## ")[0]
+    rows = {name for row in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`(\w+)`", row)}
+
+    assert rows == settings
+
+
 def test_the_plugin_carries_the_licence() -> None:
     assert (ROOT / "tutor" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
