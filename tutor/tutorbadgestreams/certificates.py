@@ -14,12 +14,13 @@ from openedx_events.learning.signals import CERTIFICATE_CREATED
 
 def send_again(courses, topic, key):
     """Send each certificate of these courses that its learner holds."""
+    producer = get_producer()
     for course in courses:
         certificates = GeneratedCertificate.objects.filter(course_id=CourseKey.from_string(course))
         count = 0
         for one in certificates.select_related("user__profile").order_by("id").iterator(chunk_size=500):
             if CertificateStatuses.is_passing_status(one.status):
-                get_producer().send(
+                producer.send(
                     signal=CERTIFICATE_CREATED,
                     topic=topic,
                     event_key_field=key,
@@ -28,6 +29,8 @@ def send_again(courses, topic, key):
                 )
                 count += 1
         print(f"{course}: {count} certificates are said again")
+    if hasattr(producer, "prepare_for_shutdown"):  # Kafka's, which sends in the background
+        producer.prepare_for_shutdown()
 
 
 def described(one):
