@@ -195,6 +195,26 @@ def test_a_site_without_a_catalog_waits_for_one_to_be_published(tmp_path: Path) 
     assert "check" not in site.jobs("init", "--limit=badgestreams")["badgestreams"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"BADGESTREAMS_CATALOG": "catalog.yaml"}, "catalog.yaml is no absolute path"),
+        ({"BADGESTREAMS_CATALOG": "/no/such/catalog.yaml"}, "No such file or directory"),
+        ({"BADGESTREAMS_EVENTS": ["org.openedx.learning.no.such.v1"]}, "rules can use no org.openedx"),
+    ],
+)
+def test_tutor_says_what_is_wrong_with_the_configuration(
+    tmp_path: Path, wrong: dict[str, Any], said: str
+) -> None:
+    tmp_path.joinpath("config.yml").write_text(yaml.safe_dump({"PLUGINS": ["badgestreams"], **wrong}))
+
+    done = installed("22").run(tmp_path, "config", "save")
+
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_issuers_key_reaches_the_site_alone_and_unharmed(stock: Rendered) -> None:
     assert stock.environment("badgestreams")["CREDLY_API_KEY_DEMO"] == "a$b'c\"d"
     assert "CREDLY_API_KEY_DEMO" not in stock.environment("badgestreams-job", jobs=True)
