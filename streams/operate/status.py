@@ -179,10 +179,13 @@ async def _pages(settings: Settings, worker: str, hosts: Collection[str]) -> Asy
 async def _page(session: aiohttp.ClientSession, worker: str, address: str) -> Page:
     async with session.get(f"http://{address}/ready") as answer:
         said = orjson.loads(await answer.read())
+    # A small site's pages are those of all its workers.
+    said = said.get("workers", {}).get(worker, said)
     ready = "yes" if said["ok"] else f"no: {said['why']}"
     async with session.get(f"http://{address}/metrics") as answer:
         text = await answer.text() if answer.status == 200 else ""
-    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    families = text_string_to_metric_families(text)
+    samples = [s for family in families for s in family.samples if s.labels.get("worker", worker) == worker]
     revision = next((s.labels["revision"] for s in samples if s.name == "badges_catalog_info"), "")
     parked = Counter[str]()
     for sample in samples:

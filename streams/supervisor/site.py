@@ -33,8 +33,12 @@ def wanted(settings: Settings) -> list[str]:
     """The workers that a site with these settings needs.
 
     The relay is among them though no badge may be for it to issue: another catalog may name one at any time.
+    The API believes nobody without the LMS's keys.
     """
-    return [name for name in WORKERS if name != "bridge" or settings.bus == "redis"]
+    unneeded = set() if settings.bus == "redis" else {"bridge"}
+    if not (settings.api_keys_file or settings.api_keys_url or settings.api_demo_login):
+        unneeded.add("api")
+    return [name for name in WORKERS if name not in unneeded]
 
 
 def named(worker: str, line: bytes, log_format: Literal["console", "json"]) -> bytes:

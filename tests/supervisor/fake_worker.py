@@ -20,7 +20,7 @@ class Page(BaseHTTPRequestHandler):
         if self.path == "/metrics" and token and self.headers["Authorization"] != f"Bearer {token}":
             self.answer(401, b"")
         elif self.path == "/metrics":
-            self.answer(200, METRICS.encode())
+            self.answer(200, METRICS.replace("NAME", FOLDER.name).encode())
         elif self.path == "/health":
             self.answer(200, b'{"live": %s, "ready": %s, "mine": 1}' % (GOOD, self.verdict()))
         else:
@@ -47,6 +47,9 @@ badges_ready 1.0
 # HELP badges_commits_total Units of work committed.
 # TYPE badges_commits_total counter
 badges_commits_total{topic="a \\"quoted\\" one"} 5.0
+# HELP badges_issuer_parked Badges parked.
+# TYPE badges_issuer_parked gauge
+badges_issuer_parked{template="NAME"} 5.0
 """
 FOLDER = Path(sys.argv[1])
 

@@ -14,7 +14,7 @@ from streams.supervisor.child import Worker
 from streams.supervisor.supervisor import Patience
 
 FAKE = Path(__file__).with_name("fake_worker.py")
-SWIFT = Patience(first=0.01, longest=0.04, steady=60, look=0.05, misses=2, start=5, end=5)
+SWIFT = Patience(first=0.01, longest=0.04, steady=60, look=0.05, misses=2, start=2, end=5)
 
 
 RunSite = Callable[..., AbstractAsyncContextManager["Site"]]
@@ -54,13 +54,13 @@ class Site:
         running: "asyncio.Task[None]",
         lines: list[tuple[str, str]],
     ) -> None:
-        self._base = base
+        self.address = base.removeprefix("http://")
         self._session = session
         self.running = running
         self.lines = lines
 
     async def get(self, path: str, **headers: str) -> aiohttp.ClientResponse:
-        answer = await self._session.get(self._base + path, headers=headers)
+        answer = await self._session.get(f"http://{self.address}{path}", headers=headers)
         await answer.read()
         return answer
 

@@ -8,10 +8,18 @@ from streams.supervisor.site import named, wanted
 
 
 @pytest.mark.parametrize(
-    ("bus", "workers"), [("kafka", ["tracker", "relay"]), ("redis", ["bridge", "tracker", "relay"])]
+    ("settings", "workers"),
+    [
+        ({}, ["tracker", "relay"]),
+        ({"bus": "redis"}, ["bridge", "tracker", "relay"]),
+        ({"api_keys_file": "/keys.json"}, ["tracker", "relay", "api"]),
+        ({"api_keys_url": "https://lms.example.org/keys"}, ["tracker", "relay", "api"]),
+    ],
 )
-def test_a_site_runs_the_workers_that_its_bus_needs(bus: str, workers: list[str]) -> None:
-    assert wanted(Settings.model_validate({"bus": bus})) == workers
+def test_a_site_runs_the_workers_that_its_settings_ask_for(
+    settings: dict[str, str], workers: list[str]
+) -> None:
+    assert wanted(Settings.model_validate(settings)) == workers
 
 
 def test_a_line_of_a_log_has_its_workers_name() -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import aiohttp
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams import metrics
+from streams.operate.status import _page
 from streams.supervisor.merging import NOT_READY, combined, merged
 from tests.supervisor.fakes import Fake, RunSite, until
 
@@ -99,7 +101,21 @@ async def test_a_site_is_ready_when_all_its_workers_are(
     assert (await after.json())["why"] == "relay: waiting for a catalog"
 
 
-async def test_health_has_what_each_worker_says(run_site: RunSite, tracker: Fake, relay: Fake) -> None:
+async def test_status_reads_each_workers_part(run_site: RunSite, tracker: Fake, relay: Fake) -> None:
+    relay.does("waiting")
+
+    async with run_site(tracker, relay) as running, aiohttp.ClientSession() as session:
+        await until(lambda: tracker.serves and relay.serves)
+        pages = [await _page(session, name, running.address) for name in ("tracker", "relay")]
+
+    assert [page.ready for page in pages] == ["yes", "no: waiting for a catalog"]
+    assert [page.parked for page in pages] == [{"tracker": 5}, {"relay": 5}]
+
+
+async def test_health_has_what_each_worker_says(
+    run_site: RunSite, tracker: Fake, relay: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.supervisor.pages.ANSWER_SECONDS", 0.5)
     relay.does("exit 1")
 
     async with run_site(tracker, relay) as running:

@@ -3,12 +3,13 @@
 import asyncio
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
 from streams.errors import ConfigurationError
 from streams.supervisor.supervisor import Patience
-from tests.supervisor.fakes import Fake, RunSite, exists, until
+from tests.supervisor.fakes import SWIFT, Fake, RunSite, exists, until
 
 
 async def test_a_worker_that_dies_is_started_again_and_the_other_goes_on(
@@ -90,12 +91,8 @@ async def test_a_worker_that_does_not_end_in_time_is_killed(run_site: RunSite, t
 async def test_a_worker_that_is_no_longer_live_is_ended_and_started_again(
     run_site: RunSite, tracker: Fake, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    monkeypatch.setattr("streams.supervisor.pages.ANSWER_SECONDS", 0.1)
-    async with run_site(tracker, patience=Patience(first=0.01, look=0.05, misses=2, end=0.2)) as running:
-        await until(lambda: tracker.serves)
-        await asyncio.sleep(0)
-        while (await running.get("/live")).status != 200:
-            pass
+    monkeypatch.setattr("streams.supervisor.pages.ANSWER_SECONDS", 0.5)
+    async with run_site(tracker, patience=replace(SWIFT, end=0.2)):
         await until(lambda: tracker.serves)
         if trouble == "stalled":
             tracker.does("stalled")
