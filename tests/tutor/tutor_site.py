@@ -41,6 +41,7 @@ EXTERNAL: Mapping[str, Any] = {
     "BADGESTREAMS_KAFKA_PASSWORD": "secret: #1",
     "BADGESTREAMS_KAFKA_CA": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     "BADGESTREAMS_REDIS_POLICY": "",
+    "BADGESTREAMS_API": True,
     "BADGESTREAMS_SETTINGS": {"issuer_rate": 2, "register_schemas": False, "issuer_hosts": ["a:1", "b:2"]},
 }
 """Kafka and Redis are elsewhere, with passwords."""

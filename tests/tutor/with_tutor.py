@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import redis
 import yaml
 
+from streams.api.keys import parsed
 from streams.bus.publication import PUBLICATIONS
 from streams.operate.check import check
 from streams.sandbox.commands import Commands
@@ -21,6 +23,7 @@ from streams.sandbox.jars import jars, java
 from streams.sandbox.process import Deadline, tail
 from streams.sandbox.redis import Redis
 from streams.settings import load_settings
+from streams.supervisor.site import wanted
 from tests.bus.entries import passed
 from tests.tutor import kafka_container
 from tests.tutor.tutor_site import CATALOG, EXTERNAL, STOCK, VERSIONS, Rendered, installed, words
@@ -262,6 +265,35 @@ def test_the_tokens_stay_when_the_configuration_is_saved_again(stock: Rendered) 
     assert stock.tutor.run(stock.root, "config", "save").returncode == 0
 
     assert stock.secret("pages-token") == before != ""
+
+
+# The API
+
+
+def test_the_api_is_at_the_lms_and_believes_its_tokens(
+    external: Rendered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in external.environment("badgestreams").items():
+        monkeypatch.setenv(name, value)
+    settings, config = load_settings(), yaml.safe_load(external.root.joinpath("config.yml").read_text())
+    token = jwt.encode({}, config["JWT_RSA_PRIVATE_KEY"], "RS512", {"kid": "openedx"})
+
+    [(kid, key)] = parsed(external.secret("lms-keys.json").encode())
+
+    assert kid == "openedx"
+    assert jwt.decode(token, key, ["RS512"]) == {}
+    assert settings.api_issuers == (
+        external.settings("lms")["JWT_AUTH"].__setitem__.call_args_list[0].args[1],
+    )
+    caddy = external.env.joinpath("apps/caddy/Caddyfile").read_text()
+    [lms] = [site for site in caddy.split("\n\n") if "handle /badges/api/*" in site]
+    assert "reverse_proxy badgestreams:8050\n" in lms
+    assert "api" in wanted(settings)
+
+
+def test_the_api_is_not_there_unless_it_is_asked_for(stock: Rendered) -> None:
+    assert "badgestreams" not in stock.env.joinpath("apps/caddy/Caddyfile").read_text()
+    assert not any(name.startswith("BADGES_API") for name in stock.environment("badgestreams"))
 
 
 # Kafka

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from importlib import resources
 from pathlib import Path
 
 import jinja2
 
-from tutor import exceptions, hooks
+from tutor import exceptions, hooks, utils
 
 from . import settings
 from .__about__ import PRODUCT_VERSION, __version__
@@ -55,6 +56,8 @@ DEFAULTS: dict[str, t.Any] = {
     "REGISTRY": "",
     "REGISTRY_USERNAME": "",
     "REGISTRY_PASSWORD": "",
+    # Learners' badges and progress at https://LMS_HOST/badges/api/.
+    "API": False,
     "MEMORY": "512m",
 }
 
@@ -90,14 +93,26 @@ def _of_context(
     return called
 
 
+def _secrets(config: settings.Config) -> dict[str, str]:
+    return {**settings.secrets(config), "lms-keys.json": _lms_keys(config["JWT_RSA_PRIVATE_KEY"])}
+
+
+def _lms_keys(private: str) -> str:
+    """The public part of the key by which the LMS signs its tokens, as Tutor's LMS itself publishes it."""
+    key = utils.rsa_import_key(private)
+    e, n = utils.long_to_base64(key.e), utils.long_to_base64(key.n)
+    return json.dumps({"keys": [{"kid": "openedx", "kty": "RSA", "e": e, "n": n}]})
+
+
 hooks.Filters.ENV_TEMPLATE_VARIABLES.add_items(
     [
         ("badgestreams_worker_settings", _of_context(settings.worker_settings)),
         ("badgestreams_kafka_settings", _of_context(settings.kafka_settings)),
         ("badgestreams_lms_events", _of_context(settings.lms_events)),
-        ("badgestreams_secrets", _of_context(settings.secrets)),
+        ("badgestreams_secrets", _of_context(_secrets)),
         ("badgestreams_redis_url", _of_context(settings.redis_url)),
         ("badgestreams_catalog", _of_context(settings.catalog_text)),
+        ("BADGESTREAMS_API_PORT", settings.API_PORT),
         ("BADGESTREAMS_TUTORS_PREFIX", settings.TUTORS_PREFIX),
     ]
 )

@@ -20,6 +20,7 @@ TUTORS_REDIS = "redis://redis:6379/0"
 MOUNTED = "/etc/badge-streams"
 CATALOG = f"{MOUNTED}/catalog/catalog.yaml"
 SECRETS = f"{MOUNTED}/secrets"
+API_PORT = 8050
 
 
 def lms_events(config: Config) -> list[tuple[str, str, str]]:
@@ -57,6 +58,7 @@ def worker_settings(config: Config) -> dict[str, str]:
         **_redis(config),
         **_kafka_access(config),
         **_registry_access(config),
+        **_api(config),
     }
     if catalog_text(config):
         found["BADGES_CATALOG"] = CATALOG
@@ -94,6 +96,20 @@ def _registry_access(config: Config) -> dict[str, str]:
         BADGES_REGISTRY_USERNAME=username,
         BADGES_REGISTRY_PASSWORD_FILE=username and f"{SECRETS}/registry-password",
     )
+
+
+def _api(config: Config) -> dict[str, str]:
+    if not config["BADGESTREAMS_API"]:
+        return {}
+    return {
+        "BADGES_API_HTTP": f"*:{API_PORT}",
+        "BADGES_API_KEYS_FILE": f"{SECRETS}/lms-keys.json",
+        "BADGES_API_ISSUERS": config["JWT_COMMON_ISSUER"],
+        "BADGES_API_AUDIENCE": config["JWT_COMMON_AUDIENCE"],
+        # Whoever reaches the port is in the network of the containers, or of the cluster: Caddy.
+        "BADGES_API_PROXIES": "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16",
+        "BADGES_API_STORE": "/var/badge-streams/api.sqlite",
+    }
 
 
 def _given(**settings: t.Any) -> dict[str, str]:
