@@ -40,10 +40,10 @@ def decide(catalog: Catalog, progress: Progress, happened: Activity | Order | Im
 
     None if it is not relevant, was applied already, or is an order for a template that is not active.
     """
-    if isinstance(happened, Order):
+    if not isinstance(happened, Activity):
+        if isinstance(happened, Import):
+            return taken_along(progress, happened)
         return _decide_order(catalog, progress, happened)
-    if isinstance(happened, Import):
-        return taken_along(progress, happened)
     matches = catalog.match(happened)
     if not matches:
         return None
