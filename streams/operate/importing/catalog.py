@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from streams.catalog.wording import load_worded
 from streams.errors import CatalogError, ConfigurationError, FatalError
@@ -13,6 +13,9 @@ from streams.operate.importing.copying import copied
 from streams.operate.importing.sources import Access
 from streams.operate.importing.tables import OF_A_CATALOG
 from streams.operate.importing.written import written
+
+ACCOUNTS = UUID("2b9d0a44-7c0e-4d1e-8f5b-1c6a0e3d9f72")
+"""The namespace of the ids of accounts at Accredible; drawn once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,8 @@ def import_catalog(
     """
     with copied(source, access, OF_A_CATALOG) as copy:
         organizations = [
-            _organization(uuid, name, sandbox=sandbox)
-            for uuid, name in copy.execute("SELECT uuid, name FROM badges_credlyorganization ORDER BY id")
+            *(_organization(*row, sandbox=sandbox) for row in copy.execute(_ORGANIZATIONS)),
+            *(_account(*row, sandbox=sandbox) for row in copy.execute(_ACCOUNTS)),
         ]
         report = list(_about_all(copy, organizations, site))
         templates = []
@@ -53,23 +56,24 @@ def import_catalog(
     return Imported(text, report)
 
 
-_TEMPLATES = """
-    SELECT t.id, t.uuid, t.name, t.description, t.icon, t.state, t.is_active, o.uuid
-    FROM badges_badgetemplate t
-    JOIN badges_credlybadgetemplate c ON c.badgetemplate_ptr_id = t.id
-    JOIN badges_credlyorganization o ON o.id = c.organization_id
-    LEFT JOIN django_site s ON s.id = t.site_id
-    WHERE ? IS NULL OR s.domain = ?
-    ORDER BY t.id
-"""
-_OF_NO_CREDLY = """
-    SELECT t.name, t.uuid, g.badgetemplate_ptr_id
-    FROM badges_badgetemplate t
+_ORGANIZATIONS = "SELECT uuid, name FROM badges_credlyorganization ORDER BY id"
+_ACCOUNTS = "SELECT id, name FROM badges_accredibleapiconfig ORDER BY id"
+_WITH_ISSUERS = """
+    badges_badgetemplate t
+    LEFT JOIN badges_credlybadgetemplate c ON c.badgetemplate_ptr_id = t.id
+    LEFT JOIN badges_credlyorganization o ON o.id = c.organization_id
     LEFT JOIN badges_accrediblegroup g ON g.badgetemplate_ptr_id = t.id
-    WHERE t.id NOT IN (SELECT c.badgetemplate_ptr_id FROM badges_credlybadgetemplate c
-                       JOIN badges_credlyorganization o ON o.id = c.organization_id)
-    ORDER BY t.id
+    LEFT JOIN badges_accredibleapiconfig a ON a.id = g.api_config_id
 """
+_TEMPLATES = f"""
+    SELECT t.id, t.uuid, t.name, t.description, t.icon, t.state, t.is_active, o.uuid, a.id
+    FROM {_WITH_ISSUERS} LEFT JOIN django_site s ON s.id = t.site_id
+    WHERE (o.id IS NOT NULL OR a.id IS NOT NULL) AND (? IS NULL OR s.domain = ?)
+    ORDER BY t.id
+"""  # noqa: S608 (made of the text above)
+_OF_NOBODY = f"""
+    SELECT t.name, t.uuid FROM {_WITH_ISSUERS} WHERE o.id IS NULL AND a.id IS NULL ORDER BY t.id
+"""  # noqa: S608
 _SITES = """
     SELECT DISTINCT coalesce(s.domain, t.site_id) FROM badges_badgetemplate t
     LEFT JOIN django_site s ON s.id = t.site_id ORDER BY 1
@@ -83,6 +87,19 @@ def _organization(uuid: str, name: str | None, *, sandbox: bool) -> dict[str, An
     return {"id": id, "name": name or "", **where, "api_key": {"file": f"credly-{id}.key"}}
 
 
+def _account(id: int, name: str | None, *, sandbox: bool) -> dict[str, Any]:
+    """An account at Accredible, which has no UUID there."""
+    uuid = account_id(id)
+    where = {"region": "sandbox"} if sandbox else {}
+    key = {"file": f"accredible-{uuid}.key"}
+    return {"id": uuid, "name": name or "", "provider": "accredible", **where, "api_key": key}
+
+
+def account_id(id: int) -> str:
+    """The UUID of an account at Accredible: the same at every import."""
+    return str(uuid5(ACCOUNTS, str(id)))
+
+
 def _about_all(
     copy: sqlite3.Connection, organizations: Sequence[dict[str, Any]], site: str | None
 ) -> Iterator[str]:
@@ -90,7 +107,7 @@ def _about_all(
         yield (
             f"organization {organization['name']!r} ({organization['id']}): put its key into the file "
             f"{organization['api_key']['file']} of the keys' directory; it is in the app's table of "
-            'organizations or in BADGES_CONFIG["credly"]["ORGANIZATIONS"]'
+            "organizations, or in its setting BADGES_CONFIG"
         )
     sites = [str(domain) for (domain,) in copy.execute(_SITES)]
     if len(sites) > 1 and site is None:
@@ -98,9 +115,8 @@ def _about_all(
             f"templates of several sites are together here ({', '.join(sites)}): a catalog and a BADGES_APP "
             "for each, by --site, where their learners are not the same"
         )
-    for name, uuid, group in copy.execute(_OF_NO_CREDLY):
-        what = "neither Credly's nor Accredible's" if group is None else f"group {group} of Accredible"
-        yield f"{name!r} ({_uuid(uuid)}): not imported: {what}"
+    for name, uuid in copy.execute(_OF_NOBODY):
+        yield f"{name!r} ({_uuid(uuid)}): not imported: it is neither Credly's nor Accredible's"
 
 
 def _template(
@@ -112,9 +128,16 @@ def _template(
     icon: str | None,
     state: str | None,
     is_active: int,
-    organization: str,
+    organization: str | None,
+    account: int | None,
 ) -> Template:
-    value: dict[str, Any] = {"id": _uuid(uuid), "organization": _uuid(organization), "name": name or uuid}
+    value: dict[str, Any] = {"id": _uuid(uuid)}
+    if organization is not None:
+        value["organization"] = _uuid(organization)
+    elif account is not None:
+        # The service gives a group of Accredible its number, and a UUID of its own.
+        value |= {"external_id": str(id), "organization": account_id(account)}
+    value["name"] = name or uuid
     if description:
         value["description"] = description
     if icon and icon.startswith("https://"):

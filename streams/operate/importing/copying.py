@@ -70,6 +70,7 @@ def _check(found: Counter[str], tables: Collection[Table]) -> None:
         raise ConfigurationError("SOURCE: has no badge template (badges.badgetemplate)")
     for one, other in (
         ("badges_credlybadge", "credentials_usercredential"),
+        ("badges_accrediblebadge", "credentials_usercredential"),
         ("badges_fulfillment", "badges_badgeprogress"),
     ):
         if other in names and found[one] and not found[other]:

@@ -20,11 +20,14 @@ LARGEST_ID = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A row of a badge: what the service says of it, and what Credly answered last."""
+    """A row of a badge: what the service says of it, and what the issuer answered last.
+
+    `external` is the issuer's id of it: a UUID of Credly's, a number of Accredible's.
+    """
 
     status: str
     state: str
-    external: str | None
+    external: str | int | None
     uuid: str
     created: str
     modified: str
@@ -78,9 +81,18 @@ def learners(copy: sqlite3.Connection) -> Iterator[Learner]:
         yield Learner(id, who[2], who[0], who[1], templates)
 
 
+def count(copy: sqlite3.Connection) -> tuple[int, int]:
+    """How many fulfilments and badges there are."""
+    fulfilled, badges = (
+        copy.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+        for table in ("badges_fulfillment", _BADGES)
+    )
+    return fulfilled, badges
+
+
 def astray(copy: sqlite3.Connection) -> tuple[int, int]:
     """How many fulfilments and badges belong to nothing that is there: their progress, or their template."""
-    tables = (("badges_fulfillment", _FULFILLED), ("badges_credlybadge", _ISSUED))
+    tables = (("badges_fulfillment", _FULFILLED), (_BADGES, _ISSUED))
     fulfilled, badges = (
         copy.execute(f"SELECT (SELECT count(*) FROM {all}) - (SELECT count(*) FROM {whole})").fetchone()[0]  # noqa: S608
         for all, whole in tables
@@ -111,8 +123,12 @@ _FULFILLED = """
     JOIN badges_badgeprogress p ON p.id = f.progress_id
     JOIN badges_badgetemplate t ON t.id = p.template_id
 """
-_ISSUED = """
-    badges_credlybadge b
+_BADGES = """
+    (SELECT usercredential_ptr_id, state, external_uuid AS external FROM badges_credlybadge
+     UNION ALL SELECT usercredential_ptr_id, state, external_id FROM badges_accrediblebadge)
+"""
+_ISSUED = f"""
+    {_BADGES} b
     JOIN credentials_usercredential c ON c.id = b.usercredential_ptr_id
     JOIN badges_badgetemplate t ON t.id = c.credential_id
 """
@@ -122,7 +138,7 @@ _ROWS = f"""
     FROM {_FULFILLED} JOIN who w ON w.username = p.username WHERE w.why IS NULL
     UNION ALL
     SELECT w.learner, w.username, w.email, w.name, t.uuid, NULL,
-           c.uuid, c.status, b.state, b.external_uuid, c.created, c.modified
+           c.uuid, c.status, b.state, b.external, c.created, c.modified
     FROM {_ISSUED} JOIN who w ON w.username = c.username WHERE w.why IS NULL
     ORDER BY 1
 """  # noqa: S608 (made of the texts above)

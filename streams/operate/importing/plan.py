@@ -21,9 +21,24 @@ from streams.relay import importing
 
 IMPORTS = UUID("6f2d1c58-6f0e-4a43-9d38-5a8f3c1c7b90")
 """The namespace of the ids of imports; drawn once."""
-AT_CREDLY = frozenset({"pending", "accepted", "rejected", "expired"})
-"""States that are Credly's own words; the others are about the app's calls."""
-REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """An issuer's words for a badge's state: what it calls one that it has, by what the service calls it.
+
+    The others are about the service's calls; `revoked` is there where the issuer has revoked it.
+    """
+
+    held: Mapping[str, str]
+    revoked: str
+
+
+WORDS: Mapping[str, Words] = {
+    "credly": Words({word: word for word in ("pending", "accepted", "rejected", "expired")}, "revoked"),
+    # Accredible's revocation is an expiry.
+    "accredible": Words({"accepted": "published"}, "expired"),
+}
 
 What = Literal["fulfilled", "held", "to issue", "revoked", "to revoke"]
 """What is counted of a template: requirements; badges by what becomes of them."""
@@ -96,7 +111,7 @@ class Plan:
         if badge is None:
             return Brought(fulfilled)
         awarded = self._time(badge.created)
-        if badge.status == "awarded" and badge.state != REVOKED:
+        if badge.status == "awarded" and badge.state != self._words(template).revoked:
             return Brought(fulfilled, awarded)
         own = (r for r in self.document.templates[template].requirements if r.types != (BADGE_AWARDED,))
         reset = tuple(sorted({r.id for r in own} - set(fulfilled)))
@@ -116,7 +131,8 @@ class Plan:
     def _badge(self, template: str, learner: Learner, badge: Badge, brought: Brought) -> OfBadge:
         assert brought.awarded is not None
         external = _canonical(badge.external) if badge.external else ""
-        state = badge.state if badge.state in AT_CREDLY else ""
+        words = self._words(template)
+        state = words.held.get(badge.state, "")
         at, who = brought.awarded, None
         held, past = external, ""
         if brought.held:
@@ -126,8 +142,8 @@ class Plan:
         else:
             at = brought.revoked or at
             what = "revoked"
-            if external and badge.state == REVOKED:
-                held, past, state = "", external, REVOKED
+            if external and badge.state == words.revoked:
+                held, past, state = "", external, "revoked"
             elif external:
                 what = "to revoke"
         self.told.totals[template][what] += 1
@@ -136,6 +152,10 @@ class Plan:
             kind, template, learner.id, at, held=held, past=past, state=state, recipient=who
         )
         return OfBadge(template, badge_id(template, learner.id), line, _canonical(badge.uuid))
+
+    def _words(self, template: str) -> Words:
+        organization = self.document.templates[template].organization
+        return WORDS.get(self.document.organizations[organization].provider, WORDS["credly"])
 
     def _time(self, text: str) -> datetime:
         """A time as the database or a dump writes it; none is after now."""
@@ -148,10 +168,10 @@ def _best(badge: Badge) -> tuple[bool, bool, str]:
     return badge.status == "awarded", bool(badge.external), str(badge.created)
 
 
-def _canonical(uuid: str) -> str:
+def _canonical(uuid: str | int) -> str:
     try:
-        return str(UUID(uuid))
-    except (ValueError, AttributeError, TypeError):
+        return str(UUID(str(uuid)))
+    except ValueError:
         return str(uuid)
 
 

@@ -64,7 +64,7 @@ def _of_sqlite(path: Path, tables: Collection[Table]) -> Iterator[tuple[Table, R
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
             there = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
             for table in _there(tables, there):
-                for row in database.execute(_select(table)):
+                for row in database.execute(_select(table, there)):
                     yield table, row
     except sqlite3.Error as error:
         raise ConfigurationError(f"SOURCE: {path} cannot be read: {error}") from None
@@ -91,7 +91,7 @@ def _of_mysql(source: str, access: Access, tables: Collection[Table]) -> Iterato
                 there = {name for (name,) in cursor.fetchall()}
             for table in _there(tables, there):
                 with connection.cursor() as cursor:
-                    cursor.execute(_select(table))
+                    cursor.execute(_select(table, there))
                     while some := cursor.fetchmany(FETCHED):
                         yield from ((table, row) for row in some)
     except (pymysql.Error, OSError, RuntimeError) as error:
@@ -129,7 +129,12 @@ def _there(tables: Collection[Table], there: Collection[str]) -> Iterator[Table]
     return (table for table in tables if table.name in there)
 
 
-def _select(table: Table) -> str:
+def _select(table: Table, there: Collection[str]) -> str:
     # Names of ours alone are in it.
-    where = f" WHERE {table.wanted}" if table.wanted else ""
+    parts = [
+        f"{table.key} IN (SELECT usercredential_ptr_id FROM {part})"  # noqa: S608
+        for part in table.parts_of
+        if part in there
+    ]
+    where = f" WHERE {' OR '.join(parts)}" if parts else ""
     return f"SELECT {', '.join(table.columns)} FROM {table.name}{where}"  # noqa: S608

@@ -17,7 +17,7 @@ from streams.kafka.client import partition_of
 from streams.kafka.orders import IMPORT, ORDER
 from streams.logs import blanked
 from streams.operate.importing.copying import copied
-from streams.operate.importing.learners import astray, know, learners, strangers
+from streams.operate.importing.learners import astray, count, know, learners, strangers
 from streams.operate.importing.plan import WHATS, Plan, Taken, Told, lines
 from streams.operate.importing.sources import Access
 from streams.operate.importing.tables import OF_LEARNERS
@@ -73,7 +73,6 @@ class Found:
     told: Told = field(default_factory=Told)
     fulfilled: int = 0
     badges: int = 0
-    of_accredible: int = 0
     astray: tuple[int, int] = (0, 0)
     strangers: dict[str, Strangers] = field(default_factory=lambda: defaultdict(Strangers))
 
@@ -169,12 +168,7 @@ def _noted(taken: Iterable[Taken], ids: IO[str]) -> Iterator[Taken]:
 
 
 def _count(copy: sqlite3.Connection, found: Found) -> None:
-    def count(name: str) -> int:
-        [(number,)] = copy.execute(f"SELECT count(*) FROM {name}")  # noqa: S608
-        return int(number)
-
-    found.fulfilled, found.badges = count("badges_fulfillment"), count("badges_credlybadge")
-    found.of_accredible = count("badges_accrediblebadge")
+    found.fulfilled, found.badges = count(copy)
     found.astray = astray(copy)
     for why, username, fulfilled, badges in strangers(copy):
         found.strangers[why].add(username, fulfilled, badges)
@@ -186,12 +180,10 @@ def _said(found: Found, document: CatalogDocument) -> Iterator[str]:
     yield from table(["template", *WHATS], list(lines(found.told, names)))
     for why, of in found.strangers.items():
         yield f"not taken along: {of.fulfilled} fulfilments and {of.badges} badges of users {why}: {of}"
-    for what, count in found.told.left_out.most_common():
-        yield f"not taken along: {count} {what}"
+    for what, number in found.told.left_out.most_common():
+        yield f"not taken along: {number} {what}"
     if any(found.astray):
         yield "not taken along: {} fulfilments and {} badges without a template".format(*found.astray)
-    if found.of_accredible:
-        yield f"not taken along: {found.of_accredible} badges of Accredible"
 
 
 def _outcome(found: Found, *, sends: bool) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class Table:
     """A table, and the model of which `dumpdata` makes its rows.
 
-    `key` is the column that a dump calls `pk`. `optional`: not every release has it. `wanted` restricts the
-    rows, where others share the table.
+    `key` is the column that a dump calls `pk`. `optional`: not every release has it. Of a table that others
+    share only rows with a row in one of those in `parts_of` are wanted.
     """
 
     name: str
@@ -19,7 +19,7 @@ class Table:
     columns: tuple[str, ...]
     key: str = "id"
     optional: bool = False
-    wanted: str = ""
+    parts_of: tuple[str, ...] = ()
 
 
 NULLABLE = frozenset(
@@ -31,6 +31,7 @@ NULLABLE = frozenset(
         "blend",
         "template_id",
         "requirement_id",
+        "external_id",
         "external_uuid",
         "full_name",
         "lms_user_id",
@@ -65,6 +66,7 @@ OF_A_CATALOG = (
         ("badgetemplate_ptr_id", "organization_id"),
         "badgetemplate_ptr_id",
     ),
+    Table("badges_accredibleapiconfig", "badges.accredibleapiconfig", ("id", "name"), optional=True),
     Table(
         "badges_accrediblegroup",
         "badges.accrediblegroup",
@@ -97,7 +99,7 @@ CREDENTIALS = Table(
     "credentials.usercredential",
     ("id", "created", "modified", "username", "status", "uuid", "credential_id"),
     # Certificates of programs are there, too: far more than badges.
-    wanted="id IN (SELECT usercredential_ptr_id FROM badges_credlybadge)",
+    parts_of=("badges_credlybadge", "badges_accrediblebadge"),
 )
 ISSUED = Table(
     "badges_credlybadge",
@@ -113,7 +115,7 @@ OF_LEARNERS = (
     Table(
         "badges_accrediblebadge",
         "badges.accrediblebadge",
-        ("usercredential_ptr_id", "state"),
+        ("usercredential_ptr_id", "state", "external_id"),
         "usercredential_ptr_id",
         optional=True,  # since Teak
     ),

@@ -14,6 +14,8 @@ SAMPLE = HERE / "sample.json"
 NO_ACCESS = Access()
 ONE, TWO, EITHER, NULLS, NO_RULES = (f"0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d1{n}" for n in range(5))
 """Of the sample: one course and a penalty, two courses, either course, without groups, without rules."""
+GROUP = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d99"
+"""A template of Accredible's, in `with_accredible`."""
 
 Object = dict[str, Any]
 
@@ -37,6 +39,31 @@ def requirement(pk: int, template: int, event_type: str, blend: str | None = "A"
 def rule(pk: int, requirement: int, path: str, operator: str, value: str) -> Object:
     fields = {"requirement": requirement, "data_path": path, "operator": operator, "value": value}
     return made("badges.datarule", pk, **fields)
+
+
+def with_accredible() -> list[Object]:
+    """The sample, and a group of Accredible that learner 1 has passed, and learner 3 has lost."""
+    fields = {**sample()[1]["fields"], "uuid": GROUP, "name": "A group", "origin": "accredible"}
+    at = {"created": "2026-11-20T00:00:00Z", "modified": "2026-11-21T00:00:00Z"}
+    user = {**at, "credential_content_type": 16, "credential_id": 99}
+    return [
+        *sample(),
+        made("badges.accredibleapiconfig", 1, **at, name="An account", api_key="not-a-key-either"),
+        made("badges.badgetemplate", 99, **fields),
+        made("badges.accrediblegroup", 99, api_config=1),
+        requirement(90, 99, "org.openedx.learning.course.passing.status.updated.v1"),
+        rule(90, 90, "is_passing", "eq", "True"),
+        made("badges.badgeprogress", 90, username="learner1", template=99),
+        made("badges.fulfillment", 90, progress=90, requirement=90, blend="A"),
+        made(
+            "credentials.usercredential", 90, **user, username="learner1", status="awarded", uuid=f"{90:032}"
+        ),
+        made("badges.accrediblebadge", 90, state="accepted", external_id=777),
+        made(
+            "credentials.usercredential", 91, **user, username="learner3", status="revoked", uuid=f"{91:032}"
+        ),
+        made("badges.accrediblebadge", 91, state="expired", external_id=778),
+    ]
 
 
 def dumped(objects: Iterable[Object], folder: Path) -> str:

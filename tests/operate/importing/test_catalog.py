@@ -13,6 +13,7 @@ from streams.errors import ConfigurationError
 from streams.operate.importing.catalog import Imported, import_catalog
 from tests.operate.importing.database import (
     EITHER,
+    GROUP,
     NO_ACCESS,
     NO_RULES,
     NULLS,
@@ -26,6 +27,7 @@ from tests.operate.importing.database import (
     requirement,
     rule,
     sample,
+    with_accredible,
 )
 
 PASSING = "org.openedx.learning.course.passing.status.updated.v1"
@@ -224,13 +226,22 @@ def test_what_is_not_active_there_is_not_active_here(tmp_path: Path) -> None:
     assert "state archived" in about(report, ONE)
 
 
-def test_groups_of_accredible_are_named_as_not_imported(tmp_path: Path) -> None:
-    fields = {**sample()[1]["fields"], "uuid": "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d99", "origin": "accredible"}
-    group = [made("badges.badgetemplate", 99, **fields), made("badges.accrediblegroup", 99, api_config=1)]
-    catalog, report = imported([*sample(), *group], tmp_path)
+def test_groups_of_accredible_are_templates_of_their_account(tmp_path: Path) -> None:
+    catalog, report = imported(with_accredible(), tmp_path)
 
-    assert fields["uuid"] not in catalog.templates
-    assert "group 99 of Accredible" in about(report, fields["uuid"])
+    group = catalog.templates[GROUP]
+    account = catalog.organizations[group.organization]
+    assert (group.external_id, group.name) == ("99", "A group")
+    assert (account.provider, account.name) == ("accredible", "An account")
+    assert any(account.id in line and f"accredible-{account.id}.key" in line for line in report)
+
+
+def test_a_template_of_no_issuer_is_named_as_not_imported(tmp_path: Path) -> None:
+    alone = [o for o in with_accredible() if o["model"] != "badges.accrediblegroup"]
+    catalog, report = imported(alone, tmp_path)
+
+    assert GROUP not in catalog.templates
+    assert "neither Credly's nor Accredible's" in about(report, GROUP)
 
 
 def test_the_templates_of_one_site_can_be_chosen(tmp_path: Path) -> None:

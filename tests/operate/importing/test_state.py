@@ -28,6 +28,7 @@ from streams.operate.importing.tables import OF_LEARNERS
 from streams.settings import Settings
 from tests.operate.importing.database import (
     EITHER,
+    GROUP,
     NO_ACCESS,
     NULLS,
     ONE,
@@ -38,6 +39,7 @@ from tests.operate.importing.database import (
     dumped,
     made,
     sample,
+    with_accredible,
 )
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -253,6 +255,17 @@ def test_a_learner_is_never_in_two_transactions(monkeypatch: pytest.MonkeyPatch)
     learners = [[{"value": b"x" * size}] * count for size, count in ((1, 2), (1, 4), (9_000_000, 1), (1, 1))]
 
     assert [len(some) for some in _batched(learners)] == [6, 1, 1]
+
+
+def test_what_accredible_has_is_held_under_its_number(tmp_path: Path) -> None:
+    for source in (dumped(with_accredible(), tmp_path), database(with_accredible(), tmp_path)):
+        document = load_catalog(import_catalog(source, NO_ACCESS).text)
+        taken, told = planned(source, document=document)
+
+        held, lost = of_badge(taken[1001], GROUP), of_badge(taken[1003], GROUP)
+        assert (held["kind"], held["held"], held["state"]) == ("awarded", "777", "published")
+        assert (lost["kind"], lost["past"], lost["state"]) == ("revoked", "778", "revoked")
+        assert told.totals[GROUP] == {"fulfilled": 1, "held": 1, "revoked": 1}
 
 
 def test_what_belongs_to_nothing_is_told(tmp_path: Path) -> None:
