@@ -42,7 +42,7 @@ def importing() -> None:
 @importing.command("catalog")
 @from_source
 @click.option("--site", help="Only the templates of the site with this domain.")
-@click.option("--sandbox", is_flag=True, help="The organizations are those of Credly's sandbox.")
+@click.option("--sandbox", is_flag=True, help="The organizations are those of the issuers' sandboxes.")
 def import_catalog(source: str, access: "Access", site: str | None, sandbox: bool) -> None:
     """Print the badge templates of SOURCE as a catalog that `check` accepts.
 

@@ -1,7 +1,7 @@
 """The badge templates of the credentials service as a catalog, and what that changes of their meaning."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
@@ -31,24 +31,15 @@ def import_catalog(
 ) -> Imported:
     """The catalog of what is in the source, one that `check` accepts.
 
-    Only the templates of a `site`, by its domain, if one is given. `sandbox`: the organizations are Credly's
-    sandbox's. Raises `ConfigurationError` for a source that cannot be read.
+    Only the templates of a `site`, by its domain, if one is given. `sandbox`: the organizations are those of
+    the issuers' sandboxes. Raises `ConfigurationError` for a source that cannot be read.
     """
     with copied(source, access, OF_A_CATALOG) as copy:
-        organizations = [
-            *(_organization(*row, sandbox=sandbox) for row in copy.execute(_ORGANIZATIONS)),
-            *(_account(*row, sandbox=sandbox) for row in copy.execute(_ACCOUNTS)),
-        ]
-        report = list(_about_all(copy, organizations, site))
-        templates = []
-        for row in copy.execute(_TEMPLATES, (site, site)):
-            template = _template(copy, *row)
-            if template.value["requirements"]:
-                templates.append(template)
-            else:
-                template.notes = [*template.notes, "not imported: it has no requirement that can be written"]
-            report += [f"{template}: {note}" for note in template.notes]
-    text = written(organizations, [(template.value, template.notes) for template in templates])
+        templates = [_template(copy, *row) for row in copy.execute(_TEMPLATES, (site, site)).fetchall()]
+        written_ones = [template for template in templates if template.value["requirements"]]
+        organizations = _organizations(copy, written_ones, sandbox=sandbox)
+        report = [*_about_all(copy, organizations, site), *_about(templates)]
+    text = written(organizations, [(template.value, template.notes) for template in written_ones])
     try:
         load_worded(text)
     except CatalogError as error:
@@ -78,6 +69,18 @@ _SITES = """
     SELECT DISTINCT coalesce(s.domain, t.site_id) FROM badges_badgetemplate t
     LEFT JOIN django_site s ON s.id = t.site_id ORDER BY 1
 """
+
+
+def _organizations(
+    copy: sqlite3.Connection, templates: Sequence[Template], *, sandbox: bool
+) -> list[dict[str, Any]]:
+    """Those that have one of the templates."""
+    found = [
+        *(_organization(*row, sandbox=sandbox) for row in copy.execute(_ORGANIZATIONS)),
+        *(_account(*row, sandbox=sandbox) for row in copy.execute(_ACCOUNTS)),
+    ]
+    wanted = {template.value["organization"] for template in templates}
+    return [organization for organization in found if organization["id"] in wanted]
 
 
 def _organization(uuid: str, name: str | None, *, sandbox: bool) -> dict[str, Any]:
@@ -112,11 +115,18 @@ def _about_all(
     sites = [str(domain) for (domain,) in copy.execute(_SITES)]
     if len(sites) > 1 and site is None:
         yield (
-            f"templates of several sites are together here ({', '.join(sites)}): a catalog and a BADGES_APP "
-            "for each, by --site, where their learners are not the same"
+            f"templates of several sites are together here ({', '.join(sites)}): where their "
+            "learners are not the same, a catalog (by --site) and a BADGES_APP_ID for each"
         )
     for name, uuid in copy.execute(_OF_NOBODY):
         yield f"{name!r} ({_uuid(uuid)}): not imported: it is neither Credly's nor Accredible's"
+
+
+def _about(templates: Iterable[Template]) -> Iterator[str]:
+    for template in templates:
+        yield from (f"{template}: {note}" for note in template.notes)
+        if not template.value["requirements"]:
+            yield f"{template}: not imported: it has no requirement that can be written"
 
 
 def _template(
@@ -140,7 +150,7 @@ def _template(
     value["name"] = name or uuid
     if description:
         value["description"] = description
-    if icon and icon.startswith("https://"):
+    if icon and icon.startswith(("https://", "http://")):
         value["image_url"] = icon
     template = Template(value)
     if not is_active or state != "active":
