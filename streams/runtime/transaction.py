@@ -30,6 +30,11 @@ COMMIT_SECONDS = 2 * TRANSACTION_SECONDS
 TRANSACTION_RECORDS = 16_000
 """After so many records the next unit waits for the next transaction: a few full units, some megabytes."""
 
+PAUSE_SECONDS = 0.003
+"""After a transaction, before the next may begin: the coordinator takes a millisecond or two to write its
+markers and refuses the next until then. The partitions that the transaction has freed are delivered
+meanwhile; without a pause the first of them would begin another alone, and the others wait for both."""
+
 
 class ExpiredError(Exception):
     """The broker has forgotten the producer: nothing was committed, and nothing can be by this one."""
@@ -171,6 +176,7 @@ class Committer:
                 break
             for share in shares:
                 share.done.set_result(None)
+            await asyncio.sleep(PAUSE_SECONDS)
         self._working = None
 
     def _next(self) -> Sequence[Share]:

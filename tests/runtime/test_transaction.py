@@ -37,6 +37,20 @@ async def test_units_that_come_during_a_transaction_share_the_next_one() -> None
     ]
 
 
+async def test_partitions_that_a_transaction_has_freed_share_the_next_one() -> None:
+    broker, committer = await _started()
+    await asyncio.gather(_commit(committer, 0), _commit(committer, 1))
+
+    async def after_some_turns_of_the_loop(partition: int) -> None:
+        for _ in range(10 * partition):
+            await asyncio.sleep(0)
+        await _commit(committer, partition)
+
+    await asyncio.gather(*map(after_some_turns_of_the_loop, range(2)))
+
+    assert Counter(broker.did)["begin"] == 2
+
+
 async def test_a_transaction_takes_no_more_units_once_it_has_its_records(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
