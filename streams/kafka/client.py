@@ -120,14 +120,14 @@ async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
 @asynccontextmanager
 async def reader(
     settings: Settings, *, fetch_wait_ms: int = FETCH_WAIT_MS, fetch_bytes: int = FETCH_BYTES
-) -> AsyncIterator[AIOKafkaConsumer]:
+) -> AsyncIterator[insides.WholeFetches]:
     """A started consumer that belongs to no group and sees only what was committed.
 
     It takes `fetch_bytes` of a partition at once, or a larger batch whole. A broker answers a client in
     order: while the consumer fetches, any other request to it waits until the fetch is answered, which takes
     `fetch_wait_ms` where there is nothing to fetch.
     """
-    consumer = AIOKafkaConsumer(
+    consumer = insides.WholeFetches(
         **connection(settings),
         isolation_level="read_committed",
         enable_auto_commit=False,

@@ -7,7 +7,7 @@ import asyncio
 import math
 import time
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,47 @@ HEARD = frozenset((0, RebalanceInProgressError.errno))
 """How the group answers a member; in a rebalance it waits for each to join again."""
 
 
-class GroupConsumer(AIOKafkaConsumer):
-    """aiokafka's consumer of a group, of which a partition's fetch can be taken whole.
+class WholeFetches(AIOKafkaConsumer):
+    """aiokafka's consumer, of which a partition's fetch can be taken whole."""
+
+    def arrival(self) -> asyncio.Future[Any]:
+        """Done when the next fetch has arrived."""
+        waiter: asyncio.Future[Any] = self._fetcher._create_fetch_waiter()
+        return waiter
+
+    async def wait_for_arrival(self, seconds: float) -> None:
+        """Wait until the next fetch has arrived, for as long at most."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.arrival(), seconds)
+
+    def take(self, tp: TopicPartition) -> PartitionRecords | None:
+        """All that was fetched of `tp`; None if nothing was, or the partition was taken away.
+
+        Raises what the fetch failed with. aiokafka fetches no more of `tp` until `fetch_on` is called.
+        """
+        if self._state(tp) is None:
+            return None
+        fetch = self._fetcher._records.pop(tp, None)
+        if isinstance(fetch, FetchError):
+            raise fetch._error
+        return fetch._partition_records if fetch is not None and fetch.check_assignment(tp) else None
+
+    def fetch_on(self, tp: TopicPartition, position: int | None = None) -> None:
+        """Fetch `tp` again, from `position` if one is given."""
+        state = self._state(tp)
+        if state is not None and position is not None:
+            state.consumed_to(position)
+        self._fetcher._notify(self._fetcher._wait_consume_future)
+
+    def _state(self, tp: TopicPartition) -> Any:
+        """aiokafka's state of `tp`, if the next fetch has a position."""
+        assignment = self._subscription.subscription.assignment
+        state = None if assignment is None else assignment.state_value(tp)
+        return state if state is not None and state.has_valid_position else None
+
+
+class GroupConsumer(WholeFetches):
+    """The consumer of a group.
 
     `heard_at`: when the last request was sent (monotonic seconds) that the group answered as a member's. The
     group counts a member's session from no earlier.
@@ -54,30 +93,6 @@ class GroupConsumer(AIOKafkaConsumer):
         """The partitions of which something was fetched and not taken."""
         fetches: Collection[TopicPartition] = self._fetcher._records
         return fetches
-
-    def arrival(self) -> asyncio.Future[Any]:
-        """Done when the next fetch has arrived."""
-        waiter: asyncio.Future[Any] = self._fetcher._create_fetch_waiter()
-        return waiter
-
-    def take(self, tp: TopicPartition) -> PartitionRecords | None:
-        """All that was fetched of `tp`; None if nothing was, or the partition was taken away.
-
-        Raises what the fetch failed with. aiokafka fetches no more of `tp` until `fetch_on` is called.
-        """
-        if self._state(tp) is None:
-            return None
-        fetch = self._fetcher._records.pop(tp, None)
-        if isinstance(fetch, FetchError):
-            raise fetch._error
-        return fetch._partition_records if fetch is not None and fetch.check_assignment(tp) else None
-
-    def fetch_on(self, tp: TopicPartition, position: int | None = None) -> None:
-        """Fetch `tp` again, from `position` if one is given."""
-        state = self._state(tp)
-        if state is not None and position is not None:
-            state.consumed_to(position)
-        self._fetcher._notify(self._fetcher._wait_consume_future)
 
     def next_fetch(self, tp: TopicPartition) -> int | None:
         """Where the next fetch of `tp` begins; None where that is not known yet."""
@@ -123,12 +138,6 @@ class GroupConsumer(AIOKafkaConsumer):
             return response
 
         self._coordinator._send_req = noted
-
-    def _state(self, tp: TopicPartition) -> Any:
-        """aiokafka's state of `tp`, if the next fetch has a position."""
-        assignment = self._subscription.subscription.assignment
-        state = None if assignment is None else assignment.state_value(tp)
-        return state if state is not None and state.has_valid_position else None
 
 
 async def high_watermark(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
@@ -234,3 +243,9 @@ def is_read(records: PartitionRecords, batch: Any) -> bool:
         if batch.is_transactional and batch.producer_id in records._aborted_producers:
             return False
     return not batch.is_control_batch
+
+
+def whole_batches(records: PartitionRecords) -> list[Any]:
+    """The record batches of a fetch, none unpacked yet; of each one can ask `is_read` and iterate over it."""
+    drop_left(records)
+    return list(iter(batches(records).next_batch, None))
