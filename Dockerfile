@@ -17,7 +17,7 @@ ENV PATH=/opt/badge-streams/bin:$PATH \
     BADGES_HTTP=*:8080
 WORKDIR /tmp
 USER 10001:10001
-EXPOSE 8080
+EXPOSE 8080 8050
 # Kubernetes has probes of its own. What a site needs to start is at most its 60 s of waiting for Kafka.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=90s --retries=3 \
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/live', timeout=8)"]

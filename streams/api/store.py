@@ -155,6 +155,8 @@ class Store:
             if why := self._foreign():
                 log.warning("the store %s is made again: %s", self.path, why)
                 _remove(self.path)
+            # It has personal data; the files beside it get the mode that it has.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             db = connected(self.path)
             db.execute("PRAGMA secure_delete = ON").fetchall()
             self._make(db)
@@ -169,6 +171,8 @@ class Store:
 
     def _foreign(self) -> str:
         """Why the file is none of ours; empty where it is, or is not there yet."""
+        if not self.path.exists():
+            return ""
         try:
             with closing(connected(self.path)) as db:
                 (version,) = db.execute("PRAGMA user_version").fetchone()

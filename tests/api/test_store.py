@@ -166,6 +166,15 @@ def test_two_workers_never_have_the_same_file(store: Store) -> None:
         Store(store.path, "here")
 
 
+def test_the_files_are_for_their_user_alone(store: Store) -> None:
+    store.apply(rows(judged([passed(2, "kafka", 1)])))
+
+    modes = {file.name: file.stat().st_mode & 0o777 for file in store.path.parent.glob("store.sqlite*")}
+
+    assert len(modes) > 2
+    assert set(modes.values()) == {0o600}
+
+
 def test_a_file_that_cannot_be_made_is_a_wrong_setting(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
 

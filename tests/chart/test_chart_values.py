@@ -66,6 +66,14 @@ def test_the_defaults_of_the_connections_are_the_settings_defaults() -> None:
     assert redis["streamMaxLen"] == defaults()["redis_stream_max_len"]
 
 
+def test_the_defaults_of_the_api_are_the_settings_defaults() -> None:
+    in_values = {f"api_{snake(name)}": value for name, value in values()["api"].items()}
+
+    common = {name: tuple(v) if isinstance(v, list) else v for name, v in in_values.items() if name in API}
+    assert common == {name: defaults()[name] for name in common}
+    assert {"api_issuers", "api_audience", "api_origins", "api_proxies", "api_learner_rate"} <= set(common)
+
+
 def test_the_secret_of_the_issuers_keys_is_where_keys_may_be() -> None:
     assert f"mountPath: {defaults()['issuer_key_dir']}\n" in templates()
 
@@ -97,6 +105,7 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         ".tracker.resources.limits",
         ".relay.resources.limits",
         ".bridge.resources.limits",
+        ".api.resources.limits",
     ]
 
 
@@ -145,6 +154,7 @@ def test_a_site_on_redis_needs_no_registry() -> None:
 
 def test_there_are_values_files_to_try_the_chart_with() -> None:
     assert {path.name.removesuffix("-values.yaml") for path in CI_VALUES} == {
+        "api",
         "autoscaled",
         "cluster",
         "minimal",

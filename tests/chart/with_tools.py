@@ -134,7 +134,9 @@ def test_the_product_reads_the_environment_that_the_chart_sets(
         assert settings.source_topics == tuple(given.get("settings", {}).get("sourceTopics", ()))
         assert settings.partitions == 12
         assert settings.http == "*:8080"
-        assert container["args"][0] in WORKERS | ({"bridge"} if "redis" in given else set())
+        assert container["args"][0] in WORKERS | (
+            {"bridge", "api"} & given.keys() | ({"bridge"} if "redis" in given else set())
+        )
 
 
 @each_values_file

@@ -33,6 +33,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $workers := list "tracker" }}
 {{- if .Values.relay.enabled }}{{ $workers = append $workers "relay" }}{{ end }}
 {{- if .Values.redis.url }}{{ $workers = append $workers "bridge" }}{{ end }}
+{{- if .Values.api.enabled }}{{ $workers = append $workers "api" }}{{ end }}
 {{- toJson $workers }}
 {{- end }}
 

@@ -122,6 +122,35 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end }}
 {{- end }}
 
+{{- /* What the API has besides. */ -}}
+{{- define "badge-streams.apiEnv" -}}
+{{- with .Values.api }}
+- name: BADGES_API_HTTP
+  value: "*:8050"
+- name: BADGES_API_STORE
+  value: /var/lib/badge-streams/store.sqlite
+{{- if .keysSecret.name }}
+- name: BADGES_API_KEYS_FILE
+  value: /etc/badge-streams/lms-keys/keys
+{{- else }}
+- name: BADGES_API_KEYS_URL
+  value: {{ required "api.keysSecret.name or api.keysUrl is needed by the API: the LMS's public keys" .keysUrl | quote }}
+{{- end }}
+- name: BADGES_API_ISSUERS
+  value: {{ required "api.issuers is needed by the API: who signs the LMS's tokens" (join "," .issuers) | quote }}
+- name: BADGES_API_AUDIENCE
+  value: {{ .audience | quote }}
+- name: BADGES_API_ORIGINS
+  value: {{ join "," .origins | quote }}
+- name: BADGES_API_PROXIES
+  value: {{ join "," .proxies | quote }}
+- name: BADGES_API_LEARNER_RATE
+  value: {{ .learnerRate | toString | quote }}
+- name: BADGES_API_ADDRESS_RATE
+  value: {{ .addressRate | toString | quote }}
+{{- end }}
+{{- end }}
+
 {{- define "badge-streams.envFrom" -}}
 {{- with .Values.extraEnvFrom }}
 envFrom:
