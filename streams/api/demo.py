@@ -44,7 +44,7 @@ class Login:
         async def fetch() -> bytes:
             return public
 
-        return Tokens(Keys(fetch, clock), (ISSUER,), AUDIENCE)
+        return Tokens(Keys(fetch, clock), (ISSUER,), AUDIENCE, clock)
 
     def token(self, learner: int, *, administrator: bool, now: int) -> str:
         """A token of that learner."""

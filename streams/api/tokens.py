@@ -1,13 +1,16 @@
 """Who asks, by the LMS's token: a JWT that it has signed, as edx-drf-extensions reads it (OEP-42)."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import jwt
 
 from streams.api.keys import Keys
 from streams.api.rows import LARGEST
+from streams.clock import Clock
 
 ALGORITHMS = ("RS512", "RS256")
 """Of all that there are, those by which the LMS signs. With the others a public key could be taken for a
@@ -16,6 +19,10 @@ LONGEST = 8_192
 """Characters of a token: the LMS's have about a thousand, and a browser sends no more in a cookie pair."""
 LEEWAY_SECONDS = 5
 """By how much the LMS's clock may be ahead of ours."""
+KEPT_SECONDS = 60.0
+"""How long a token is believed without a look: less than a key that the LMS has withdrawn is (`keys.py`)."""
+MOST = 20_000
+"""Tokens that are remembered so, the last ones, in five megabytes."""
 NEWEST_MAJOR = 1
 """Version of the LMS's tokens: a later one may mean something else."""
 HEADER_PAYLOAD = "edx-jwt-cookie-header-payload"
@@ -36,17 +43,37 @@ class RefusedError(Exception):
 
 
 class Tokens:
-    """Reads tokens for one audience, of these issuers."""
+    """Reads tokens for one audience, of these issuers.
 
-    def __init__(self, keys: Keys, issuers: tuple[str, ...], audience: str) -> None:
+    What was believed is believed again for `KEPT_SECONDS` without a look: a page asks several times.
+    """
+
+    def __init__(self, keys: Keys, issuers: tuple[str, ...], audience: str, clock: Clock) -> None:
         self._keys = keys
         self._issuers = issuers
         self._audience = audience
+        self._clock = clock
+        self._believed: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
 
     async def caller(self, token: str) -> Caller:
         """Who shows this token. Raises `RefusedError`; `KeysMissingError` where none can be checked."""
         if len(token) > LONGEST:
             raise RefusedError("the token is too long")
+        now, digest = (
+            self._clock.wall().timestamp(),
+            sha256(token.encode("utf-8", "surrogateescape")).digest(),
+        )
+        caller, until = self._believed.get(digest, (None, 0.0))
+        if caller is not None and now < until:
+            return caller
+        claims = await self._verified(token)
+        caller = _caller(claims)
+        self._believed[digest] = caller, min(now + KEPT_SECONDS, float(claims["exp"]))
+        if len(self._believed) > MOST:
+            self._believed.popitem(last=False)
+        return caller
+
+    async def _verified(self, token: str) -> Mapping[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError, RecursionError):
@@ -56,7 +83,7 @@ class Tokens:
         kid = header.get("kid")
         for key in await self._keys.find(kid if isinstance(kid, str) else None):
             try:
-                return _caller(self._claims(token, key))
+                return self._claims(token, key)
             except jwt.InvalidSignatureError:
                 continue
             except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:

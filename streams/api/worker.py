@@ -161,7 +161,7 @@ def _tokens(settings: Settings, clock: Clock) -> Tokens:
     if file is not None:
         parsed(_read(file))
     fetch = from_file(file) if file is not None else from_url(url)
-    return Tokens(Keys(fetch, clock), settings.api_issuers, settings.api_audience)
+    return Tokens(Keys(fetch, clock), settings.api_issuers, settings.api_audience, clock)
 
 
 def _read(file: Path) -> bytes:

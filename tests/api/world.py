@@ -175,7 +175,7 @@ async def world(
     async def fetch() -> bytes:
         return jwks(*keys)
 
-    tokens = Tokens(Keys(fetch, clock), (ISSUER,), AUDIENCE)
+    tokens = Tokens(Keys(fetch, clock), (ISSUER,), AUDIENCE, Clock())
     access = Access(tokens, Limit(learner_rate, clock.monotonic))
     app = application(view, access, origins, Limit(address_rate, clock.monotonic))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

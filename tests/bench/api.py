@@ -38,12 +38,17 @@ LINES = 16
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What there is, in bytes and seconds; latencies in milliseconds; `busy` processors of the worker."""
+    """What there is, in bytes and seconds; latencies in milliseconds.
+
+    `alone` is the processor time of an answer while nothing changes, `busy` how many processors the worker
+    has at work while much does.
+    """
 
     read_up: float
     restart: float
     disk: int
     peak: int
+    alone: float
     p50: float
     p99: float
     busy: float
@@ -66,9 +71,13 @@ async def measure(bench: Bench, learners: int, seconds: float) -> Figures:
         first.process.stop()
         again, restart = await _started(bench, commands, store)
         try:
+            address = _address(again, "api")
+            used = again.cpu
+            await _ask(address, learners, seconds / 2)
+            alone = (again.cpu - used) / (ASKED * seconds / 2)
             used, begun = again.cpu, time.monotonic()
             told = asyncio.create_task(_tell(bench, commands, learners, seconds))
-            latencies, lag, faults = await _ask(_address(again, "api"), learners, seconds)
+            latencies, lag, faults = await _ask(address, learners, seconds)
             await told
             busy = (again.cpu - used) / (time.monotonic() - begun)
             peak = max(peak, again.peak_memory)
@@ -76,7 +85,7 @@ async def measure(bench: Bench, learners: int, seconds: float) -> Figures:
             again.process.stop()
         disk = sum(file.stat().st_size for file in store.parent.iterdir())
         p50, p99 = (1_000 * latencies[len(latencies) * n // 100] for n in (50, 99))
-        return Figures(read_up, restart, disk, peak, p50, p99, busy, lag, faults)
+        return Figures(read_up, restart, disk, peak, alone, p50, p99, busy, lag, faults)
     finally:
         await bench.remove(commands)
 
@@ -180,6 +189,7 @@ def cells(found: Figures) -> Rows:
         ("another start on the same store, s", f"{found.restart:.1f}"),
         ("the store on disk, MiB", f"{found.disk / mib:,.0f}"),
         ("the most memory, MiB", f"{found.peak / mib:,.0f}"),
+        ("processor time of an answer, µs", f"{found.alone * 1e6:.0f}"),
         ("an answer, median, ms", f"{found.p50:.1f}"),
         ("an answer, 99 %, ms", f"{found.p99:.1f}"),
         ("processors at work", f"{found.busy:.2f}"),
