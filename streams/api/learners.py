@@ -35,14 +35,20 @@ async def progress(
     languages: Languages,
     everything: Annotated[bool, Query(alias="all", description="Also what is not begun.")] = False,
 ) -> models.Page[models.Progress]:
-    """How far the caller is with each template that is begun: what is not held first, the nearest of it."""
+    """How far the caller is with each template that is begun: what is not held first, the nearest of it.
+
+    With `all` those that are not begun follow, by name.
+    """
     known, _ = view.questions.learner(learner)
     known = known or Progress.initial()
     document, now = view.document, view.now
-    listed = document.compiled.active if everything else answers.begun(document, known)
-    ranked = sorted(listed, key=lambda one: answers.rank(document, one, known, now))
-    shown = [answers.progress(document, one, known, now, languages) for one in paged.cut(ranked)]
-    return paged.of(len(ranked), shown)
+    begun = answers.begun(document, known)
+    listed = sorted(begun, key=lambda one: answers.rank(document, one, known, now))
+    if everything:
+        ids = {one.id for one in begun}
+        listed += [one for one in view.active if one.id not in ids]
+    shown = [answers.progress(document, one, known, now, languages) for one in paged.cut(listed)]
+    return paged.of(len(listed), shown)
 
 
 @router.get("/badges/", responses=protected(), tags=["about the caller"])
