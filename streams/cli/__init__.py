@@ -20,6 +20,7 @@ for _command in (
     designing.simulate,
     designing.record,
     catalogs.catalog,
+    catalogs.templates,
     site.topics,
     site.status,
     site.reconcile,

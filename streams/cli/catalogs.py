@@ -1,6 +1,7 @@
 """The commands about the catalog at run time."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -57,3 +58,37 @@ def catalog_history(settings: "Settings", json: bool) -> None:
     if not published:
         say(["nothing was published: the file is in force"])
     print_lines(as_json(revision.as_json()) if json else str(revision) for revision in published)
+
+
+@click.group()
+def templates() -> None:
+    """The templates as their issuers describe them."""
+
+
+@templates.command("pull")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--organization", "organizations", multiple=True, help="Its id; several times, or all.")
+@click.option("--write", is_flag=True, help="Write what differs into FILE.")
+@as_json
+@at_site
+def pull_templates(
+    settings: "Settings", file: Path, organizations: tuple[str, ...], write: bool, json: bool
+) -> None:
+    """Print where a catalog's FILE and its issuers describe templates differently; exit 1 if they do.
+
+    A line each: what differs, the issuer's id, in the file, at the issuer, separated by tabs. With --write
+    the file takes it over, and the exit code is 0; what it lacks is written inactive, to be completed.
+    """
+    from dataclasses import asdict
+
+    from streams.operate.templates import pull, written
+    from streams.operate.terminal import as_json
+
+    text = file.read_text()
+    pulled = run_async(pull(settings, text, organizations))
+    print_lines(as_json(asdict(found)) if json else str(found) for found in pulled.differences)
+    say(pulled.unasked)
+    if write:
+        file.write_text(written(text, pulled.differences))
+    elif pulled.differences:
+        raise SystemExit(1)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from streams.issuers.http import Answer, NoAnswer, Request, trouble
@@ -16,6 +17,7 @@ from streams.issuers.outcomes import (
     Deferred,
     EraseOutcome,
     IssueOutcome,
+    IssuerTemplate,
     KeyExpiryOutcome,
     KeyOutcome,
     ListOutcome,
@@ -24,6 +26,8 @@ from streams.issuers.outcomes import (
     Recipient,
     RevokeOutcome,
     TemplateOutcome,
+    TemplatePage,
+    TemplatesOutcome,
     Trouble,
 )
 
@@ -169,6 +173,9 @@ class Issuer(Protocol):
     def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
         """Whether badges of a template can be issued."""
 
+    def templates(self, organization: str) -> Steps[TemplatesOutcome]:
+        """All templates of an organization, as the issuer describes them."""
+
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         """Issue a badge; the recipient must lack nothing."""
 
@@ -192,6 +199,28 @@ class Issuer(Protocol):
 
     def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
         """When the key expires."""
+
+
+def paged_templates(
+    ask: Callable[[int], Request], read: Callable[[Answer, int], TemplatePage | Deferred | None]
+) -> Steps[TemplatesOutcome]:
+    """All templates of a list whose pages have numbers, from 1; `ask` is for a page, `read` its answer."""
+    templates: list[IssuerTemplate] = []
+    page: int | None = 1
+    while page is not None:
+        accept = partial(_of_page, read, page)
+        outcome = yield from Call[TemplatePage | Trouble]("templates", ask(page), accept).once()
+        if not isinstance(outcome, TemplatePage):
+            return outcome
+        templates += outcome.templates
+        page = outcome.next
+    return tuple(templates)
+
+
+def _of_page(
+    read: Callable[[Answer, int], TemplatePage | Deferred | None], page: int, answer: Answer
+) -> TemplatePage | Deferred | None:
+    return read(answer, page)
 
 
 def at_once(outcome: T) -> Steps[T]:

@@ -117,6 +117,27 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class IssuerTemplate:
+    """A template as its issuer describes it; what it does not say is empty."""
+
+    id: str
+    name: str
+    description: str
+    image_url: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TemplatePage:
+    """One page of an organization's templates; `next` is the number of the following one."""
+
+    word: ClassVar[str] = "templates"
+
+    templates: tuple[IssuerTemplate, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyExpiry:
     """When the key expires, if the issuer says."""
 
@@ -235,6 +256,7 @@ EraseOutcome = Erased | TemplateUnavailable | Trouble
 LookUpOutcome = Found | Absent | TemplateUnavailable | Trouble
 TemplateOutcome = TemplateActive | TemplateUnavailable | Trouble
 ListOutcome = tuple[IssuedBadge, ...] | Unsupported | Trouble
+TemplatesOutcome = tuple[IssuerTemplate, ...] | Unsupported | Trouble
 KeyOutcome = KeyWorks | Unsupported | Trouble
 KeyExpiryOutcome = KeyExpiry | Unsupported | Trouble
 Outcome = (
@@ -246,5 +268,6 @@ Outcome = (
     | KeyExpiryOutcome
     | KeyOutcome
     | Page
+    | TemplatePage
     | Missing
 )

@@ -7,20 +7,19 @@ compares its table, as of now, with each issuer's own lists.
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
-from itertools import count
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
 
 from streams.catalog import CatalogDocument, Duration
-from streams.clock import Clock, Patience
-from streams.errors import ConfigurationError, FatalError
-from streams.issuers import outcomes
+from streams.clock import Clock
+from streams.errors import FatalError
 from streams.issuers.client import Http
-from streams.issuers.issuer import Call, drive
-from streams.issuers.outcomes import IssuedBadge, Outcome
+from streams.issuers.issuer import drive
+from streams.issuers.outcomes import IssuedBadge
 from streams.logs import blanked
+from streams.operate.asking import asked
+from streams.operate.asking import wanted as chosen
 from streams.operate.site import Site, site
 from streams.operate.whereabouts import lacking
 from streams.relay.issuance import KEPT, Issuance, done
@@ -31,10 +30,6 @@ from streams.relay.pace import Limits
 from streams.relay.rows import load
 from streams.relay.terms import TemplateTerms, terms
 from streams.settings import Settings
-
-TRYING_SECONDS = 4.0
-"""How long a page is asked for: as long as Kafka is, and then a person can try again."""
-PATIENCE = Patience(0.5, 5.0)
 
 Kind = Literal[
     "missing",
@@ -166,7 +161,7 @@ async def listed(organization: Organization, template: TemplateTerms, clock: Clo
     Raises `FatalError` if the issuer does not answer.
     """
     steps = organization.issuer.listing(organization.id, template.external_id)
-    found = await drive(steps, partial(_ask, organization, clock))
+    found = await drive(steps, asked(organization, clock))
     if not isinstance(found, tuple):
         raise FatalError(f"organization {organization.id}: no list of its badges: {found.why}")
     return [
@@ -190,23 +185,11 @@ async def reports(settings: Settings, wanted: Sequence[str]) -> AsyncIterator[Re
         organizations = Organizations(limits, http, clock, reach(settings), ownership)
         organizations.take(organization_terms, templates)
         try:
-            for organization in _wanted(organizations, wanted):
+            for organization in chosen(organizations, wanted):
                 own = [of for of in templates.values() if of.organization == organization.id]
                 yield await _report(here, organization, own, ownership, clock, document)
         finally:
             await http.close()
-
-
-def _wanted(organizations: Organizations, wanted: Sequence[str]) -> list[Organization]:
-    known = {organization.id: organization for organization in organizations}
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        raise ConfigurationError(f"the catalog has no organization {', '.join(unknown)}")
-    chosen = [known[name] for name in wanted or known]
-    for organization in chosen:
-        if organization.keyless:
-            raise ConfigurationError(f"organization {organization.id}: {organization.keyless}")
-    return chosen
 
 
 async def _report(
@@ -270,19 +253,6 @@ def _believed(
         yield Difference(kind, issuance.template, learner, badge, issued)
     elif seen.state not in held:
         yield Difference("revoked_by_hand", issuance.template, learner, badge, issued)
-
-
-async def _ask(organization: Organization, clock: Clock, call: Call[Any]) -> Outcome:
-    """What a call came to, after a few tries while there is trouble that passes."""
-    end = clock.monotonic() + TRYING_SECONDS
-    for failures in count(1):
-        outcome = await organization.ask(call)
-        pause = PATIENCE.seconds(failures, clock.random())
-        is_over = clock.monotonic() + pause > end
-        if is_over or not isinstance(outcome, outcomes.Deferred | outcomes.Throttled):
-            return outcome
-        await clock.sleep(pause)
-    raise AssertionError("tries without end")
 
 
 async def _table(here: Site, templates: Collection[str]) -> dict[str, Issuance]:

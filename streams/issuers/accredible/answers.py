@@ -21,6 +21,7 @@ from streams.issuers.outcomes import (
     Issued,
     IssuedBadge,
     IssueOutcome,
+    IssuerTemplate,
     KeyOutcome,
     KeyWorks,
     Missing,
@@ -30,6 +31,7 @@ from streams.issuers.outcomes import (
     RevokeOutcome,
     TemplateActive,
     TemplateOutcome,
+    TemplatePage,
     TemplateUnavailable,
     Unsupported,
     Withheld,
@@ -108,6 +110,20 @@ def group(answer: Answer) -> TemplateOutcome | None:
     return TemplateActive(allows_duplicates=group.get("allow_duplicate_credentials") is not False)
 
 
+def groups(answer: Answer, page: int) -> TemplatePage | Deferred | None:
+    """A page of groups. Their pictures are designs', each of which would have to be asked for."""
+    if answer.status != 200:
+        return None
+    body = document(answer.body)
+    items = body.get("groups")
+    if not isinstance(items, list):
+        return Deferred("200 without a list of groups", ambiguous=False)
+    following = mapping(body.get("meta")).get("next_page")
+    if isinstance(following, int) and following <= page:
+        return Deferred(f"page {page} of a list does not lead on", ambiguous=False)
+    return TemplatePage(tuple(_groups(items)), following if isinstance(following, int) else None)
+
+
 def listed(answer: Answer) -> Page | Deferred | None:
     """A page of credentials, with the cursor of the next."""
     if answer.status != 200:
@@ -159,6 +175,13 @@ def _badges(items: Sequence[Any], day: date) -> Iterator[IssuedBadge]:
                 frozenset({email} if email else ()),
                 text(credential.get("issued_on")),
             )
+
+
+def _groups(items: Sequence[Any]) -> Iterator[IssuerTemplate]:
+    for group in map(mapping, items):
+        if identifier := _identifier(group.get("id")):
+            name = text(group.get("course_name")) or text(group.get("name"))
+            yield IssuerTemplate(identifier, name, text(group.get("course_description")), "", active=True)
 
 
 def _state(credential: Mapping[str, Any], day: date) -> str:

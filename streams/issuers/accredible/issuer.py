@@ -11,7 +11,18 @@ from functools import partial
 
 from streams.issuers.accredible import answers, requests
 from streams.issuers.http import Request
-from streams.issuers.issuer import Award, Call, Cause, Revocation, Steps, T, Traits, Wanted, at_once
+from streams.issuers.issuer import (
+    Award,
+    Call,
+    Cause,
+    Revocation,
+    Steps,
+    T,
+    Traits,
+    Wanted,
+    at_once,
+    paged_templates,
+)
 from streams.issuers.outcomes import (
     Absent,
     AlreadyIssued,
@@ -34,6 +45,7 @@ from streams.issuers.outcomes import (
     RevokeOutcome,
     TemplateActive,
     TemplateOutcome,
+    TemplatesOutcome,
     TemplateUnavailable,
     Trouble,
     Unsupported,
@@ -67,6 +79,9 @@ class Accredible:
 
     def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
         return Call[TemplateOutcome]("template", requests.group(template), answers.group).once()
+
+    def templates(self, organization: str) -> Steps[TemplatesOutcome]:
+        return paged_templates(requests.groups, answers.groups)
 
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         """Renew what is there under our id, and create what is not."""

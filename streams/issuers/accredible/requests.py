@@ -78,6 +78,11 @@ def group(template: str) -> Request:
     return Request("GET", f"/v1/issuer/groups/{quote(template, safe='')}")
 
 
+def groups(page: int) -> Request:
+    """Ask for a page of the groups."""
+    return _request("POST", "/v1/issuer/groups/search", {"page_size": PAGE, "page": page})
+
+
 def account() -> Request:
     """Ask for the account: nothing in it is a learner's."""
     return Request("GET", "/v1/issuer/details")

@@ -22,6 +22,7 @@ from streams.issuers.outcomes import (
     Issued,
     IssuedBadge,
     IssueOutcome,
+    IssuerTemplate,
     KeyExpiry,
     KeyExpiryOutcome,
     KeyOutcome,
@@ -36,6 +37,7 @@ from streams.issuers.outcomes import (
     RevokeOutcome,
     TemplateActive,
     TemplateOutcome,
+    TemplatePage,
     TemplateUnavailable,
     Unsupported,
 )
@@ -144,6 +146,20 @@ def template(answer: Answer) -> TemplateOutcome | None:
     return TemplateActive(allows_duplicates=data.get("allow_duplicate_badges") is not False)
 
 
+def templates(answer: Answer, page: int) -> TemplatePage | Deferred | None:
+    """A page of badge templates."""
+    if answer.status != 200:
+        return None
+    body = document(answer.body)
+    items = body.get("data")
+    if not isinstance(items, list):
+        return Deferred("200 without a list of templates", ambiguous=False)
+    following = _next_page(mapping(body.get("metadata")), page)
+    if following is not None and following <= page:
+        return Deferred(f"page {page} of a list does not lead on", ambiguous=False)
+    return TemplatePage(tuple(_templates(items)), following)
+
+
 def listed(answer: Answer, page: int) -> Page | Deferred | None:
     """A page of badges."""
     if answer.status != 200:
@@ -231,6 +247,18 @@ def _badges(items: Sequence[Any]) -> Iterator[IssuedBadge]:
                 text(badge.get("issuer_earner_id")),
                 frozenset(email.strip().casefold() for email in emails if email.strip()),
                 text(badge.get("issued_at")),
+            )
+
+
+def _templates(items: Sequence[Any]) -> Iterator[IssuerTemplate]:
+    for item in map(mapping, items):
+        if identifier := _identifier(item.get("id")):
+            yield IssuerTemplate(
+                identifier,
+                text(item.get("name")),
+                text(item.get("description")),
+                text(item.get("image_url")),
+                active=text(item.get("state")) in ("", "active"),
             )
 
 

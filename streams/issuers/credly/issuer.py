@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from streams.issuers.credly import answers, requests
 from streams.issuers.http import Request
-from streams.issuers.issuer import Award, Call, Cause, Revocation, Steps, Traits, Wanted
+from streams.issuers.issuer import Award, Call, Cause, Revocation, Steps, Traits, Wanted, paged_templates
 from streams.issuers.outcomes import (
     Absent,
     AlreadyIssued,
@@ -30,6 +30,7 @@ from streams.issuers.outcomes import (
     RevokeOutcome,
     TemplateActive,
     TemplateOutcome,
+    TemplatesOutcome,
     TemplateUnavailable,
     Trouble,
     Unsupported,
@@ -65,6 +66,9 @@ class Credly:
     def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
         asked = requests.template(organization, template)
         return Call[TemplateOutcome]("template", asked, answers.template).once()
+
+    def templates(self, organization: str) -> Steps[TemplatesOutcome]:
+        return paged_templates(partial(requests.templates, organization), answers.templates)
 
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         """What is refused in words that are not documented is looked at before it is believed."""

@@ -96,6 +96,11 @@ def template(organization: str, template: str) -> Request:
     return Request("GET", _path(organization, "badge_templates", template))
 
 
+def templates(organization: str, page: int) -> Request:
+    """Ask for a page of the badge templates."""
+    return Request("GET", f"{_path(organization, 'badge_templates')}?sort=name&page={page}")
+
+
 def listing(organization: str, template: str, page: int) -> Request:
     """Ask for a page of the issued badges of a template in every state."""
     query = f"filter={quote(f'badge_template_id::{template}', safe='')}&sort=created_at&page={page}"

@@ -23,6 +23,7 @@ from streams.issuers.outcomes import (
     RevokeOutcome,
     TemplateActive,
     TemplateOutcome,
+    TemplatesOutcome,
     Unsupported,
 )
 from streams.issuers.webhook import answers, messages
@@ -55,6 +56,9 @@ class Webhook:
 
     def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
         return at_once(TemplateActive(allows_duplicates=False))
+
+    def templates(self, organization: str) -> Steps[TemplatesOutcome]:
+        return at_once(Unsupported(CANNOT))
 
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         read = partial(answers.issued, own=award.wanted.own)

@@ -119,6 +119,8 @@ class AccredibleSimulator(Simulator):
                 if self.habits.silent:
                     del document["allow_duplicate_credentials"]
                 return _one("group", document), entry
+            case "POST", ("v1", "issuer", "groups", "search"):
+                return self._groups(call), entry
             case "GET", ("v1", "issuer", "details"):
                 left = self.credits.get(call.organization)
                 return _one("issuer", {"id": 1, "name": call.organization, "certificate_left": left}), entry
@@ -197,6 +199,13 @@ class AccredibleSimulator(Simulator):
             200,
             orjson.dumps({"credentials": [b.found for b in found[start : start + size]], "meta": meta}),
         )
+
+    def _groups(self, call: Incoming) -> Reply:
+        own = [group.document for group in self.groups.values() if group.account == call.organization]
+        size, number = int(call.document.get("page_size", 50)), int(call.document.get("page", 1))
+        pages = max(1, -(-len(own) // size))
+        meta = {"current_page": number, "next_page": number + 1 if number < pages else None}
+        return Reply(200, orjson.dumps({"groups": own[(number - 1) * size : number * size], "meta": meta}))
 
     def _pays(self, account: str) -> bool:
         left = self.credits.get(account)

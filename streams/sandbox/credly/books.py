@@ -21,6 +21,9 @@ class CredlyTemplate:
     organization: str
     state: str = "active"
     allow_duplicate_badges: bool = False
+    name: str = ""
+    description: str = ""
+    image_url: str = ""
 
 
 @dataclass(slots=True)

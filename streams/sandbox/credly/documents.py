@@ -28,6 +28,14 @@ def many(data: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any] = Mappin
     return Reply(200, orjson.dumps({"data": data, "metadata": {**metadata}}))
 
 
+def page_of_templates(templates: Sequence[CredlyTemplate], number: int) -> Reply:
+    """The answer with a page of the templates."""
+    pages = max(1, -(-len(templates) // PAGE))
+    shown = templates[(number - 1) * PAGE : number * PAGE]
+    metadata = {"current_page": number, "total_pages": pages, "total_count": len(templates), "per": PAGE}
+    return many([template_document(template) for template in shown], metadata)
+
+
 def page(
     badges: Sequence[CredlyBadge], number: int, url: str, account: Callable[[str], Sequence[str]]
 ) -> Reply:
@@ -52,7 +60,9 @@ def template_document(template: CredlyTemplate) -> dict[str, Any]:
         "id": template.id,
         "state": template.state,
         "allow_duplicate_badges": template.allow_duplicate_badges,
-        "name": f"Template {template.id[:8]}",
+        "name": template.name or f"Template {template.id[:8]}",
+        "description": template.description or None,
+        "image_url": template.image_url or None,
         "owner": {"id": template.organization},
         ADDED: {"since": "today"},
     }

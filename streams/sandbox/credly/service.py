@@ -69,10 +69,17 @@ class CredlySimulator(Simulator):
         self._books.add_account(emails)
 
     def add_template(
-        self, organization: str, template: str, state: str = "active", allow_duplicate_badges: bool = False
+        self,
+        organization: str,
+        template: str,
+        state: str = "active",
+        allow_duplicate_badges: bool = False,
+        **texts: str,
     ) -> None:
-        """Add a template, or change it."""
-        self.templates[template] = CredlyTemplate(template, organization, state, allow_duplicate_badges)
+        """Add a template, or change it; `texts` are its name, description and image_url."""
+        self.templates[template] = CredlyTemplate(
+            template, organization, state, allow_duplicate_badges, **texts
+        )
 
     def held(self) -> list[CredlyBadge]:
         """The badges that somebody holds."""
@@ -127,6 +134,9 @@ class CredlySimulator(Simulator):
                 return self._reissue(books.badge(organization, badge), call.document, entry)
             case "DELETE", ("badges", badge):
                 return self._erase(books.badge(organization, badge), entry)
+            case "GET", ("badge_templates",):
+                own = [of for of in self.templates.values() if of.organization == organization]
+                return documents.page_of_templates(own, int(call.query.get("page", ["1"])[0])), entry
             case "GET", ("badge_templates", template):
                 return self._template(books.template(organization, template)), entry
             case "GET", ("authorization_tokens",):
