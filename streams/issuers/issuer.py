@@ -73,15 +73,13 @@ class Traits:
 
     `held` are the states of a badge that its earner has. `settles`: how long after a call without an answer a
     look-up is believed, where a late call is refused. `finds`: it can be asked what it holds; one that cannot
-    is told the same decision again, which must be as good as once. `renews`: it takes an award of what it
-    holds, and the badge lasts longer. `searches`: its issue itself looks first whether the badge is there.
-    `rate`: the calls a second that an organization may make, if it says.
+    is told the same decision again, which must be as good as once. `searches`: its issue itself looks first
+    whether the badge is there. `rate`: the calls a second that an organization may make, if it says.
     """
 
     held: frozenset[str]
     settles: timedelta = timedelta()
     finds: bool = True
-    renews: bool = False
     searches: bool = False
     rate: float = math.inf
 
@@ -102,7 +100,8 @@ class Cause:
 class Award:
     """A badge to issue, and by what to know it if it is there already.
 
-    `expires_at`: None for as the template says at the issuer, False for never.
+    `expires_at`: None for as the template says at the issuer, False for never. `renews`: the badge that is
+    wanted is there, of an earlier award, and is to last longer.
     """
 
     wanted: "Wanted"
@@ -110,6 +109,7 @@ class Award:
     cause: Cause
     expires_at: datetime | Literal[False] | None
     notify: bool
+    renews: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,7 @@ def _steps(
                 cause=cause,
                 expires_at=_expiry(terms, time),
                 notify=terms.notify_award,
+                renews=issuance.renews,
             )
             return issuer.issue(id, award)
         case Revoke(badge, reason):

@@ -158,7 +158,7 @@ def forget(issuance: Issuance, at: datetime) -> Issuance:
 def kept(issuance: Issuance) -> Issuance:
     """Settle that a badge stays as it is; unchanged if something else is desired by now.
 
-    It is adopted, or its issuer takes no second award of what it holds.
+    It is adopted: the relay neither renews nor revokes nor deletes it.
     """
     if issuance.renews and issuance.kind == "awarded":
         return settled(replace(issuance, renews=False))
@@ -269,7 +269,10 @@ def _observed(
             # A badge that is found again and again after its revocation waits longer each time.
             attempts = issuance.attempts if issuance.kind == "revoked" else 0
             found = issuance.found if badge == issuance.held else isinstance(outcome, outcomes.Found)
-            known = replace(issuance, adopted=adopts(issuance, outcome), past=_without(issuance.past, badge))
+            # What it was until now was replaced, or is another that was found.
+            replaced = isinstance(outcome, outcomes.Issued) and badge != issuance.held
+            past = _past(issuance) if replaced else issuance.past
+            known = replace(issuance, adopted=adopts(issuance, outcome), past=_without(past, badge))
             known = replace(known, held=badge, found=found, state=state, sure=True)
             # What was looked up may be the earlier award, unless the issuer said that it takes no second.
             renews = issuance.renews and isinstance(outcome, outcomes.Found) and not _refused_second(issuance)

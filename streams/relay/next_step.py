@@ -75,7 +75,7 @@ def _issuing(issuance: Issuance, issuer: Issuer, allows_duplicates: bool, keeps:
     if issuance.held and issuance.doubt is None and issuance.state != WITHHELD:
         if not issuance.renews:
             return Nothing()
-        if not issuer.traits.renews or (issuance.adopted and keeps):
+        if issuance.adopted and keeps:
             return Keep()
     if lacking := issuer.lacks(issuance.recipient):
         return Lack(lacking)

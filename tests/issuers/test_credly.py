@@ -825,3 +825,53 @@ def test_values_do_not_print_personal_data() -> None:
     for value in (issue(), by_email, wanted, ADA, Answer(200, {}, EMAIL.encode(), (EMAIL,))):
         assert EMAIL not in repr(value)
         assert "Ada" not in repr(value)
+
+
+# A badge that is earned again after it has expired.
+
+
+def renewed(*answers: Answer | NoAnswer) -> outcomes.Outcome:
+    return through(CREDLY.issue(ORGANIZATION, RENEWAL), *answers)
+
+
+RENEWAL = Award(HELD, ADA, Cause(TIME), TIME + timedelta(days=365), notify=True, renews=True)
+REPLACED = {
+    "data": {
+        "message": "Validation failed: This badge cannot be replaced because it has already been replaced."
+    },
+    "metadata": {"current_badge_id": "b-2"},
+}
+
+
+def test_a_renewed_badge_replaces_the_one_that_has_expired() -> None:
+    call = next(CREDLY.issue(ORGANIZATION, RENEWAL))
+    path = f"/v1/organizations/{ORGANIZATION}/badges/{BADGE}/replace"
+    assert (call.request.method, call.request.path, call.changes) == ("POST", path, True)
+    assert body_of(call) == {
+        "badge_template_id": TEMPLATE,
+        "issued_at": "2026-03-14 15:09:26 +0000",
+        "expires_at": "2027-03-14 15:09:26 +0000",
+        "issued_to_first_name": "Ada",
+        "issued_to_last_name": "Lövelace",
+        "issuer_earner_id": "42",
+    }
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome"),
+    [
+        ([answer(201, {"data": badge(id="b-2", state="pending")})], Issued("b-2", "pending")),
+        ([answer(422, REPLACED)], Issued("b-2", "pending")),
+        ([answer(422, said("no")), answer(200, {"data": badge()})], Refused("422: no")),
+        (
+            [answer(422, said("no")), answer(200, {"data": badge(state="revoked")})],
+            Deferred("422: no", ambiguous=True),
+        ),
+        ([NOT_FOUND, NOT_FOUND], Deferred("404: resource not found", ambiguous=True)),
+        ([answer(404, HTML)], Deferred("404: an HTML page: 502 Bad Gateway", ambiguous=True)),
+        ([answer(422, said("no")), answer(503, b"")], Deferred("503: no body", ambiguous=True)),
+        ([answer(201, HTML)], Deferred("201 without a badge's id", ambiguous=True)),
+    ],
+)
+def test_a_replacement_ends_by_its_answers(answers: list[Answer], outcome: outcomes.Outcome) -> None:
+    assert renewed(*answers) == outcome

@@ -20,7 +20,7 @@ from streams.issuers.issuer import Traits
 from streams.relay.issuance import done
 from streams.relay.ownership import Ownership
 from streams.relay.pace import Limits
-from streams.sandbox.issuers.calls import Entry
+from streams.sandbox.issuers.calls import Endpoint, Entry
 from streams.sandbox.issuers.faults import Fault
 from tests.relay.simulated import ORGANIZATION, SIMULATED, TEMPLATE, Simulated
 from tests.relay.virtual import EPOCH
@@ -94,17 +94,31 @@ async def test_a_badge_can_be_awarded_again_after_its_revocation(here: World) ->
 
 
 @with_every_issuer()
-async def test_an_award_of_what_has_expired_is_told_to_an_issuer_that_takes_it(here: World) -> None:
+async def test_a_badge_that_is_earned_again_after_it_has_expired_is_renewed(here: World) -> None:
     await here.follows(event("awarded"))
-    before = len(here.simulator.journal)
     await here.follows(event("awarded", generation=2, time=EPOCH + timedelta(days=366)))
     assert here.held() == [(TEMPLATE, "1")]
-    if traits(here).renews:
-        assert len(done_calls(here, "issue")) == 2
-    else:
-        assert len(here.simulator.journal) == before
+    assert len(done_calls(here, "issue", "replace")) == 2
     await here.follows(event("revoked", generation=2))
     assert here.held() == []
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset_before", "lost", "slow_before"])
+@with_every_issuer()
+async def test_a_renewal_whose_answer_is_lost_is_made_once(here: World, kind: Any) -> None:
+    await here.follows(event("awarded"))
+    renewing: Endpoint = "replace" if here.simulated.provider == "credly" else "issue"
+    here.simulator.schedule([Fault(kind, call=renewing, seconds=40, last=1)])
+    await here.follows(event("awarded", generation=2, time=EPOCH + timedelta(days=366)))
+    await asyncio.sleep(120)
+    assert here.held() == [(TEMPLATE, "1")]
+    assert len(done_calls(here, "issue", "replace")) == 2
+    assert not here.store.letters
+    await here.follows(event("revoked", generation=2))
+    assert here.held() == []
+    here.forget(1)
+    await here.settled()
+    assert not here.simulator.badges
 
 
 @with_every_issuer()
@@ -275,7 +289,7 @@ async def test_a_badge_that_always_fails_holds_nobody_up_and_becomes_a_letter(he
     poison = event("awarded", 13, who=recipient(13, name="Ada Poison"))
     here.simulator.schedule([Fault("error", status=500, contains="Poison")])
     here.say(poison, *(event("awarded", n) for n in range(100, 200)))
-    await here.until(lambda: len(here.held()) == 100, within=20)
+    await here.until(lambda: len(here.held()) == 100, within=60)
     for number in range(200, 300):
         here.say(event("awarded", number))
         await asyncio.sleep(1_800)

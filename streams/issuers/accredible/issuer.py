@@ -55,7 +55,7 @@ RATE = 6.0
 """Calls a second: 2,000 in five minutes are 6.7, and of these a tenth is left to people and `reconcile`."""
 SETTLES = timedelta(seconds=1)
 """A choice, as at Credly; too soon, the group refuses the second credential."""
-TRAITS = Traits(frozenset({answers.HELD}), SETTLES, renews=True, searches=True, rate=RATE)
+TRAITS = Traits(frozenset({answers.HELD}), SETTLES, searches=True, rate=RATE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,17 @@ def issued(answer: Answer) -> IssueOutcome | None:
     return TemplateUnavailable(f"422: {said}") if _ARCHIVED.search(said) else None
 
 
+def replaced(answer: Answer) -> IssueOutcome | None:
+    """What became of a replacement; one that was made before, without an answer, is done."""
+    if answer.status in (200, 201):
+        return issued(answer)
+    if answer.status == 404:
+        found = _missing(answer)
+        return Refused(found.why) if isinstance(found, Missing) else found
+    replacement = _identifier(mapping(document(answer.body).get("metadata")).get("current_badge_id"))
+    return Issued(replacement, "pending") if answer.status == 422 and replacement else None
+
+
 def revoked(answer: Answer) -> RevokeOutcome | Missing | None:
     """What became of a revocation."""
     if answer.status in (200, 201):

@@ -72,6 +72,8 @@ class Credly:
 
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         """What is refused in words that are not documented is looked at before it is believed."""
+        if award.renews:
+            return (yield from _replaced(organization, award))
         asked = requests.issue(organization, award)
         outcome = yield from Call[IssueOutcome]("issue", asked, answers.issued, changes=True).once()
         if not isinstance(outcome, Refused):
@@ -167,6 +169,22 @@ class Credly:
 
 
 CREDLY = Credly()
+
+
+def _replaced(organization: str, award: Award) -> Steps[IssueOutcome]:
+    """The badge replaced by one that lasts longer: a second one Credly refuses while the first is held."""
+    asked = requests.replacement(organization, award)
+    replace_it = Call[IssueOutcome]("replace", asked, answers.replaced, changes=True)
+    outcome = yield from replace_it.once()
+    if not isinstance(outcome, Refused):
+        return outcome
+    shown = yield from _shown(organization, award.wanted.badge)
+    if isinstance(shown, Found) and shown.state in requests.HELD:
+        return outcome
+    if isinstance(shown, Found | Missing):
+        # Somebody has taken it back meanwhile: a look-up will say so, and the badge is issued as a new one.
+        return Deferred(outcome.why, ambiguous=True)
+    return shown
 
 
 def _shown(organization: str, badge: str) -> Steps[Found | Missing | Trouble]:

@@ -53,6 +53,23 @@ def issue(organization: str, award: Award) -> Request:
     return Request("POST", _path(organization, "badges"), orjson.dumps(body), (email,))
 
 
+def replacement(organization: str, award: Award) -> Request:
+    """Replace a badge by one of the same template that was earned later."""
+    email = award.recipient.email.strip()
+    first, last = names(award.recipient)
+    body: dict[str, Any] = {
+        "badge_template_id": award.wanted.template,
+        "issued_at": timestamp(award.cause.time),
+        "issued_to_first_name": first,
+        "issued_to_last_name": last,
+        "issuer_earner_id": award.wanted.earner,
+    }
+    if award.expires_at is not None:
+        body["expires_at"] = timestamp(award.expires_at) if award.expires_at else False
+    path = _path(organization, "badges", award.wanted.badge, "replace")
+    return Request("POST", path, orjson.dumps(body), (email,))
+
+
 def revoke(organization: str, badge: str, *, notify: bool, reason: str = "") -> Request:
     """Revoke a badge by Credly's own id."""
     body = {"reason": reason.strip() or REVOCATION_REASON, "suppress_revoke_notification_email": not notify}

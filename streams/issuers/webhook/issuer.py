@@ -29,7 +29,7 @@ from streams.issuers.outcomes import (
 from streams.issuers.webhook import answers, messages
 from streams.issuers.webhook.signing import no_secrets, signed
 
-TRAITS = Traits(held=frozenset({answers.HELD}), finds=False, renews=True)
+TRAITS = Traits(held=frozenset({answers.HELD}), finds=False)
 CANNOT = "a webhook cannot be asked what it holds"
 
 
