@@ -38,7 +38,7 @@ EVERY_PAGE = pytest.mark.parametrize("document", PAGES, ids=lambda path: str(pat
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 EXAMPLES = [
     pytest.param(example, id=f"{document.name}-{number}")
-    for document in (ROOT / "README.md", ROOT / "docs" / "catalog.md")
+    for document in (ROOT / "README.md", ROOT / "docs" / "catalog.md", ROOT / "docs" / "issuers.md")
     for number, example in enumerate(
         re.findall(r"```yaml\n(version: 1\n.*?)```", document.read_text(), re.DOTALL)
     )

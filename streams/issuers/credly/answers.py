@@ -159,30 +159,14 @@ def template(answer: Answer) -> TemplateOutcome | None:
 
 def templates(answer: Answer, page: int) -> TemplatePage | Deferred | None:
     """A page of badge templates."""
-    if answer.status != 200:
-        return None
-    body = document(answer.body)
-    items = body.get("data")
-    if not isinstance(items, list):
-        return Deferred("200 without a list of templates", ambiguous=False)
-    following = _next_page(mapping(body.get("metadata")), page)
-    if following is not None and following <= page:
-        return Deferred(f"page {page} of a list does not lead on", ambiguous=False)
-    return TemplatePage(tuple(_templates(items)), following)
+    read = _page(answer, page, "templates")
+    return TemplatePage(tuple(_templates(read[0])), read[1]) if isinstance(read, tuple) else read
 
 
 def listed(answer: Answer, page: int) -> Page | Deferred | None:
     """A page of badges."""
-    if answer.status != 200:
-        return None
-    body = document(answer.body)
-    badges = body.get("data")
-    if not isinstance(badges, list):
-        return Deferred("200 without a list of badges", ambiguous=False)
-    following = _next_page(mapping(body.get("metadata")), page)
-    if following is not None and following <= page:
-        return Deferred(f"page {page} of a list does not lead on", ambiguous=False)
-    return Page(tuple(_badges(badges)), following)
+    read = _page(answer, page, "badges")
+    return Page(tuple(_badges(read[0])), read[1]) if isinstance(read, tuple) else read
 
 
 def key_expiry(answer: Answer, key: str) -> KeyExpiryOutcome | None:
@@ -216,6 +200,20 @@ def _token(answer: Answer, key: str) -> Mapping[str, Any] | None:
     own = [item for item in described if key and key in (item.get("token"), item.get("id"))]
     chosen = own or (described if len(described) == 1 else [])
     return chosen[0] if chosen else None
+
+
+def _page(answer: Answer, page: int, what: str) -> tuple[Sequence[Any], int | None] | Deferred | None:
+    """The items of a page, and the number of the following one."""
+    if answer.status != 200:
+        return None
+    body = document(answer.body)
+    items = body.get("data")
+    if not isinstance(items, list):
+        return Deferred(f"200 without a list of {what}", ambiguous=False)
+    following = _next_page(mapping(body.get("metadata")), page)
+    if following is not None and following <= page:
+        return Deferred(f"page {page} of a list does not lead on", ambiguous=False)
+    return items, following
 
 
 def _missing(answer: Answer) -> Missing | Deferred:
