@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import aiohttp
@@ -31,6 +31,8 @@ OUTAGE_SECONDS = 20.0
 BROKER_AWAY_SECONDS = 8.0
 """Longer than the sandbox's controller waits for a broker (3 s): its leaderships move."""
 POISON = "3"
+EARLY_AND_LATE = (3, 20)
+"""Units of a worker's life."""
 NEWCOMERS = 500_000
 """Learner ids above those of every term."""
 
@@ -47,9 +49,9 @@ async def kill_one(run: Run) -> None:
     run.fleet.kill(run.rng.choice(run.fleet.running))
 
 
-async def kill_at_each_step(run: Run) -> int:
+async def kill_at_each_step(run: Run, steps: Iterable[str] = tuple(STEPS)) -> int:
     blows = 0
-    for step in STEPS:
+    for step in steps:
         await all_ready(run)
         victim = run.rng.choice(run.fleet.running)
         await run.fleet.stop(victim)
@@ -58,8 +60,8 @@ async def kill_at_each_step(run: Run) -> int:
     return blows
 
 
-async def zombies(run: Run) -> int:
-    for _ in range(3):
+async def zombies(run: Run, times: int = 3) -> int:
+    for _ in range(times):
         await all_ready(run)
         zombie = run.rng.choice(run.fleet.running)
         run.fleet.pause(zombie)
@@ -69,7 +71,7 @@ async def zombies(run: Run) -> int:
         ends, ready = len(woken.exits), woken.said(READY)
         run.fleet.resume(zombie)
         await _ends_or_joins(woken, ends, ready)
-    return 3
+    return times
 
 
 async def scale_and_roll(run: Run) -> int:
@@ -102,11 +104,11 @@ async def replace_a_static_member(run: Run) -> int:
 
 
 async def agent_raises(run: Run) -> int:
-    return await _two_end_with(run, "raise")
+    return await _end_with_each(run, "raise", EARLY_AND_LATE)
 
 
-async def commit_hangs(run: Run) -> int:
-    return await _two_end_with(run, "hang")
+async def commit_hangs(run: Run, units: Sequence[int] = EARLY_AND_LATE) -> int:
+    return await _end_with_each(run, "hang", units)
 
 
 async def core_raises(run: Run) -> int:
@@ -245,10 +247,10 @@ async def all_sent(run: Run) -> None:
     await until(lambda: not run.extra, PATIENCE, "the records are not sent")
 
 
-async def _two_end_with(run: Run, fault: str) -> int:
-    """Let the fault strike one worker early and another late; returns how often they ended by themselves."""
+async def _end_with_each(run: Run, fault: str, units: Sequence[int]) -> int:
+    """Let the fault strike a worker in each of these units; returns how often they ended by themselves."""
     blows = 0
-    for nth in (3, 20):
+    for nth in units:
         await all_ready(run)
         victim = run.rng.choice(run.fleet.running)
         await run.fleet.stop(victim)
