@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from streams.sandbox.bus import Bus
+from streams.sandbox.commands import on_bus
 from streams.sandbox.kafka import Kafka
 from streams.sandbox.registry import Apicurio
 from tests.faults import harms, run
@@ -58,11 +60,34 @@ async def test_nothing_is_lost_doubled_or_wrong(
     await _is_borne(harm, cluster, registry, tmp_path)
 
 
-@pytest.mark.broker
-async def test_the_whole_way_works_with_tls_and_scram(registry: Apicurio, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def secured() -> Iterator[Kafka]:
     with Kafka(security="SASL_SSL") as secured:
-        harm = Harm("none, by TLS and SCRAM", harms.nothing_more, at_least=1, security="SASL_SSL")
-        await _is_borne(harm, secured, registry, tmp_path)
+        yield secured
+
+
+@pytest.mark.broker
+async def test_the_whole_way_works_with_tls_and_scram(
+    secured: Kafka, registry: Apicurio, tmp_path: Path
+) -> None:
+    harm = Harm("none, by TLS and SCRAM", harms.nothing_more, at_least=1, security="SASL_SSL")
+    await _is_borne(harm, secured, registry, tmp_path)
+
+
+@pytest.mark.broker
+def test_a_wrong_password_is_one_clear_line(secured: Kafka, registry: Apicurio, tmp_path: Path) -> None:
+    bus = Bus(secured.bootstrap, registry.url)
+    settings = run.security(secured, tmp_path)
+    Path(settings["BADGES_KAFKA_PASSWORD_FILE"]).write_text("wrong")
+    commands = on_bus(bus, "locked", catalog=run.CATALOG, partitions=2, **settings)
+
+    tracker = commands.start("tracker", log=tmp_path / "log")
+
+    assert tracker.wait(30) == 1
+    said = tracker.log.read_text()
+    (line,) = (line for line in said.splitlines() if "CRITICAL" in line)
+    assert "refuses the user name or password" in line
+    assert "Traceback" not in said
 
 
 async def _is_borne(harm: Harm, cluster: Kafka, registry: Apicurio, folder: Path) -> None:

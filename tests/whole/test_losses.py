@@ -18,7 +18,7 @@ from streams.sandbox.audit import announcement, read_topic, settled
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.demo import CATALOG
-from streams.sandbox.kafka import Kafka, create_topics
+from streams.sandbox.kafka import create_topics
 from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Placed, Publisher
 from tests import pages
@@ -115,29 +115,6 @@ async def test_decisions_go_on_into_an_output_topic_that_was_created_again(
         assert any(
             announcement(record, commands.parsed) for record in await read_topic(commands.parsed, output)
         )
-
-
-@pytest.mark.broker
-async def test_a_wrong_password_is_one_clear_line(sandbox: Bus, tmp_path: Path) -> None:
-    with Kafka(security="SASL_SSL") as secured:
-        password = tmp_path / "password"
-        password.write_text("wrong")
-        commands = on_bus(
-            Bus(secured.bootstrap, sandbox.registry),
-            "locked",
-            catalog=CATALOG,
-            partitions=PARTITIONS,
-            BADGES_KAFKA_SECURITY_PROTOCOL="SASL_SSL",
-            BADGES_KAFKA_SASL_MECHANISM="SCRAM-SHA-512",
-            BADGES_KAFKA_USERNAME=secured.user.name,
-            BADGES_KAFKA_PASSWORD_FILE=str(password),
-            BADGES_KAFKA_CA_FILE=str(secured.ca_file),
-        )
-        async with _tracker(commands, tmp_path / "log") as tracker:
-            assert await asyncio.to_thread(tracker.wait, 30) == 1
-    (line,) = (line for line in tracker.log.read_text().splitlines() if "CRITICAL" in line)
-    assert "refuses the user name or password" in line
-    assert "Traceback" not in tracker.log.read_text()
 
 
 async def _has_worked(sandbox: Bus, commands: Commands, log: Path) -> None:
