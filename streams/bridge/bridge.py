@@ -26,8 +26,6 @@ DEFAULT_HTTP = "127.0.0.1:8070"  # decision 0011
 PATIENCE = Patience(0.2, 10.0)
 """Seconds between tries while Redis is in trouble: soon after a failover, and no more than ten late after a
 long one."""
-
-
 LOSSES: Mapping[Kind, str] = {
     "trimmed": "entries were removed before they were read",
     "evicted": "the stream is gone, or another one is in its place: it was evicted or deleted",
@@ -52,10 +50,11 @@ class Bridge:
         self._troubles: dict[tuple[TopicPartition, str], str] = {}
         self._read: dict[str, dict[str, Any]] = {}
         metrics.begin(metrics.DEAD_LETTERS, [AGENT], REASONS)
+        metrics.begin(metrics.RECORDS_READ, names.streams)
         metrics.begin(metrics.RECORDS_DROPPED, [AGENT], ["no_rule"])
+        metrics.begin(metrics.RECORDS_DROPPED, [CARRIES], ["other_type", "other_source", "bad_badge"])
         for counter in (metrics.REDIS_LOSSES, metrics.ENTRIES_LOST):
             metrics.begin(counter, {*names.streams, names.badges.name}, LOSSES)
-        metrics.begin(metrics.RECORDS_DROPPED, [CARRIES], ["other_type", "other_source", "bad_badge"])
 
     async def start(self) -> None:
         """Know the catalog before anything is read."""

@@ -73,7 +73,7 @@ class Reading:
             for id, fields in look.entries if look else ():
                 giving.step(record_of(self._stream.name, id, fields))
             unit.put(self._key, dump(after))
-            unit.after_commit.append(partial(self._count, giving, loss, after))
+            unit.after_commit.append(partial(self._count, giving, loss))
         self._cursor = after
 
     def _begin(self) -> Cursor:
@@ -81,7 +81,8 @@ class Reading:
         cursor = None if row is None else load(row)
         return fresh(epoch) if cursor is None or cursor.epoch < epoch else cursor
 
-    def _count(self, giving: "Giving", loss: Loss | None, after: Cursor) -> None:
+    def _count(self, giving: "Giving", loss: Loss | None) -> None:
+        metrics.RECORDS_READ.labels(self._stream.name).inc(giving.taken)
         giving.count()
         if loss is not None:
             self._bridge.lost(self._stream.name, loss)
@@ -97,11 +98,13 @@ class Giving:
         self._catalog = bridge.catalogs.compiled
         self._activities = bridge.names.activities.name
         self._letters = bridge.names.dead_letters.name
+        self.taken = 0
         self._given = 0
         self._irrelevant = 0
 
     def step(self, record: ConsumerRecord) -> None:
         """Give on, drop or set aside one entry."""
+        self.taken += 1
         try:
             event = self._reader.read(record.value, record.headers, record.timestamp)
             if event is None:

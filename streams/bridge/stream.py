@@ -27,7 +27,7 @@ class Stream:
         info, found = await self._together(
             ("XINFO", "STREAM", self.name), ("XRANGE", self.name, str(after), "+", "COUNT", count + 1)
         )
-        if isinstance(info, ResponseError) and str(info).startswith("no such key"):
+        if isinstance(info, ResponseError) and "no such key" in str(info):
             return None
         for answer in (info, found):
             if isinstance(answer, Exception):

@@ -9,6 +9,7 @@ from streams.bus.redis import TROUBLES, client, trouble
 from streams.errors import ConfigurationError
 from streams.sandbox.redis import Redis
 from streams.settings import Settings
+from tests.certificates import certificate
 
 
 async def ping(settings: Settings) -> str:
@@ -48,6 +49,21 @@ async def test_a_password_is_read_for_each_connection(tmp_path: Path) -> None:
 
         assert await ping(settings(redis, file)) == "good"
         assert await ping(settings(redis, file, "default")) == "good"
+
+
+async def test_a_redis_behind_tls_is_trusted_by_its_authorities_alone(tmp_path: Path) -> None:
+    ours, key = certificate(tmp_path, "redis")
+    others, _ = certificate(tmp_path, "others")
+    with Redis() as plain:
+        port = plain.port
+    files = {"tls-cert-file": str(ours), "tls-key-file": str(key), "tls-ca-cert-file": str(ours)}
+    options = {"tls-port": str(port), "tls-auth-clients": "no", **files}
+    with Redis(options=options):
+        url = f"rediss://127.0.0.1:{port}"
+
+        assert await ping(Settings(redis=url, redis_ca_file=ours)) == "good"
+        assert "certificate verify failed" in await ping(Settings(redis=url, redis_ca_file=others))
+        assert "certificate verify failed" in await ping(Settings(redis=url))
 
 
 @pytest.mark.parametrize(
