@@ -59,7 +59,7 @@ READY = _gauge("ready", "1 while partitions are assigned and their tables recove
 LAG = _gauge("lag_records", "Records below the last stable offset not yet committed.", "topic", "partition")
 WAITING = _gauge(
     "waiting_partition",
-    "1 while a partition waits for something outside, such as the schema registry.",
+    "1 while a partition waits for something outside: the schema registry, or Redis.",
     *("topic", "partition"),
 )
 COMMITS = _counter("commits_total", "Units of work committed.", "topic", "partition")
