@@ -144,7 +144,7 @@ def test_where_the_bus_is_redis_kafka_has_no_topics_of_others(monkeypatch: pytes
     assert names.streams == names.read == ("dev-exams", "dev-badges")
     assert all(topic.ours for topic in names.all)
     assert {topic.name for topic in names.bridge} == {
-        "badge-streams-streams",
+        "badge-streams-shares",
         "badge-streams-cursors-changelog",
     }
 

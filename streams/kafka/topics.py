@@ -110,9 +110,7 @@ def topics(settings: Settings) -> Topics:
         streams=read if redis else (),
         # Where the bus is Redis, nobody else has a use for this topic.
         badges=Topic(badges, n, "delete", 14 * DAY_MS, redis, f"{bus}; key: badge uuid", "anyone"),
-        shares=Topic(
-            f"{app}-streams", n, "delete", DAY_MS, True, "nothing: its partitions share streams out"
-        ),
+        shares=Topic(f"{app}-shares", n, "delete", DAY_MS, True, "nothing: its partitions share streams out"),
         cursors=Topic(
             f"{app}-cursors-changelog",
             n,
