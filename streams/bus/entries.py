@@ -29,6 +29,7 @@ SEQUENCE_BITS = 20
 TIME_BITS = 63 - SEQUENCE_BITS
 """The rest: milliseconds until the year 2248."""
 
+_DATA = DATA.encode()
 _NUMBER = re.compile("[0-9]{1,9}")
 
 Fields = Sequence[tuple[bytes, bytes]]
@@ -67,7 +68,7 @@ def record_of(stream: str, id: EntryId, fields: Fields) -> ConsumerRecord:
     """An entry as a record; one without data has no value."""
     value, headers = None, []
     for name, content in fields:
-        if name == b"event_data" and value is None:
+        if name == _DATA and value is None:
             value = content
         else:
             headers.append((name.decode(errors="backslashreplace"), content))

@@ -76,6 +76,11 @@ class Scene:
             words = [word for field in fields for word in field]
             await self.redis.execute_command("XADD", STREAM, next(given, "*"), *words)
 
+    async def take(self, entries: Iterable[Fields], ids: Iterable[str] = (), *, total: int) -> None:
+        """Add entries, and wait until activities of so many entries were given on."""
+        await self.add(entries, ids)
+        await self.until(lambda: len(self.learners) == total)
+
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait for a condition, and for what follows a commit by which it became true."""
         await until(true)

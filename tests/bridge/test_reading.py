@@ -64,8 +64,7 @@ async def test_entries_that_were_removed_unread_are_counted_and_reading_goes_on_
     redis_server: Redis,
 ) -> None:
     async with scene(redis_server) as first:
-        await first.add(learners(0, 10))
-        await first.until(lambda: len(first.learners) == 10)
+        await first.take(learners(0, 10), total=10)
     async with scene(redis_server, first.world.broker) as second:
         await second.until(lambda: STREAM in str(second.bridge.describe()["streams"]))
         second.world.partition.suspend()
@@ -77,8 +76,7 @@ async def test_entries_that_were_removed_unread_are_counted_and_reading_goes_on_
         assert third.learners[10:] == [25, 26, 27, 28, 29]
         assert third.bridge.losses == [Loss("trimmed", 15)]
     async with scene(redis_server, first.world.broker) as fourth:
-        await fourth.add(learners(30, 31))
-        await fourth.until(lambda: len(fourth.learners) == 16)
+        await fourth.take(learners(30, 31), total=16)
 
         assert fourth.bridge.losses == [], "a loss is said once"
 
@@ -90,11 +88,9 @@ async def test_what_was_removed_after_it_was_read_is_no_loss(
     redis_server: Redis, command: tuple[object, ...]
 ) -> None:
     async with scene(redis_server) as here:
-        await here.add(learners(0, 10))
-        await here.until(lambda: len(here.learners) == 10)
+        await here.take(learners(0, 10), total=10)
         await here.redis.execute_command(*command)
-        await here.add(learners(10, 11))
-        await here.until(lambda: len(here.learners) == 11)
+        await here.take(learners(10, 11), total=11)
 
         assert here.bridge.losses == []
 
@@ -103,11 +99,9 @@ async def test_an_entry_that_somebody_deleted_is_a_loss_only_where_it_was_not_re
     redis_server: Redis,
 ) -> None:
     async with scene(redis_server) as here:
-        await here.add(learners(0, 3), ["5-1", "5-2", "5-3"])
-        await here.until(lambda: len(here.learners) == 3)
+        await here.take(learners(0, 3), ["5-1", "5-2", "5-3"], total=3)
         await here.redis.execute_command("XDEL", STREAM, "5-1", "5-3")
-        await here.add(learners(3, 4), ["6-1"])
-        await here.until(lambda: len(here.learners) == 4)
+        await here.take(learners(3, 4), ["6-1"], total=4)
 
         assert here.bridge.losses == []
         here.world.partition.suspend()
@@ -124,12 +118,10 @@ async def test_a_stream_that_is_evicted_is_noticed_at_once_and_the_next_of_its_n
     redis_server: Redis,
 ) -> None:
     async with scene(redis_server) as here:
-        await here.add(learners(0, 3))
-        await here.until(lambda: len(here.learners) == 3)
+        await here.take(learners(0, 3), total=3)
         await here.redis.execute_command("DEL", STREAM)
         await here.until(lambda: here.bridge.losses == [Loss("evicted", 0)])
-        await here.add(learners(3, 5))
-        await here.until(lambda: len(here.learners) == 5)
+        await here.take(learners(3, 5), total=5)
 
         assert here.bridge.losses == [Loss("evicted", 0)]
         assert {epoch for epoch, _ in here.places} == {0}
@@ -139,8 +131,7 @@ async def test_a_stream_that_was_evicted_and_made_again_while_nobody_looked_is_n
     redis_server: Redis,
 ) -> None:
     async with scene(redis_server) as first:
-        await first.add(learners(0, 30))
-        await first.until(lambda: len(first.learners) == 30)
+        await first.take(learners(0, 30), total=30)
         first.world.partition.suspend()
         await first.redis.execute_command("DEL", STREAM)
         await first.add(learners(30, 40))
@@ -152,15 +143,13 @@ async def test_a_stream_that_was_evicted_and_made_again_while_nobody_looked_is_n
 
 async def test_a_stream_whose_ids_went_back_is_read_under_a_higher_epoch(redis_server: Redis) -> None:
     async with scene(redis_server) as first:
-        await first.add(learners(0, 3), ["9-1", "9-2", "9-3"])
-        await first.until(lambda: len(first.learners) == 3)
+        await first.take(learners(0, 3), ["9-1", "9-2", "9-3"], total=3)
         first.world.partition.suspend()
         await first.redis.execute_command("DEL", STREAM)
         await first.add(learners(3, 5), ["2-1", "8-2"])
     async with scene(redis_server, first.world.broker) as second:
         await second.until(lambda: len(second.learners) == 5)
-        await second.add(learners(5, 6), ["9-9"])
-        await second.until(lambda: len(second.learners) == 6)
+        await second.take(learners(5, 6), ["9-9"], total=6)
 
         assert second.bridge.losses == [Loss("clock", 0)]
         assert [epoch for epoch, _ in second.places] == [0, 0, 0, 1, 1, 1]
@@ -172,8 +161,7 @@ async def test_a_stream_whose_ids_went_back_and_have_come_up_again_is_read_from_
     redis_server: Redis, ids: list[str]
 ) -> None:
     async with scene(redis_server) as first:
-        await first.add(learners(0, 3), ["9-1", "9-2", "9-3"])
-        await first.until(lambda: len(first.learners) == 3)
+        await first.take(learners(0, 3), ["9-1", "9-2", "9-3"], total=3)
         first.world.partition.suspend()
         await first.redis.execute_command("DEL", STREAM)
         await first.add(learners(3, 3 + len(ids)), ids)
@@ -193,8 +181,7 @@ async def test_a_stream_that_lost_its_end_is_picked_up_near_it(redis_server: Red
             await first.add(learners(end - 1, end))
             await first.until(lambda: len(first.learners) == end)  # noqa: B023 - it is awaited at once
         copy = await first.redis.execute_command("DUMP", STREAM)
-        await first.add(learners(40, 43))
-        await first.until(lambda: len(first.learners) == 43)
+        await first.take(learners(40, 43), total=43)
         first.world.partition.suspend()
         await first.redis.execute_command("RESTORE", STREAM, 0, copy, "REPLACE")
         await first.add(learners(43, 45))
@@ -213,8 +200,7 @@ async def test_a_raised_epoch_of_the_settings_reads_a_stream_from_its_first_entr
     redis_server: Redis,
 ) -> None:
     async with scene(redis_server) as first:
-        await first.add(learners(0, 2))
-        await first.until(lambda: len(first.learners) == 2)
+        await first.take(learners(0, 2), total=2)
     async with scene(redis_server, first.world.broker, source_epoch=4) as second:
         await second.until(lambda: len(second.learners) == 4)
 
