@@ -49,6 +49,7 @@ class Bridge:
         self.pages = Pages(app, settings, settings.http or DEFAULT_HTTP, self.describe)
         self._troubles: dict[tuple[TopicPartition, str], str] = {}
         self._read: dict[str, dict[str, Any]] = {}
+        self._eviction = ""
         metrics.begin(metrics.DEAD_LETTERS, [AGENT], REASONS)
         metrics.begin(metrics.RECORDS_READ, names.streams)
         metrics.begin(metrics.RECORDS_DROPPED, [AGENT], ["no_rule"])
@@ -94,6 +95,13 @@ class Bridge:
             log.info("%s: Redis is good again", what)
             self._show_waiting(partition)
 
+    async def look_at_memory(self) -> None:
+        """Warn where Redis may evict a whole stream."""
+        before, self._eviction = self._eviction, await redis.eviction(self.redis)
+        if self._eviction and self._eviction != before:
+            why = "Redis may evict whole streams when its memory is full: its maxmemory-policy is %s"
+            log.warning(why, self._eviction)
+
     def lost(self, what: str, loss: Loss) -> None:
         """Say and count what went missing in Redis."""
         metrics.REDIS_LOSSES.labels(what, loss.kind).inc()
@@ -118,6 +126,7 @@ class Bridge:
         return {
             "streams": self._read,
             "redis": {what: why for (_, what), why in self._troubles.items()} or "good",
+            "eviction": self._eviction or "none",
             "event_types": sorted(self.reader.wanted),
             "catalog": self.catalogs.describe(),
         }

@@ -40,9 +40,11 @@ class Reading:
 
     async def run(self) -> None:
         """Read on until cancelled; while Redis is in trouble, wait."""
+        patiently, name = self._bridge.patiently, self._stream.name
         try:
+            await patiently(self._partition, name, self._bridge.look_at_memory)
             while True:
-                await self._bridge.patiently(self._partition, self._stream.name, self._read_on)
+                await patiently(self._partition, name, self._read_on)
         finally:
             self._bridge.show_no_more(self._stream.name)
 

@@ -13,6 +13,7 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
 )
 from redis.exceptions import TimeoutError as NoAnswerError
 
@@ -71,6 +72,19 @@ def client(settings: Settings) -> Redis:
 
 def _as_it_is(response: Any, **kwargs: Any) -> Any:
     return response
+
+
+async def eviction(redis: Redis) -> str:
+    """By which policy any key may be evicted once Redis' memory is full.
+
+    Empty where none may be, or Redis does not tell us.
+    """
+    try:
+        memory = await redis.info("memory")
+    except ResponseError:
+        return ""
+    policy = str(memory.get("maxmemory_policy", ""))
+    return policy if memory.get("maxmemory") and policy.startswith("allkeys") else ""
 
 
 def trouble(error: BaseException) -> str:

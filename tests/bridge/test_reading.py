@@ -245,6 +245,29 @@ async def test_an_event_that_no_rule_matches_is_passed_and_not_read_again(redis_
         assert orjson.loads(row)["last"][1] == 2
 
 
+@pytest.mark.parametrize(
+    ("policy", "said"), [("allkeys-lru", "allkeys-lru"), ("volatile-lru", "none"), ("noeviction", "none")]
+)
+async def test_a_redis_that_may_evict_a_stream_is_warned_of(
+    caplog: pytest.LogCaptureFixture, policy: str, said: str
+) -> None:
+    with Redis(options={"maxmemory": "50mb", "maxmemory-policy": policy}) as redis:
+        async with scene(redis) as here:
+            await here.take(learners(0, 1), total=1)
+
+            assert here.bridge.describe()["eviction"] == said
+            assert ("may evict whole streams" in caplog.text) == (said == policy)
+
+
+async def test_a_redis_that_tells_nothing_of_its_memory_is_read(redis_server: Redis) -> None:
+    async with scene(redis_server) as writer:
+        await writer.redis.execute_command("ACL", "SETUSER", "default", "-info")
+    async with scene(redis_server) as here:
+        await here.take(learners(0, 1), total=1)
+
+        assert here.bridge.describe()["eviction"] == "none"
+
+
 class TestTrouble:
     async def test_a_redis_that_is_away_is_waited_for(self) -> None:
         with Redis(appendonly=True, options={"appendfsync": "always"}) as redis:
