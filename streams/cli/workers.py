@@ -62,10 +62,14 @@ def api() -> None:
 
 @click.command()
 @click.option("--learners", type=click.IntRange(1, 10_000), default=300, show_default=True)
-def demo(learners: int) -> None:
-    """Show the whole way of an event on a real Kafka; exit 1 if the outcome is not the expected one."""
+@click.option("--bus", type=click.Choice(["kafka", "redis"]), default="kafka", show_default=True)
+def demo(learners: int, bus: str) -> None:
+    """Show the whole way of an event on a real Kafka; exit 1 if the outcome is not the expected one.
+
+    With --bus redis from a real Redis, the bus of a stock Open edX, and back to it.
+    """
     from rich.console import Console
 
     from streams.sandbox.demo import run
 
-    raise SystemExit(run(Console(), learners=learners))
+    raise SystemExit(run(Console(), redis=bus == "redis", learners=learners))

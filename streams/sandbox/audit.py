@@ -4,6 +4,7 @@ The core is run over the LMS's own events, in the order in which the tracker met
 nor the runtime is compared with itself.
 """
 
+import asyncio
 import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,13 +17,14 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.badges import Catalog, Decision, Progress, judge
 from streams.badges import latest as latest_of
+from streams.bridge.cursor import load
 from streams.bus import schemas
 from streams.bus.activities import is_line, parsed
 from streams.kafka import dead_letters
 from streams.kafka.client import partitions_of, reader
 from streams.kafka.topics import topics
 from streams.sandbox.by_hand import CatchUp, Orders, followed, given_again
-from streams.sandbox.groups import committed
+from streams.sandbox.groups import POLL_SECONDS, committed
 from streams.sandbox.originals import Position, by_position, happened, is_whole, position
 from streams.sandbox.publisher import Emission, Placed
 from streams.settings import Settings
@@ -85,8 +87,11 @@ async def settled(settings: Settings, placed: Iterable[Placed], *, within: float
     for record in placed:
         tp = TopicPartition(record.emission.topic, record.partition)
         ends[tp] = max(ends.get(tp, 0), record.offset + 1)
-    await committed(settings, settings.app_id, ends, within=within)
-    # Rekey has forwarded everything by now, so the ends of the activities are final.
+    if settings.bus == "redis":
+        await _bridged(settings, ends, within=within)
+    else:
+        await committed(settings, settings.app_id, ends, within=within)
+    # All that is relevant is forwarded by now, so the ends of the activities are final.
     ends = await _ends(settings, names.activities.name)
     await committed(settings, settings.app_id, ends, within=within)
 
@@ -348,6 +353,20 @@ def _letter_position(letter: ConsumerRecord) -> Position:
 
 def _header(record: ConsumerRecord, name: str) -> str:
     return str(dict(record.headers).get(name, b"").decode())
+
+
+async def _bridged(settings: Settings, ends: Mapping[TopicPartition, int], *, within: float) -> None:
+    """Wait until bridges have committed so much of each stream; `TimeoutError` if they do not."""
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                rows = latest(await read_topic(settings, topics(settings).cursors.name))
+                read = {stream.decode(): load(row).last.id.offset for stream, row in rows.items()}
+                if all(read.get(tp.topic, -1) >= end - 1 for tp, end in ends.items()):
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        raise TimeoutError(f"the bridge has not worked through its input within {within:g} s") from None
 
 
 async def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:

@@ -80,5 +80,6 @@ def on_bus(bus: Bus, name: str, *, catalog: Path, partitions: int, **more: str) 
             # The sandbox's registry is one node, which knows a schema at once.
             "BADGES_SCHEMA_WAIT_SECONDS": "1",
         }
+        | ({"BADGES_BUS": "redis", "BADGES_REDIS": bus.redis} if bus.redis else {})
         | more
     )

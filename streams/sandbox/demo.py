@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -17,15 +18,16 @@ from streams.catalog import CatalogDocument, load_catalog
 from streams.errors import FatalError
 from streams.kafka.client import partitions_of, reader
 from streams.kafka.topics import topics
-from streams.sandbox import lms, publisher
+from streams.sandbox import entries, lms, publisher
 from streams.sandbox.audit import announcement, audit, settled
 from streams.sandbox.board import Board, report
-from streams.sandbox.bus import Bus, bus
+from streams.sandbox.bus import Bus, bus, emit, redis_bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.credly import CredlySimulator, Server
 from streams.sandbox.groups import joined
 from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Emission, Publisher
+from streams.sandbox.returned import returned
 from streams.settings import Settings
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
@@ -39,14 +41,22 @@ SETTLE_SECONDS = 120.0
 ISSUE_SECONDS = 60.0
 """Limits, not waits: several times what a slow machine needs."""
 KEY = "CREDLY_API_KEY_DEMO"
+ROOM = {"BADGES_REDIS_STREAM_MAX_LEN": "100000"}
+"""More than a term has: what was shown is compared with what is left in the end."""
 PACE = {"BADGES_ISSUER_RATE": "200", "BADGES_ISSUER_IN_FLIGHT": "8"}
 
 
-def run(console: Console, *, learners: int = 300, seed: int = 1, rate: float = 2_500) -> int:
-    """Show a term of `learners` learners; return the exit code: 0 if the outcome is the core's, else 1."""
+def run(
+    console: Console, *, redis: bool = False, learners: int = 300, seed: int = 1, rate: float = 2_500
+) -> int:
+    """Show a term of `learners` learners; return the exit code: 0 if the outcome is the core's, else 1.
+
+    With `redis` the LMS is a stock one, on a Redis bus.
+    """
     begun = time.monotonic()
-    console.print("Starting Kafka and a schema registry (the first time they are fetched) …")
-    with bus() as running:
+    what = "a Redis" if redis else "a schema registry"
+    console.print(f"Starting Kafka and {what} (the first time they are fetched) …")
+    with redis_bus() if redis else bus() as running:
         console.print(f"Both run after {time.monotonic() - begun:.1f} s.")
         code = asyncio.run(_run(console, running, learners, seed, rate))
     console.print(f"Everything has ended, after {time.monotonic() - begun:.0f} s.")
@@ -63,16 +73,22 @@ async def _run(console: Console, running: Bus, learners: int, seed: int, rate: f
             board = Board({id: t.name for id, t in catalog.templates.items()}, credly.credly)
             await asyncio.to_thread(commands.run, "topics", "--create", "--all")
             async with _workers(commands, folder, key) as workers:
-                console.print("A tracker, a relay and a simulated Credly run.")
+                console.print(f"A {', a '.join(workers)} and a simulated Credly run.")
                 emissions = await _term(running, commands.parsed.topic_prefix, learners, seed)
                 console.print(f"An LMS of {learners} learners emits {len(emissions):,} records: one term.\n")
                 await _flow(console, commands.parsed, workers, emissions, rate, board)
+                back = await returned(commands.parsed, within=ISSUE_SECONDS) if running.redis else None
             await _explain(console, commands, board.busiest)
-            return report(console, await audit(commands.parsed, catalog.compiled, board.placed), board)
+            verdict = await audit(commands.parsed, catalog.compiled, board.placed)
+            if back is not None:
+                console.print(f"{back.events:,} badge events are on the LMS's bus again.")
+                verdict = replace(verdict, faults={**verdict.faults, **back.faults})
+            return report(console, verdict, board)
 
 
 def _commands(running: Bus, catalog: Path) -> Commands:
-    return on_bus(running, f"demo-{uuid4().hex[:4]}", catalog=catalog, partitions=PARTITIONS, **PACE)
+    name = f"demo-{uuid4().hex[:4]}"
+    return on_bus(running, name, catalog=catalog, partitions=PARTITIONS, **PACE, **ROOM)
 
 
 def _credly(catalog: CatalogDocument, key: str) -> CredlySimulator:
@@ -96,14 +112,20 @@ def _catalog_at(url: str, folder: Path) -> Path:
 
 
 async def _term(running: Bus, name: str, learners: int, seed: int) -> list[Emission]:
+    happenings = lms.term(seed, learners)
+    if running.redis:
+        return list(entries.spoilt(name, seed, happenings, repeated=REPEATED, rubbish=RUBBISH))
     press = Publisher(await publisher.register(running.registry, name), name, seed)
-    return list(press.spoil(press.publish(lms.term(seed, learners)), repeated=REPEATED, rubbish=RUBBISH))
+    return list(press.spoil(press.publish(happenings), repeated=REPEATED, rubbish=RUBBISH))
 
 
 @asynccontextmanager
 async def _workers(commands: Commands, folder: Path, key: str) -> AsyncIterator[Mapping[str, Process]]:
-    """A tracker and a relay; only the relay gets the key."""
+    """A tracker and a relay, and on a Redis bus a bridge; only the relay gets the key."""
+    on_redis = commands.parsed.bus == "redis"
+    bridge = {"bridge": commands.start("bridge", log=folder / "bridge.log")} if on_redis else {}
     workers = {
+        **bridge,
         "tracker": commands.start("tracker", log=folder / "tracker.log"),
         "relay": commands.start("relay", log=folder / "relay.log", **{KEY: key}),
     }
@@ -132,7 +154,7 @@ async def _flow(
                 # From a backlog a worker reads one topic after the other, and badges come in another order.
                 for consumer in (settings.app_id, settings.relay_id):
                     await joined(settings, consumer, within=JOIN_SECONDS)
-                await publisher.emit(settings.kafka, emissions, rate=rate, placed=board.placed.extend)
+                await emit(settings, emissions, rate=rate, placed=board.placed.extend)
                 await settled(settings, board.placed, within=SETTLE_SECONDS)
                 done.set()
                 await watching

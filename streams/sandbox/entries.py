@@ -7,8 +7,10 @@ from dataclasses import replace
 from redis.asyncio import Redis
 from redis.typing import EncodableT, FieldT
 
+from streams.bus.entries import DATA, entry_id
 from streams.bus.reader import FRAME_BYTES
 from streams.sandbox import publisher
+from streams.sandbox.lms import Happening
 from streams.sandbox.publisher import FAULTS, Emission, Fault, Placed, Publisher, chunks
 
 MAX_LEN = 10_000
@@ -16,8 +18,6 @@ MAX_LEN = 10_000
 CHUNK = 250
 """Entries in a round trip: few enough that a stream is trimmed as it grows, not all at once."""
 NOT_ON_REDIS = frozenset({"ce_specversion", "content-type", "ce_datacontenttype"})
-SEQUENCE_BITS = 20
-"""An entry's id as one number: milliseconds, and its place within one of them, of up to a million."""
 
 # What can be wrong with an entry: what can be wrong with a record, without frame and doubled headers, and a
 # body that goes on behind its end, which no schema id makes suspect here.
@@ -41,18 +41,21 @@ def press(prefix: str = "", seed: int = 0) -> Publisher:
     return Publisher(dict.fromkeys(publisher.subjects(prefix), 0), prefix, seed)
 
 
+def spoilt(
+    prefix: str, seed: int, happenings: Iterable[Happening], *, repeated: float, rubbish: float
+) -> Iterator[Emission]:
+    """The entries of `happenings`, with repetitions and rubbish among them."""
+    printing = press(prefix, seed)
+    emissions = printing.publish(happenings)
+    return as_entries(printing.spoil(emissions, repeated=repeated, rubbish=rubbish, faults=ENTRY_FAULTS))
+
+
 def as_entries(emissions: Iterable[Emission]) -> Iterator[Emission]:
     """Records of the bus as entries: no key, no frame, and headers that are fields without `ce_`."""
     for emission in emissions:
         fields = ((n.removeprefix("ce_"), v) for n, v in emission.headers if n not in NOT_ON_REDIS)
         value = None if emission.value is None else emission.value[FRAME_BYTES:]
         yield replace(emission, key=None, value=value, headers=tuple(fields))
-
-
-def number_of(entry_id: bytes) -> int:
-    """An entry's id as the offset that its activity names."""
-    milliseconds, _, sequence = entry_id.partition(b"-")
-    return (int(milliseconds) << SEQUENCE_BITS) + int(sequence)
 
 
 async def emit(
@@ -75,11 +78,11 @@ async def emit(
                 for entry in chunk:
                     pipe.xadd(entry.topic, _fields(entry), maxlen=max_len, approximate=True)
                 ids = await pipe.execute()
-            placed([Placed(entry, 0, number_of(id)) for entry, id in zip(chunk, ids, strict=True)])
+            placed([Placed(entry, 0, entry_id(id).offset) for entry, id in zip(chunk, ids, strict=True)])
             sent += len(chunk)
             if rate is not None:
                 await asyncio.sleep(max(0.0, begun + sent / rate - loop.time()))
 
 
 def _fields(entry: Emission) -> dict[FieldT, EncodableT]:
-    return {**dict(entry.headers), "event_data": entry.value or b""}
+    return {**dict(entry.headers), DATA: entry.value or b""}

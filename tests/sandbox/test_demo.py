@@ -34,6 +34,21 @@ def test_the_demo_shows_badges_explains_a_learner_and_ends_as_expected(
     assert "As expected." in said
 
 
+def test_the_demo_of_a_stock_site_goes_from_redis_and_back_to_it(
+    sandbox: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANDBOX_KAFKA", sandbox.kafka)
+    screen = Console(file=io.StringIO(), width=120)
+
+    code = demo.run(screen, redis=True, learners=30, rate=5_000)
+
+    assert isinstance(screen.file, io.StringIO)
+    said = screen.file.getvalue()
+    assert code == 0, said
+    awarded, revoked = map(int, re.findall(r"(\d+) awards and (\d+) revocations", said)[0])
+    assert f"{awarded + revoked} badge events are on the LMS's bus again." in said
+
+
 @pytest.mark.parametrize(
     "verdict",
     [

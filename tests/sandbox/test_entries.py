@@ -7,8 +7,9 @@ from typing import Any
 
 from redis.asyncio import Redis as Client
 
+from streams.bus.entries import entry_id
 from streams.sandbox import lms
-from streams.sandbox.entries import ENTRY_FAULTS, as_entries, emit, number_of, press
+from streams.sandbox.entries import ENTRY_FAULTS, as_entries, emit, press, spoilt
 from streams.sandbox.lms import Happening
 from streams.sandbox.publisher import Emission, Placed
 from streams.sandbox.redis import Redis
@@ -36,7 +37,7 @@ async def test_what_was_emitted_lies_on_its_stream_in_order_at_the_number_that_i
     for stream in {e.topic for e in emissions}:
         async with Client.from_url(redis_server.url) as client:
             rows: Any = await client.xrange(stream)
-        found = [(number_of(id), fields) for id, fields in rows]
+        found = [(entry_id(id).offset, fields) for id, fields in rows]
         assert found == [(p.offset, _bytes(p.emission)) for p in placed if p.emission.topic == stream]
 
 
@@ -82,9 +83,7 @@ def test_every_fault_comes_up_and_is_marked_with_its_fate() -> None:
 
 
 def _term(seed: int) -> Iterator[Emission]:
-    printing = press("dev", seed)
-    term = printing.publish(lms.term(seed, 30))
-    return as_entries(printing.spoil(term, repeated=0.05, rubbish=0.1, faults=ENTRY_FAULTS))
+    return spoilt("dev", seed, lms.term(seed, 30), repeated=0.05, rubbish=0.1)
 
 
 def _bytes(entry: Emission) -> dict[bytes, bytes]:
