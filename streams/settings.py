@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from streams.errors import ConfigurationError
 
 PREFIX = "BADGES_"
+BRIDGE = "-bridge"
 LIFECYCLE_TOPIC = "learning-badges-lifecycle"
 TOPIC_PART = r"^[a-zA-Z0-9._-]{1,200}$"
 HOST = r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
@@ -298,7 +299,7 @@ class Settings(BaseModel):
     @classmethod
     def _a_group_each(cls, value: str, info: ValidationInfo) -> str:
         app = info.data.get("app_id")
-        if value in (app, f"{app}-bridge"):
+        if value in (app, f"{app}{BRIDGE}"):
             raise ValueError("must differ from BADGES_APP_ID, and from that with -bridge: they are groups")
         return value
 
@@ -369,6 +370,11 @@ class Settings(BaseModel):
         if value and not (host and port.isascii() and port.isdigit() and int(port) < 65_536):
             raise ValueError("must be host:port")
         return value
+
+    @property
+    def bridge_id(self) -> str:
+        """Consumer group of the bridge."""
+        return f"{self.app_id}{BRIDGE}"
 
     @property
     def lifecycle_topic(self) -> str:

@@ -26,7 +26,7 @@ def build(settings: Settings) -> App:
         raise ConfigurationError("BADGES_BUS: only where it is redis there is something to bridge")
     names = topics(settings)
     app = App(
-        f"{settings.app_id}-bridge",
+        settings.bridge_id,
         settings,
         needs=(names.badges, names.activities, names.dead_letters, names.catalog, *names.bridge),
         sources=frozenset((names.badges.name,)),

@@ -153,6 +153,7 @@ def record(
     """
     from streams.errors import UnreadableError
     from streams.operate.record import Wanted, record
+    from streams.operate.streams import place
     from streams.operate.terminal import meter
 
     unreadable: Counter[str] = Counter()
@@ -161,7 +162,8 @@ def record(
     def report(found: Any, error: UnreadableError) -> None:
         unreadable[error.reason] += 1
         if unreadable.total() <= SAID:
-            say([f"{found.topic}-{found.partition} offset {found.offset}: {error}"])
+            where = place(settings, found.topic, found.partition, found.offset)
+            say([f"{where}: {error}"])
 
     async def run() -> None:
         nonlocal count

@@ -25,6 +25,7 @@ from streams.operate.meter import NO_METER, Meter
 from streams.operate.record import Wanted, record
 from streams.operate.sending import BATCH_BYTES, BATCH_RECORDS, Message, producer, send
 from streams.operate.site import Site, site
+from streams.operate.streams import place
 from streams.settings import Settings
 
 Report = Callable[[str, UnreadableError], None]
@@ -85,7 +86,7 @@ async def catch_up(
                     if (pair := given_again(line, ids, catalog, since)) is not None:
                         await sender.take(*pair)
                 except UnreadableError as error:
-                    told.not_read(where or _place(line), error)
+                    told.not_read(where or _place(settings, line), error)
             await sender.flush()
 
 
@@ -158,7 +159,7 @@ async def _on_the_bus(
     settings: Settings, types: frozenset[str], since: datetime | None, unreadable: Report, meter: Meter
 ) -> AsyncGenerator[tuple[str, bytes]]:
     def report(found: ConsumerRecord, error: UnreadableError) -> None:
-        unreadable(f"{found.topic}-{found.partition} offset {found.offset}", error)
+        unreadable(place(settings, found.topic, found.partition, found.offset), error)
 
     written = since and datetime.fromtimestamp(max(0, since.timestamp() - AHEAD_MS / 1000), UTC)
     async with aclosing(record(settings, Wanted(since=written, types=types), report, meter)) as lines:
@@ -176,10 +177,10 @@ async def _recorded(recording: IO[bytes], meter: Meter) -> AsyncGenerator[tuple[
             yield f"line {number}", line
 
 
-def _place(line: bytes) -> str:
+def _place(settings: Settings, line: bytes) -> str:
     """Where the record of a line lies that was read from the bus."""
     source = parsed(line)["source"]
-    return f"{source['topic']}-{source['partition']} offset {source['offset']}"
+    return place(settings, source["topic"], source["partition"], source["offset"])
 
 
 async def _largest(here: Site, topic: str) -> int:

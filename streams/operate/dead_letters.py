@@ -74,7 +74,7 @@ class Letter:
         """The event's type and id; empty where the record does not say them."""
         if is_line(value := self.record.value or b""):
             return said(value)
-        return self.header("ce_type"), self.header("ce_id")
+        return self.header("ce_type") or self.header("type"), self.header("ce_id") or self.header("id")
 
     def header(self, name: str) -> str:
         """An original header as text; empty where there is none."""

@@ -8,6 +8,7 @@ from aiokafka.structs import ConsumerRecord
 
 from streams.bus.activities import activity_of, is_line, parsed
 from streams.bus.built_in import NoRegistry
+from streams.bus.entries import EntryReader
 from streams.bus.reader import Event, Reader
 from streams.bus.registry import Registry, registry_of
 from streams.bus.schemas import event_types
@@ -34,6 +35,7 @@ class Decoder:
         self._settings = settings
         self._registry = registry
         self._reader = reader
+        self._entries = EntryReader("command", reader.wanted)
 
     async def event(self, record: ConsumerRecord) -> Event | None:
         """The event; None for a record that is none, or whose type is not wanted.
@@ -43,9 +45,15 @@ class Decoder:
         """
         while True:
             try:
-                return self._reader.read(record.value, record.headers, record.timestamp)
+                return self._reader_of(record).read(record.value, record.headers, record.timestamp)
             except WaitNeeded as needed:
                 await self._until(needed)
+
+    def _reader_of(self, record: ConsumerRecord) -> Reader | EntryReader:
+        """At a site on Redis the one for entries, where the headers are the fields of one."""
+        if self._settings.bus == "kafka" or any(name == "ce_type" for name, _ in record.headers):
+            return self._reader
+        return self._entries
 
     async def learner(self, record: ConsumerRecord) -> int | None:
         """About whom the record is; None where it is about nobody, or cannot be read."""

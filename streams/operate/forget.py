@@ -12,6 +12,7 @@ from streams.kafka.client import partition_of
 from streams.kafka.orders import FORGET, ORDER
 from streams.operate.ordering import ends, order, worked_off
 from streams.operate.site import Site, site
+from streams.operate.streams import bridged
 from streams.relay.issuance import Issuance, gone
 from streams.relay.rows import load
 from streams.settings import Settings
@@ -44,6 +45,8 @@ async def forget(settings: Settings, learner: int, within: float, say: Say) -> b
         now = datetime.now(UTC)
         for name, config in configs.items():
             say(f"  {name}: {_gone(config, now)}")
+        for name in here.topics.streams:
+            say(f"  {name}: once about {settings.redis_stream_max_len:,} events more are on it")
         if longer := _longer(configs, settings.forgotten_days):
             say(
                 f"kept for longer than BADGES_FORGOTTEN_DAYS={settings.forgotten_days}, after which what is "
@@ -57,6 +60,8 @@ async def _by_the_tracker(here: Site, learner: int, within: float) -> None:
     partitions = await here.partitions(activities)
     if not partitions:
         raise FatalError(f"topic {activities} does not exist")
+    if here.topics.streams:
+        await bridged(here, within)
     for topic in here.topics.sources:
         await worked_off(here, group, await ends(here, topic.name), within)
     ordered = await order(here, activities, key, [partition_of(key, len(partitions))], FORGOTTEN)

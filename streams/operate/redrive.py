@@ -23,10 +23,11 @@ from streams.operate.meter import NO_METER, Meter
 from streams.operate.refused import Refused, refused
 from streams.operate.sending import BATCH_BYTES, BATCH_RECORDS, Message, producer, send
 from streams.operate.site import Site, site
+from streams.operate.streams import streams
 from streams.settings import Settings
 
 REFUSED = "refused"
-TRACKERS = ("rekey", "track")
+TRACKERS = ("bridge", "rekey", "track")
 Pair = tuple[bytes, bytes]
 """A key and a value."""
 
@@ -260,6 +261,9 @@ async def _whole(here: Site, letter: Letter) -> ConsumerRecord | None:
     place = left_at(letter.record.headers)
     if place is None or letter.reason == "bad_batch":
         return None  # of a batch the letter stands for all records (decision 0033)
+    if place.topic in here.topics.streams:
+        async with streams(here.settings) as redis:
+            return await redis.at(place.topic, place.offset)
     sources = {source.name for source in here.topics.sources}
     if place.topic in sources and place.epoch != here.settings.source_epoch:
         return None  # another record is there by now

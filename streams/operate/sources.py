@@ -10,7 +10,7 @@ def sources() -> tuple[Sources | None, tuple[str, ...]]:
     """The topics by the settings; where these are wrong none, and what is wrong, a line each."""
     try:
         settings = load_settings()
-        names = topics(settings).sources
+        read = topics(settings).read
     except ConfigurationError as error:
         return None, tuple(f"topics are not looked at: {line}" for line in str(error).splitlines())
-    return Sources(frozenset(topic.name for topic in names), settings.topic_prefix, settings.bus), ()
+    return Sources(frozenset(read), settings.topic_prefix, settings.bus), ()

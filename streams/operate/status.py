@@ -13,18 +13,21 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams.bus.registry import registry_of
 from streams.catalog import CatalogDocument
-from streams.errors import ConfigurationError
+from streams.errors import ConfigurationError, FatalError
 from streams.kafka import insides
+from streams.kafka.client import partition_of
+from streams.kafka.topics import Topic
 from streams.operate.api import waiting
 from streams.operate.dead_letters import RELAYS, Filter, listed
 from streams.operate.meter import NO_METER, Meter
 from streams.operate.site import Site, site
+from streams.operate.streams import streams as streams_of
 from streams.operate.terminal import table
 from streams.operate.waits import Waiting, Waits
 from streams.relay.rows import load
 from streams.settings import Settings
 
-PORTS = {"tracker": 8080, "relay": 8090}
+PORTS = {"bridge": 8070, "tracker": 8080, "relay": 8090}
 """Where a worker's pages are unless `BADGES_HTTP` says otherwise (decision 0011)."""
 PAGE = aiohttp.ClientTimeout(total=1)
 """A page answers in milliseconds; where it cannot be reached from here, the rest is shown without it."""
@@ -32,14 +35,17 @@ PAGE = aiohttp.ClientTimeout(total=1)
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A topic that a worker reads: members that are alive, partitions that they have, offsets to go."""
+    """A topic that a worker reads: members that are alive, partitions that they have, offsets to go.
+
+    Or a stream of Redis, whose one share is as a partition; `lag` is None where Redis does not tell.
+    """
 
     worker: str
     topic: str
     alive: int
     assigned: int
     partitions: int
-    lag: int
+    lag: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +103,9 @@ class Status:
 async def status(settings: Settings, meter: Meter = NO_METER) -> Status:
     """The status of a site as of now."""
     async with site(settings) as here:
-        groups = {"tracker": settings.app_id, "relay": settings.relay_id}
-        read = {
+        groups = {"bridge": settings.bridge_id, "tracker": settings.app_id, "relay": settings.relay_id}
+        read: dict[str, tuple[Topic, ...]] = {
+            "bridge": (here.topics.badges,) if here.topics.streams else (),
             "tracker": (*here.topics.sources, here.topics.activities),
             "relay": (here.topics.badges, here.topics.decisions),
         }
@@ -107,6 +114,8 @@ async def status(settings: Settings, meter: Meter = NO_METER) -> Status:
             members = await insides.members(await here.admin(), group)
             offsets = await (await here.admin()).list_consumer_group_offsets(group)
             committed = {tp: found.offset for tp, found in offsets.items()}
+            if worker == "bridge":
+                streams += await _of_redis(here, members)
             streams += [await _stream(here, worker, topic.name, members, committed) for topic in read[worker]]
             pages += [page async for page in _pages(settings, worker, {member.host for member in members})]
         revision, document = await _catalog(here)
@@ -134,6 +143,32 @@ async def _stream(
     lag = sum([await _lag(here, tp, max(begins[tp], committed.get(tp, 0)), ends[tp]) for tp in tps])
     alive = sum(any(tp.topic == topic for tp in member.assigned) for member in members)
     return Stream(worker, topic, alive, len(assigned.intersection(tps)), len(tps), lag)
+
+
+async def _of_redis(here: Site, members: Sequence[insides.Member]) -> list[Stream]:
+    """The streams of Redis that a bridge reads; none where the bus is Kafka."""
+    if not here.topics.streams:
+        return []
+    shares = await here.partitions(here.topics.shares.name)
+    rows = dict([row async for row in here.rows(here.topics.cursors.name)]) if shares else {}
+    lags = await _unread(here, rows)
+    found = []
+    for name in here.topics.streams:
+        tp = shares[partition_of(name.encode(), len(shares))] if shares else None
+        alive = sum(tp in member.assigned for member in members)
+        found.append(Stream("bridge", f"{name} (Redis)", alive, min(alive, 1), 1, lags.get(name)))
+    return found
+
+
+async def _unread(here: Site, cursors: Mapping[bytes, bytes]) -> dict[str, int]:
+    """How many entries of each stream no bridge has read yet; of those that Redis tells in time."""
+    found: dict[str, int] = {}
+    async with streams_of(here.settings) as redis:
+        with suppress(FatalError):
+            for name in here.topics.streams:
+                row = cursors.get(name.encode())
+                found[name] = await redis.unread(name, row, here.settings.source_epoch)
+    return found
 
 
 async def _lag(here: Site, tp: TopicPartition, position: int, end: int) -> int:
@@ -196,4 +231,5 @@ async def _page(session: aiohttp.ClientSession, worker: str, address: str) -> Pa
 
 def _row(stream: Stream) -> tuple[str, ...]:
     assigned = f"{stream.assigned} of {stream.partitions} partitions" if stream.partitions else "no topic"
-    return stream.worker, stream.topic, f"{stream.alive} workers", assigned, str(stream.lag)
+    lag = "unknown" if stream.lag is None else str(stream.lag)
+    return stream.worker, stream.topic, f"{stream.alive} workers", assigned, lag
