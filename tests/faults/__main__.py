@@ -30,6 +30,9 @@ COLUMNS = {
     "letters missing": ("dead letters missing",),
     "letters double": ("dead letters double", "dead letters unwanted", "dead letters not whole"),
     "activities": ("activities missing", "activities unwanted", "activities double", "activities changed"),
+    "on Redis": tuple(
+        f"badge events {fault} on Redis" for fault in ("missing", "double", "changed", "out of order")
+    ),
     "by hand": (
         *("catch-ups missing", "catch-ups unwanted", "catch-ups double", "catch-ups changed"),
         *("orders missing", "orders unwanted", "orders double", "orders changed"),

@@ -37,18 +37,24 @@ class Worker:
 
 
 class Fleet:
-    """Trackers, which are started again where they end by themselves.
+    """Trackers, which are started again where they end by themselves; or other workers, by their command.
 
     `settings` has what each of them, by its name, is given at each start besides the common ones.
     """
 
     def __init__(
-        self, commands: Commands, folder: Path, settings: Callable[[str], Mapping[str, str]]
+        self,
+        commands: Commands,
+        folder: Path,
+        settings: Callable[[str], Mapping[str, str]],
+        *,
+        runs: str = "",
     ) -> None:
         self.workers: dict[str, Worker] = {}
         self._commands = commands
         self._folder = folder
         self._settings = settings
+        self._runs = runs
         self._abandoned: list[Process] = []
         self._supervisor: asyncio.Task[None] | None = None
 
@@ -69,10 +75,12 @@ class Fleet:
         worker = self.workers.setdefault(name, Worker(name, self._folder / f"{name}.log"))
         worker.wanted = True
         worker.begun = worker.log.stat().st_size if worker.log.exists() else 0
-        command = [sys.executable, "-m", "tests.faults.worker"]
-        worker.process = self._commands.launch(
-            command, log=worker.log, **{**self._settings(name), **settings}
-        )
+        given = {**self._settings(name), **settings}
+        if self._runs:
+            worker.process = self._commands.start(self._runs, log=worker.log, **given)
+        else:
+            command = [sys.executable, "-m", "tests.faults.worker"]
+            worker.process = self._commands.launch(command, log=worker.log, **given)
         return worker
 
     async def stop(self, name: str) -> int:

@@ -60,6 +60,39 @@ async def kill_at_each_step(run: Run, steps: Iterable[str] = tuple(STEPS)) -> in
     return blows
 
 
+async def kill_bridges(run: Run, times: int = 15) -> int:
+    """Kill bridges one after another, each soon after it has begun to read, and let one be a zombie."""
+    for _ in range(times):
+        await _kill_early(run, run.rng.choice(sorted(run.fleet.workers)))
+    return times + await zombies(run, 1)
+
+
+async def _kill_early(run: Run, name: str) -> None:
+    def reads() -> bool:
+        return name in run.fleet.running and run.fleet.is_ready(name)
+
+    await until(reads, PATIENCE, "a bridge does not get ready")
+    await asyncio.sleep(run.rng.uniform(0.0, 1.5))
+    exits = run.fleet.workers[name].exits
+    before = len(exits)
+    run.fleet.kill(name)
+    await until(lambda: len(exits) > before, PATIENCE, "a bridge is not killed")
+
+
+async def redis_restarted(run: Run) -> int:
+    """Redis crashes, and has all of it again; the LMS, which would drop its events meanwhile, is silent."""
+    assert run.redis is not None
+    for end in (run.redis.kill, run.redis.stop, run.redis.kill):
+        await all_ready(run)
+        with run.silence():
+            await asyncio.sleep(QUIET_SECONDS)
+            await asyncio.to_thread(end)
+            await asyncio.sleep(QUIET_SECONDS)
+            await asyncio.to_thread(run.redis.start)
+        await asyncio.sleep(2.0)
+    return 3
+
+
 async def zombies(run: Run, times: int = 3) -> int:
     for _ in range(times):
         await all_ready(run)
@@ -208,10 +241,9 @@ async def all_ready(run: Run) -> None:
 
 
 async def members(run: Run, count: int) -> None:
-    settings = run.commands.parsed
-    async with admin(settings) as client, asyncio.timeout(PATIENCE):
+    async with admin(run.commands.parsed) as client, asyncio.timeout(PATIENCE):
         while True:
-            (described,) = await client.describe_consumer_groups([settings.app_id])
+            (described,) = await client.describe_consumer_groups([run.group])
             group = described.groups[0]
             if group[2] == "Stable" and len(group[5]) == count:
                 return

@@ -89,6 +89,8 @@ HARMS = (
         prepare=world.jumping_clock,
     ),
     Harm("one worker cut off from one broker", world.cut_off, at_least=4, nodes=3, prepare=world.own_network),
+    Harm("bridges killed 15 times, one woken late", harms.kill_bridges, at_least=16, bus="redis"),
+    Harm("Redis crashes and is restarted", harms.redis_restarted, at_least=3, bus="redis", most_ends=0),
     Harm("a broker ten times slower", world.slow_broker, at_least=3, most_ends=0, nodes=3),
     Harm("a broker's disk full", world.full_disk, at_least=3, nodes=3),
 )

@@ -18,13 +18,16 @@ from streams.badges import Activity, Catalog, Order, Progress, judge
 from streams.catalog import load_catalog
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import Verdict, compare, read_traces, settled
-from streams.sandbox.bus import Bus
+from streams.sandbox.bus import Bus, emit
 from streams.sandbox.by_hand import CatchUp, Orders
 from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.entries import ENTRY_FAULTS, as_entries
 from streams.sandbox.kafka import Kafka, Security
 from streams.sandbox.originals import Position, happened, position
-from streams.sandbox.publisher import Emission, Placed, Publisher
+from streams.sandbox.publisher import FAULTS, Emission, Placed, Publisher
+from streams.sandbox.redis import Redis
 from streams.sandbox.registry import Apicurio
+from streams.sandbox.returned import returned
 from tests.faults.fleet import Fleet
 from tests.faults.proxy import Proxy
 
@@ -34,6 +37,10 @@ LEARNERS_A_TERM = 300
 BETWEEN_TERMS = timedelta(weeks=20)
 FIRST_TERM = lms.TERM_START - 50 * BETWEEN_TERMS
 """A time that has not come yet is not believed; the longest runs are of some ten terms."""
+SAFE = {"appendfsync": "always"}
+"""Redis then loses nothing when it crashes: what goes missing there is tested with the bridge."""
+ROOM = {"BADGES_REDIS_STREAM_MAX_LEN": "1000000"}
+"""More than a run has events: all badge events are counted in the end."""
 SETTLE_SECONDS = 150.0
 """A limit, not a wait: a session (8 s), a rebalance (30 s) and an endless commit (60 s) fit into it."""
 
@@ -42,10 +49,10 @@ SETTLE_SECONDS = 150.0
 class Run:
     """What a harm may act on.
 
-    `settings` are for single workers, by their names; `stack` is closed after the run. While the LMS is not
-    `speaking`, it sends nothing. `reads` is how often the table was read that was read most, if the harm
-    counts it. `proxies` are those before the brokers, if the harm has any. `catch_ups` and `orders` are
-    what an operator did.
+    `settings` are for single workers, by their names; `stack` is closed after the run. With a `redis` the
+    fleet are bridges. While the LMS is not `speaking`, it sends nothing. `reads` is how often the table was
+    read that was read most, if the harm counts it. `proxies` are those before the brokers, if the harm has
+    any. `catch_ups` and `orders` are what an operator did.
     """
 
     cluster: Kafka
@@ -56,6 +63,7 @@ class Run:
     ids: Mapping[str, int]
     stack: AsyncExitStack
     settings: Mapping[str, dict[str, str]]
+    redis: Redis | None = None
     extra: list[Emission] = field(default_factory=list)
     placed: list[Placed] = field(default_factory=list)
     speaking: asyncio.Event = field(default_factory=asyncio.Event)
@@ -68,6 +76,12 @@ class Run:
     def name(self) -> str:
         """The beginning of the run's topics and groups."""
         return self.commands.settings["BADGES_TOPIC_PREFIX"]
+
+    @property
+    def group(self) -> str:
+        """The consumer group of the fleet's workers."""
+        parsed = self.commands.parsed
+        return parsed.app_id if self.redis is None else parsed.bridge_id
 
     @contextmanager
     def silence(self) -> Iterator[None]:
@@ -87,7 +101,8 @@ class Harm:
     activities must end in the dead letters instead of being judged; its second argument is the progress that
     would follow. `becomes` gives the emission that the comparison should expect in place of another. `again`
     names the faults of an audit that are right after this harm. `properties` are the brokers'. Where
-    `most_ends` and `most_reads` are given, no more workers may end, and no table be read more often.
+    `most_ends` and `most_reads` are given, no more workers may end, and no table be read more often. If the
+    `bus` is Redis, bridges suffer, and one tracker beside them does not.
     """
 
     name: str
@@ -103,6 +118,7 @@ class Harm:
     most_reads: int | None = None
     most_ends: int | None = None
     again: tuple[str, ...] = ()
+    bus: Literal["kafka", "redis"] = "kafka"
     prepare: Callable[[Run], Awaitable[None]] | None = None
     refuses: Callable[[Activity | Order, Progress], bool] = lambda activity, after: False
     becomes: Callable[[Emission], Emission] = lambda emission: emission
@@ -143,15 +159,26 @@ async def suffer(
 ) -> Outcome:
     """Run `harm` against trackers that read at least `events` events at `rate` a second."""
     begun = time.monotonic()
-    commands = _commands(harm, cluster, registry, folder, name)
-    await asyncio.to_thread(commands.run, "topics", "--create", "--all")
-    ids = await publisher.register(registry.url, name)
     settings: dict[str, dict[str, str]] = defaultdict(dict)
-    fleet = Fleet(commands, folder, lambda worker: _of_worker(harm, worker) | settings[worker])
     async with AsyncExitStack() as stack:
+        redis = stack.enter_context(Redis(appendonly=True, options=SAFE)) if harm.bus == "redis" else None
+        commands = _commands(harm, cluster, registry, redis, folder, name)
+        await asyncio.to_thread(commands.run, "topics", "--create", "--all")
+        if redis:
+            ids = dict.fromkeys(publisher.subjects(name), 0)
+        else:
+            ids = await publisher.register(registry.url, name)
+        fleet = Fleet(
+            commands,
+            folder,
+            lambda worker: _of_worker(harm, worker) | settings[worker],
+            runs="bridge" if redis else "",
+        )
         await stack.enter_async_context(fleet)
-        run = Run(cluster, registry, commands, fleet, random.Random(seed), ids, stack, settings)
+        run = Run(cluster, registry, commands, fleet, random.Random(seed), ids, stack, settings, redis)
         run.speaking.set()
+        if redis:
+            stack.callback(commands.start("tracker", log=folder / "tracker.log").kill)
         if harm.prepare is not None:
             await harm.prepare(run)
         for number in range(1, harm.workers + 1):
@@ -160,6 +187,9 @@ async def suffer(
             blows = await _with_traffic(run, harm, seed, events, rate)
             await settled(commands.parsed, run.placed, within=SETTLE_SECONDS)
             verdict = await _verdict(harm, run)
+            if redis:
+                back = await returned(commands.parsed, within=SETTLE_SECONDS)
+                verdict = replace(verdict, faults={**verdict.faults, **back.faults})
         except BaseException as error:
             error.add_note(fleet.tails())
             raise
@@ -215,13 +245,14 @@ async def _with_traffic(run: Run, harm: Harm, seed: int, events: int, rate: floa
     try:
         # Silence only interrupts it.
         while (first := next(traffic, None)) is not None:
-            await publisher.emit(
-                run.cluster.bootstrap,
-                chain([first], _until_silence(run, traffic)),
-                rate=rate,
-                placed=run.placed.extend,
-                **run.cluster.connection(),
-            )
+            emissions = chain([first], _until_silence(run, traffic))
+            if run.redis is not None:
+                await emit(run.commands.parsed, emissions, rate=rate, placed=run.placed.extend)
+            else:
+                connection = run.cluster.connection()
+                await publisher.emit(
+                    run.cluster.bootstrap, emissions, rate=rate, placed=run.placed.extend, **connection
+                )
             await run.speaking.wait()
         return await striking
     finally:
@@ -234,7 +265,9 @@ def _traffic(run: Run, seed: int, enough: Callable[[int], bool]) -> Iterator[Emi
     for number in count():
         start = FIRST_TERM + number * BETWEEN_TERMS
         happenings = press.publish(lms.term(seed + number, LEARNERS_A_TERM, start))
-        for emission in press.spoil(happenings, repeated=0.03, rubbish=0.02):
+        faults = FAULTS if run.redis is None else ENTRY_FAULTS
+        emissions = press.spoil(happenings, repeated=0.03, rubbish=0.02, faults=faults)
+        for emission in emissions if run.redis is None else as_entries(emissions):
             while run.extra:
                 yield run.extra.pop(0)
             if enough(sent):
@@ -250,9 +283,11 @@ def _until_silence(run: Run, traffic: Iterator[Emission]) -> Iterator[Emission]:
             return
 
 
-def _commands(harm: Harm, cluster: Kafka, registry: Apicurio, folder: Path, name: str) -> Commands:
-    more = {"BADGES_REPLICATION": str(len(cluster.nodes)), **security(cluster, folder)}
-    bus = Bus(cluster.bootstrap, registry.url)
+def _commands(
+    harm: Harm, cluster: Kafka, registry: Apicurio, redis: Redis | None, folder: Path, name: str
+) -> Commands:
+    more = {"BADGES_REPLICATION": str(len(cluster.nodes)), **security(cluster, folder), **ROOM}
+    bus = Bus(cluster.bootstrap, "", redis.url) if redis else Bus(cluster.bootstrap, registry.url)
     return on_bus(bus, name, catalog=CATALOG, partitions=harm.partitions, **more)
 
 

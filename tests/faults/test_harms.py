@@ -60,6 +60,15 @@ async def test_nothing_is_lost_doubled_or_wrong(
     await _is_borne(harm, cluster, registry, tmp_path)
 
 
+@pytest.mark.broker
+async def test_a_bridge_loses_doubles_and_disorders_nothing(
+    cluster: Kafka, registry: Apicurio, tmp_path: Path
+) -> None:
+    name = "bridges killed 15 times, one woken late"
+    kills = _short(name, partial(harms.kill_bridges, times=3), 4)
+    await _is_borne(kills, cluster, registry, tmp_path, events=1_000, rate=100)
+
+
 @pytest.fixture(scope="module")
 def secured() -> Iterator[Kafka]:
     with Kafka(security="SASL_SSL") as secured:
@@ -90,9 +99,11 @@ def test_a_wrong_password_is_one_clear_line(secured: Kafka, registry: Apicurio, 
     assert "Traceback" not in said
 
 
-async def _is_borne(harm: Harm, cluster: Kafka, registry: Apicurio, folder: Path) -> None:
+async def _is_borne(
+    harm: Harm, cluster: Kafka, registry: Apicurio, folder: Path, *, events: int = 3_000, rate: float = 1_000
+) -> None:
     name = f"test-{uuid4().hex[:12]}"
-    outcome = await run.suffer(harm, cluster, registry, folder, name=name, seed=1, events=3_000, rate=1_000)
+    outcome = await run.suffer(harm, cluster, registry, folder, name=name, seed=1, events=events, rate=rate)
     assert list(run.words(outcome.verdict)) == []
     assert outcome.blows >= harm.at_least
     assert outcome.verdict.activities > 0

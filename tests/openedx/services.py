@@ -36,6 +36,8 @@ def _kafka(bootstrap: str, registry: str) -> dict[str, str]:
 
 def _redis(url: str) -> dict[str, str]:
     return {
+        # More than a test has: all of them are looked at in the end.
+        "EVENT_BUS_REDIS_STREAM_MAX_LEN": "100000",
         "EVENT_BUS_REDIS_CONNECTION_URL": url,
         "EVENT_BUS_PRODUCER": "edx_event_bus_redis.create_producer",
         "EVENT_BUS_CONSUMER": "edx_event_bus_redis.RedisEventConsumer",

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import Empty, Queue
@@ -91,8 +91,14 @@ def consumer(python: Path, *arguments: str) -> Iterator[Received]:
             received.end()
 
 
-def produce(python: Path, address: Sequence[str], told: Sequence[Mapping[str, object]]) -> None:
+def produce(python: Path, address: Sequence[str], told: Iterable[Mapping[str, object]]) -> None:
     """Have the real producer emit what is told, by an address of `services`."""
-    lines = "".join(json.dumps(line) + "\n" for line in told)
     command = [str(python), "-W", "default", "-m", "tests.openedx.producer", *address]
-    subprocess.run(command, cwd=ROOT, input=lines, text=True, check=True, capture_output=True, timeout=WITHIN)
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as sends:
+        assert sends.stdin is not None
+        for line in told:
+            print(json.dumps(line), file=sends.stdin, flush=True)
+        sends.stdin.close()
+        assert sends.wait(WITHIN) == 0
