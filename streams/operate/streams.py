@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.structs import ConsumerRecord
 
-from streams.bus.entries import NO_ENTRY, SEQUENCE_BITS, EntryId, entry_id, record_of
 from streams.errors import ConfigurationError, FatalError
 from streams.operate.meter import NO_METER, Meter
 from streams.operate.site import Site
 from streams.settings import Settings
 
+# What reads entries is dear, as is the client: a site on Kafka goes without.
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+    from streams.bus.entries import EntryId
 
 PAGE = 1_000
 """Entries of one answer: Redis, which serves one at a time, is busy with them for a millisecond."""
@@ -26,7 +28,7 @@ PAUSE_SECONDS = 0.2
 @asynccontextmanager
 async def streams(settings: Settings) -> AsyncIterator["Streams"]:
     """Those of the site that `settings` name."""
-    from streams.bus.redis import client  # dear, and a site on Kafka goes without
+    from streams.bus.redis import client
 
     redis = client(settings)
     try:
@@ -42,12 +44,14 @@ class Streams:
         self._settings = settings
         self._redis = redis
 
-    async def ends(self, names: Iterable[str]) -> Mapping[str, EntryId]:
+    async def ends(self, names: Iterable[str]) -> "Mapping[str, EntryId]":
         """The last entry of each stream that has any."""
+        from streams.bus.entries import entry_id
+
         newest = {name: await self._ask("XREVRANGE", name, "+", "-", "COUNT", 1) for name in names}
         return {name: entry_id(found[0][0]) for name, found in newest.items() if found}
 
-    async def existing(self, names: Iterable[str]) -> Mapping[str, EntryId]:
+    async def existing(self, names: Iterable[str]) -> "Mapping[str, EntryId]":
         """The same; raise `ConfigurationError` where one of them has none."""
         names = list(names)
         ends = await self.ends(names)
@@ -65,9 +69,11 @@ class Streams:
         return 0 if look is None else unread(cursor, look)
 
     async def merged(
-        self, ends: Mapping[str, EntryId], since_ms: int = 0, meter: Meter = NO_METER
+        self, ends: "Mapping[str, EntryId]", since_ms: int = 0, meter: Meter = NO_METER
     ) -> AsyncGenerator[ConsumerRecord]:
         """The entries of several streams from that time up to these ids, merged by time."""
+        from streams.bus.entries import EntryId
+
         meter.expect(sum([int(await self._ask("XLEN", name)) for name in ends]))
         pages = {name: self._entries(name, EntryId(since_ms, 0), end) for name, end in ends.items()}
         heads: list[tuple[int, str, ConsumerRecord]] = []
@@ -88,7 +94,9 @@ class Streams:
         """The entry at that place; None where there is none any more."""
         return await anext(self._entries(stream, _id_at(offset), _id_at(offset)), None)
 
-    async def _entries(self, stream: str, begin: EntryId, end: EntryId) -> AsyncGenerator[ConsumerRecord]:
+    async def _entries(self, stream: str, begin: "EntryId", end: "EntryId") -> AsyncGenerator[ConsumerRecord]:
+        from streams.bus.entries import entry_id, record_of
+
         after = str(begin)
         while True:
             page = await self._ask("XRANGE", stream, after, str(end), "COUNT", PAGE)
@@ -128,6 +136,7 @@ class Streams:
 async def bridged(here: Site, within: float) -> None:
     """Return when a bridge has read all that is on the streams of the site now."""
     from streams.bridge.cursor import load
+    from streams.bus.entries import NO_ENTRY
 
     async with streams(here.settings) as redis:
         left = dict(await redis.ends(here.topics.streams))
@@ -151,5 +160,7 @@ def place(settings: Settings, topic: str, partition: int, offset: int) -> str:
     return f"{topic}-{partition} offset {offset}"
 
 
-def _id_at(offset: int) -> EntryId:
+def _id_at(offset: int) -> "EntryId":
+    from streams.bus.entries import SEQUENCE_BITS, EntryId
+
     return EntryId(offset >> SEQUENCE_BITS, offset & ((1 << SEQUENCE_BITS) - 1))
