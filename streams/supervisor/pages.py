@@ -22,7 +22,7 @@ ANSWER_SECONDS = 3.0
 """A worker is seldom too busy to answer for one second; below the 5 s that probes wait."""
 
 VERDICTS = ("live", "ready")
-UNAUTHORIZED = 401
+OK, UNAUTHORIZED = 200, 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,11 @@ class Answer:
     body: bytes
 
     def json(self, absent: dict[str, Any]) -> dict[str, Any]:
-        """The body, read; `absent` where there is none."""
-        said: dict[str, Any] = orjson.loads(self.body) if self.status else absent
+        """The body, read; `absent` where there is none, or it is that of a fault."""
+        try:
+            said: dict[str, Any] = orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return absent
         return said
 
 
@@ -87,7 +90,8 @@ def routes(workers: WorkerPages, restarts: Mapping[str, int]) -> Sequence[web.Ro
         if any(answer.status == UNAUTHORIZED for answer in answers.values()):
             return web.Response(status=UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
         pages = {
-            name: answer.body.decode() if answer.status else NOT_READY for name, answer in answers.items()
+            name: answer.body.decode() if answer.status == OK else NOT_READY
+            for name, answer in answers.items()
         }
         body = merged(pages, metrics.WORKER_RESTARTS.collect())
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

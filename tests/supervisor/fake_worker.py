@@ -17,7 +17,9 @@ class Page(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         token = os.environ.get("FAKE_TOKEN")
-        if self.path == "/metrics" and token and self.headers["Authorization"] != f"Bearer {token}":
+        if how() == "broken":
+            self.answer(500, b"500 Internal Server Error")
+        elif self.path == "/metrics" and token and self.headers["Authorization"] != f"Bearer {token}":
             self.answer(401, b"")
         elif self.path == "/metrics":
             self.answer(200, METRICS.replace("NAME", FOLDER.name).encode())

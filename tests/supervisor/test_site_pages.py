@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams import metrics
 from streams.operate.status import _page
 from streams.supervisor.merging import NOT_READY, combined, merged
+from streams.supervisor.supervisor import Patience
 from tests.supervisor.fakes import Fake, RunSite, until
 
 TRACKER = """\
@@ -125,6 +126,19 @@ async def test_health_has_what_each_worker_says(
     assert health["live"] == {"ok": False, "why": "relay: it does not answer"}
     assert health["workers"]["tracker"]["mine"] == 1
     assert health["workers"]["relay"]["restarts"] >= 1
+
+
+async def test_a_worker_whose_pages_are_broken_takes_nothing_from_the_others(
+    run_site: RunSite, tracker: Fake, relay: Fake
+) -> None:
+    async with run_site(tracker, relay, patience=Patience()) as running:
+        await until(lambda: tracker.serves and relay.serves)
+        relay.does("broken")
+        health = await (await running.get("/health")).json()
+        measured = series(await (await running.get("/metrics")).read())
+
+    assert health["live"] == {"ok": False, "why": "relay: it does not answer"}
+    assert (measured["badges_ready", "tracker"], measured["badges_ready", "relay"]) == (1, 0)
 
 
 async def test_the_token_is_the_workers_own_matter(
