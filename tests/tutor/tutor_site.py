@@ -129,6 +129,12 @@ class Rendered:
 
     def jobs(self, *arguments: str) -> dict[str, str]:
         """What `tutor local do` runs in the containers, by service; nothing is run."""
+        words = self.docker("local", "do", *arguments)
+        runs = [at for at, word in enumerate(words) if word.endswith("-job")]
+        return {words[at].removesuffix("-job"): words[at + 4] for at in runs}
+
+    def docker(self, *arguments: str) -> list[str]:
+        """The words of all that Tutor would have docker do."""
         folder = self.root / "bin"
         folder.mkdir(exist_ok=True)
         docker = folder / "docker"
@@ -137,11 +143,9 @@ class Rendered:
         log = self.root / "docker.log"
         log.write_text("")
         path = f"{folder}:{os.environ['PATH']}"
-        done = self.tutor.run(self.root, "local", "do", *arguments, PATH=path)
+        done = self.tutor.run(self.root, *arguments, PATH=path)
         assert done.returncode == 0, done.stdout + done.stderr
-        words = log.read_text().split("\0")
-        runs = [at for at, word in enumerate(words) if word.endswith("-job")]
-        return {words[at].removesuffix("-job"): words[at + 4] for at in runs}
+        return log.read_text().split("\0")[:-1]
 
 
 DOCKER = """\

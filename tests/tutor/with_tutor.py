@@ -26,7 +26,7 @@ from streams.settings import load_settings
 from streams.supervisor.site import wanted
 from tests.bus.entries import passed
 from tests.tutor import kafka_container
-from tests.tutor.tutor_site import CATALOG, EXTERNAL, STOCK, VERSIONS, Rendered, installed, words
+from tests.tutor.tutor_site import CATALOG, EXTERNAL, ROOT, STOCK, VERSIONS, Rendered, installed, words
 
 TOOLS = Path(os.environ["CHART_TOOLS"])
 SITES = {"stock": STOCK, "external": EXTERNAL}
@@ -265,6 +265,15 @@ def test_the_tokens_stay_when_the_configuration_is_saved_again(stock: Rendered) 
     assert stock.tutor.run(stock.root, "config", "save").returncode == 0
 
     assert stock.secret("pages-token") == before != ""
+
+
+def test_the_image_is_built_of_a_checkout(tmp_path: Path) -> None:
+    site = installed("22").render(tmp_path, {"BADGESTREAMS_SOURCE": str(ROOT)})
+
+    built = site.docker("images", "build", "badgestreams")
+
+    assert built[-1] == str(ROOT)
+    assert f"--tag={site.compose()['badgestreams']['image']}" in built
 
 
 # The API
