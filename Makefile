@@ -33,6 +33,7 @@ test-helm: install ## Check chart, alerts, dashboard and image (needs Go, apt-ge
 	tools=$$(tests/chart/tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/chart/with_tools.py tests/chart/image_steps.py
 
 test-tutor: install ## Check what the Tutor plugin renders, with the real Tutor (needs Go, Java and Maven)
+	tests/tutor/venv 21 && tests/tutor/venv 22
 	tools=$$(tests/chart/tools) && CHART_TOOLS=$$tools $(BIN)/pytest tests/tutor/with_tutor.py
 
 test-contract: install ## Check docs/asyncapi.yaml with AsyncAPI's own parser (needs npm, or gets a Node.js by pip)

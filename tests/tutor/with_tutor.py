@@ -332,10 +332,12 @@ def site(stock: Rendered, sites_redis: Redis, tmp_path_factory: pytest.TempPathF
     assert "ERROR" not in kafka.log.read_text()
 
 
+@pytest.mark.broker
 def test_kafka_as_its_container_is_told_takes_our_topics(site: Commands) -> None:
     assert "missing" not in site.run("topics", "--wait", "60")
 
 
+@pytest.mark.broker
 def test_a_learner_who_passes_on_a_stock_site_has_a_badge_on_its_bus(
     site: Commands, sites_redis: Redis, tmp_path: Path
 ) -> None:
@@ -356,6 +358,7 @@ def test_a_learner_who_passes_on_a_stock_site_has_a_badge_on_its_bus(
     assert code == 0, running.log.read_text()
 
 
+@pytest.mark.broker
 def test_every_property_of_kafka_is_one_that_it_knows(stock: Rendered) -> None:
     known = subprocess.run(
         [java(), "-cp", f"{jars().kafka}/*", "kafka.server.KafkaConfig"],
