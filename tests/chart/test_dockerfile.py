@@ -43,6 +43,17 @@ def test_its_entry_is_the_console_script_so_that_the_charts_arguments_are_comman
     assert [entry.rest for entry in words(final, "ENTRYPOINT")] == ['["badge-streams"]']
 
 
+def test_it_runs_a_small_site_by_default_whose_health_is_asked_where_it_listens() -> None:
+    [_, final] = stages()
+
+    [check], [command], [exposed] = (words(final, word) for word in ("HEALTHCHECK", "CMD", "EXPOSE"))
+
+    assert command.rest == '["site"]'
+    pages = exposed.rest.split()[0]
+    assert any(f"BADGES_HTTP=*:{pages}" in one.rest.split() for one in words(final, "ENV"))
+    assert f"http://127.0.0.1:{pages}/live" in check.rest
+
+
 @pytest.mark.parametrize("source", copied_from_the_tree())
 def test_what_it_copies_is_there_and_reaches_the_engine(source: str) -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
