@@ -111,8 +111,7 @@ _KNOW = """
            coalesce(nullif(u.full_name, ''), trim(u.first_name || ' ' || u.last_name)),
            CASE WHEN substr(u.username, 1, length(:retired)) = :retired THEN 'retired at the LMS'
                 WHEN g.learner <> u.lms_user_id THEN 'known by two LMS ids'
-                WHEN coalesce(g.learner, u.lms_user_id) IS NULL THEN 'without an LMS id'
-                WHEN typeof(coalesce(g.learner, u.lms_user_id)) <> 'integer' THEN 'without an LMS id' END
+                WHEN coalesce(g.learner, u.lms_user_id, -1) < 0 THEN 'without an LMS id' END
     FROM core_user u LEFT JOIN given g ON g.username = u.username
     UNION ALL
     SELECT g.username, g.learner, NULL, NULL, NULL

@@ -189,6 +189,13 @@ def test_renamed_learners_and_those_without_an_id_are_named(tmp_path: Path) -> N
     assert "4 fulfilments and 4 badges of users without an LMS id: learner6" in printed
 
 
+@pytest.mark.parametrize("id", [None, -3])
+def test_a_user_whose_id_is_none_is_not_taken_along(id: int | None, tmp_path: Path) -> None:
+    printed = said(changed("core.user", 2, lms_user_id=id), tmp_path, NAMES)
+
+    assert "5 fulfilments and 4 badges of users without an LMS id: learner1" in printed
+
+
 def test_a_retired_learner_is_not_taken_along(tmp_path: Path) -> None:
     objects = sample()
     for object in objects:
