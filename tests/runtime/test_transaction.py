@@ -37,7 +37,11 @@ async def test_units_that_come_during_a_transaction_share_the_next_one() -> None
     ]
 
 
-async def test_partitions_that_a_transaction_has_freed_share_the_next_one() -> None:
+async def test_partitions_that_a_transaction_has_freed_share_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Long enough for ten turns of the loop on any machine.
+    monkeypatch.setattr(transaction, "PAUSE_SECONDS", 0.5)
     broker, committer = await _started()
     await asyncio.gather(_commit(committer, 0), _commit(committer, 1))
 
