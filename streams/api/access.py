@@ -4,7 +4,6 @@ import math
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Query, Request
-from fastapi.security import APIKeyHeader
 
 from streams.api.keys import KeysMissingError
 from streams.api.limits import Limit
@@ -12,12 +11,6 @@ from streams.api.rows import LARGEST
 from streams.api.tokens import Caller, RefusedError, Tokens, token_of
 
 CHALLENGE = {"WWW-Authenticate": 'JWT realm="api"'}
-_SHOWN = APIKeyHeader(
-    name="Authorization",
-    scheme_name="LMS",
-    auto_error=False,
-    description="`JWT` and the LMS's token; a browser shows it in the LMS's pair of cookies.",
-)
 
 
 class Access:
@@ -50,7 +43,7 @@ def throttled(wait: float) -> HTTPException:
     return HTTPException(429, said, {"Retry-After": str(seconds)})
 
 
-async def _caller(request: Request, _: Annotated[str | None, Depends(_SHOWN)]) -> Caller:
+async def _caller(request: Request) -> Caller:
     access: Access = request.app.state.access
     return await access.caller(request)
 

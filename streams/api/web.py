@@ -14,9 +14,21 @@ from streams.api import learners, staff
 from streams.api.access import Access
 from streams.api.limits import Limit
 from streams.api.manners import LAG, Manners
+from streams.api.tokens import HEADER_PAYLOAD, SIGNATURE
 from streams.api.view import View
 
 ROOT = "/badges/api/v1"
+SHOWN = {
+    "header": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "`JWT` and the LMS's token.",
+    },
+    "cookie": {"type": "apiKey", "in": "cookie", "name": HEADER_PAYLOAD},
+    "signature": {"type": "apiKey", "in": "cookie", "name": SIGNATURE},
+}
+"""How a request shows the LMS's token: in a header, or as a browser does in the pair of cookies."""
 
 
 def application(
@@ -81,10 +93,17 @@ async def _broken(request: Request, error: Exception) -> Response:
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, without the answers that FastAPI alone would give."""
+    """The OpenAPI document: without the answers that FastAPI alone would give, with how tokens are shown.
+
+    FastAPI would have a dependency of each request for that, which takes longer than to look at the token.
+    """
     document: dict[str, Any] = FastAPI.openapi(app)
     for path in document["paths"].values():
-        path["get"]["responses"].pop("422", None)
+        responses = path["get"]["responses"]
+        responses.pop("422", None)
+        if "401" in responses:
+            path["get"]["security"] = [{"header": []}, {"cookie": [], "signature": []}]
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
+    document["components"]["securitySchemes"] = SHOWN
     return document
