@@ -266,6 +266,24 @@ async def test_only_the_named_origins_are_shown_an_answer(tmp_path: Path) -> Non
             assert (await allowed(here, other))[0] is None
 
 
+async def test_a_browser_may_ask_for_an_mfe_with_the_header_that_it_sends(tmp_path: Path) -> None:
+    asked = {
+        "Origin": "https://apps.lms.example.org",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "use-jwt-cookie",
+    }
+
+    async with world(tmp_path, origins=[asked["Origin"]]) as here:
+        get = await here.ask.options("/badges/api/v1/badges/", headers=asked)
+        post = await here.ask.options(
+            "/badges/api/v1/badges/", headers=asked | {"Access-Control-Request-Method": "POST"}
+        )
+
+    assert get.status_code == 200
+    assert get.headers["Access-Control-Allow-Credentials"] == "true"
+    assert post.status_code == 400
+
+
 async def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
     async with world(tmp_path, BOTH, learner_rate=3) as here:
         statuses = [await here.status("badges/", of(42)) for _ in range(5)]
