@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -90,6 +91,8 @@ class Store:
         self._origin = origin
         self._lock = _Lock(Path(f"{path}.lock"))
         self._db = self._opened()
+        # Who follows is cancelled while a thread writes, and then closes the file.
+        self._writing = threading.Lock()
         self._numbers: dict[tuple[str, str], int] = {}
 
     @property
@@ -106,13 +109,18 @@ class Store:
 
     def read_up(self, at: float) -> None:
         """All that was committed at that time has been read."""
-        self._know("read_up_at", repr(at))
+        with self._writing:
+            self._know("read_up_at", repr(at))
 
     def apply(self, batch: Batch) -> None:
         """Take a batch over, with its places, whole or not at all.
 
         What a deleted row held is overwritten in the file before this returns.
         """
+        with self._writing:
+            self._apply(batch)
+
+    def _apply(self, batch: Batch) -> None:
         with self._transaction():
             forgets = [self._put_progress(learner, row) for learner, row in batch.progress.items()]
             gone = [self._put_issuance(badge, row) for badge, row in sorted(batch.issuances.items())]
@@ -137,6 +145,10 @@ class Store:
 
     def clear(self) -> None:
         """Begin again with nothing; in the same file, which others read."""
+        with self._writing:
+            self._clear()
+
+    def _clear(self) -> None:
         self._numbers.clear()
         with self._transaction():
             for (name,) in self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
@@ -146,9 +158,10 @@ class Store:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
-        """Close the file, and leave it to others."""
-        self._db.close()
-        self._lock.close()
+        """Close the file once nothing is being written, and leave it to others."""
+        with self._writing:
+            self._db.close()
+            self._lock.close()
 
     def _opened(self) -> sqlite3.Connection:
         try:
