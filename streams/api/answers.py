@@ -28,6 +28,8 @@ from streams.operate.standing import standing_of, step_of
 from streams.relay.issuance import Issuance, done
 
 Languages = Sequence[str]
+Texts = Mapping[str, str]
+"""What a learner reads of requirements, by their ids."""
 
 
 def time(stamp: int | None) -> str | None:
@@ -54,6 +56,7 @@ def template(document: CatalogDocument, compiled: Compiled, languages: Languages
     """A template that is active."""
     declared = document.templates[compiled.id]
     organization = document.organizations[declared.organization]
+    texts = _texts(declared, languages)
     return models.Template(
         **summary(document, compiled.id).model_dump(),
         criteria=in_language(declared.criteria, languages) if declared.criteria else None,
@@ -65,7 +68,7 @@ def template(document: CatalogDocument, compiled: Compiled, languages: Languages
         groups=[
             models.Group(
                 at_least=group.at_least,
-                requirements=[_requirement(declared, r, languages) for r in group.requirements],
+                requirements=[_requirement(r, texts) for r in group.requirements],
             )
             for group in compiled.groups
         ],
@@ -79,8 +82,10 @@ def progress(
     catalog, declared = document.compiled, document.templates[compiled.id]
     done_groups, groups = standing(catalog, compiled, known, now)
 
+    texts = _texts(declared, languages)
+
     def named(_: TemplateDeclaration, requirement: str) -> str:
-        return _texts(declared, languages).get(requirement) or requirement
+        return texts.get(requirement, requirement)
 
     standing_now = standing_of(document, compiled.id, known, named=named)
     assert standing_now is not None
@@ -94,7 +99,7 @@ def progress(
         groups_total=groups,
         missing=standing_now.missing,
         lacks=list(standing_now.lacks),
-        groups=[_group(document, compiled, group, known, now, languages) for group in compiled.groups],
+        groups=[_group(document, compiled, group, known, now, texts) for group in compiled.groups],
     )
 
 
@@ -212,14 +217,9 @@ def _at_issuer(issuance: Issuance | None, decision: str) -> models.AtIssuer:
 
 
 def _group(
-    document: CatalogDocument,
-    compiled: Compiled,
-    group: Group,
-    known: Progress,
-    now: int,
-    languages: Languages,
+    document: CatalogDocument, compiled: Compiled, group: Group, known: Progress, now: int, texts: Texts
 ) -> models.GroupProgress:
-    steps = [_step(document, compiled, r, known, now, languages) for r in group.requirements]
+    steps = [_step(document, compiled, r, known, now, texts) for r in group.requirements]
     fulfilled = sum(step.fulfilled for step in steps) >= group.at_least
     return models.GroupProgress(at_least=group.at_least, fulfilled=fulfilled, requirements=steps)
 
@@ -230,7 +230,7 @@ def _step(
     requirement: AnyRequirement,
     known: Progress,
     now: int,
-    languages: Languages,
+    texts: Texts,
 ) -> models.RequirementProgress:
     step = step_of(document, compiled, requirement, known)
     fulfilled = is_fulfilled(document.compiled, compiled, requirement, known, now)
@@ -240,9 +240,11 @@ def _step(
     else:
         state = known.requirement(compiled.id, requirement.id)
         at = state.moment if state is not None else None
-    told = _requirement(document.templates[compiled.id], requirement, languages)
     return models.RequirementProgress(
-        **told.model_dump(),
+        id=requirement.id,
+        text=texts.get(requirement.id),
+        count=step.wanted,
+        template=_required(requirement),
         fulfilled=fulfilled,
         fulfilled_at=time(at),
         counted=step.there if fulfilled or not of_badge else 0,
@@ -250,16 +252,15 @@ def _step(
     )
 
 
-def _requirement(
-    declared: TemplateDeclaration, requirement: AnyRequirement, languages: Languages
-) -> models.Requirement:
-    count, template = 1, None
-    if isinstance(requirement, BadgeRequirement):
-        template = requirement.template
-    else:
-        count = requirement.count
-    text = _texts(declared, languages).get(requirement.id)
-    return models.Requirement(id=requirement.id, text=text, count=count, template=template)
+def _requirement(requirement: AnyRequirement, texts: Texts) -> models.Requirement:
+    count = 1 if isinstance(requirement, BadgeRequirement) else requirement.count
+    text = texts.get(requirement.id)
+    return models.Requirement(id=requirement.id, text=text, count=count, template=_required(requirement))
+
+
+def _required(requirement: AnyRequirement) -> str | None:
+    """The template whose badge the requirement is for."""
+    return requirement.template if isinstance(requirement, BadgeRequirement) else None
 
 
 def _duration(declared: TemplateDeclaration) -> str | None:
@@ -271,5 +272,5 @@ def _duration(declared: TemplateDeclaration) -> str | None:
     return f"P{text}" + f"T{seconds:g}S" * bool(seconds or not text)
 
 
-def _texts(declared: TemplateDeclaration, languages: Languages) -> dict[str, str]:
+def _texts(declared: TemplateDeclaration, languages: Languages) -> Texts:
     return {r.id: in_language(r.text, languages) for r in declared.requirements if r.text is not None}

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 MOST = 20_000
@@ -30,6 +31,7 @@ class Limit:
         return 0.0
 
 
+@lru_cache(maxsize=4_096)
 def network(address: str) -> str:
     """Whose address it is: of IPv6 the first half, the rest everybody chooses for themselves."""
     try:
