@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
-from streams.api.follower import OLD_SECONDS, Follower, Progressing
+from streams.api.follower import OLD_SECONDS, Again, Follower, Progressing
 from streams.api.questions import Questions
 from streams.api.rows import progress_row
 from streams.api.store import Batch, Store
@@ -226,3 +226,49 @@ def test_while_the_brokers_say_nothing_answers_grow_old() -> None:
         progressing.seen({TP: 5}, {TP: 5}, at=7.0)
 
     assert progressing.as_of == 7.0
+
+
+class Silent:
+    """A consumer whose brokers say nothing more, until they do."""
+
+    def __init__(self, heard: float) -> None:
+        self.heard = heard
+
+    def assignment(self) -> set[TopicPartition]:
+        return {TP}
+
+    async def getmany(self, **_: object) -> dict[TopicPartition, list[object]]:
+        return {}
+
+    async def position(self, _: TopicPartition) -> int:
+        return 5
+
+    def last_stable_offset(self, _: TopicPartition) -> int:
+        return 5
+
+    def last_poll_timestamp(self, _: TopicPartition) -> float:
+        return self.heard * 1_000
+
+
+async def test_an_outage_makes_answers_old_and_a_long_one_the_store_again(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s", "here")
+    settings = Settings()
+    taken: list[Batch] = []
+
+    async def take(batch: Batch) -> None:
+        taken.append(batch)
+
+    follower = Follower(settings, store, topics(settings), Clock(), take)
+    consumer = Silent(1_000.0)
+    for _ in range(3):
+        await follower._step(consumer)
+    assert follower.as_of == store.read_up_at == 1_000.0
+
+    consumer.heard += 3_600.0
+    await follower._step(consumer)
+    await follower._step(consumer)
+    assert follower.as_of == store.read_up_at == 4_600.0
+    consumer.heard += OLD_SECONDS + 1
+    with pytest.raises(Again, match="away"):
+        await follower._step(consumer)
+    store.close()
