@@ -231,6 +231,14 @@ class CredlyOrganization(_Declared):
         None, description="In place of `environment`: a simulator or proxy, without a path."
     )
     api_key: ApiKey | None = Field(None, description="The provider's key; only the relay needs it.")
+    auth: Literal["token", "oauth2"] = Field(
+        "token", description="With `oauth2` the key is a client's id and secret with a colon between."
+    )
+
+    @property
+    def grants(self) -> bool:
+        """Whether its key is exchanged for a token that calls are made with."""
+        return self.auth == "oauth2"
 
     @property
     def service(self) -> str:
@@ -246,6 +254,7 @@ class CredlyOrganization(_Declared):
 class AccredibleOrganization(_Declared):
     """An account, or a department of one, at Accredible."""
 
+    grants: ClassVar[bool] = False
     external_ids: ClassVar[ExternalIds] = ExternalIds(
         re.compile(r"[1-9][0-9]{0,17}"), "must be the number of a group", required=True
     )
@@ -271,6 +280,7 @@ class AccredibleOrganization(_Declared):
 class WebhookOrganization(_Declared):
     """A service of yours that is told of each badge by a signed message."""
 
+    grants: ClassVar[bool] = False
     external_ids: ClassVar[ExternalIds] = ExternalIds()
 
     id: Uuid = Field(description="A UUID of your own.")

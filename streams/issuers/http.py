@@ -33,12 +33,13 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     hidden: tuple[str, ...] = field(default=(), repr=False)
     key: str = ""
+    type: str = "application/json"
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers, except those that the key makes."""
         accept = {"Accept": "application/json"}
-        return accept if self.body is None else accept | {"Content-Type": "application/json"}
+        return accept if self.body is None else accept | {"Content-Type": self.type}
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,13 @@ class Issuer(Protocol):
     def base_url(self, service: str, url: str | None) -> str:
         """Where an organization's calls go: its own `url`, or what the issuer calls its `service`."""
 
+    def grant_url(self, service: str, url: str | None) -> str:
+        """Where an organization's key is exchanged for a token, if it is a client of OAuth 2."""
+
+    @property
+    def scope(self) -> str:
+        """What such a token is to be good for."""
+
     def no_key(self, text: str) -> str:
         """Why a text can be no key of this issuer; empty if it may be one."""
 

@@ -209,6 +209,16 @@ class KeyWorks:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """A token that calls are made with for some seconds, in exchange for the organization's key."""
+
+    word: ClassVar[str] = "granted"
+
+    token: str = field(repr=False)
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Forbidden:
     """The call is not let through: by the issuer, for its key, or by a proxy, for what is in it."""
 
@@ -258,6 +268,7 @@ TemplateOutcome = TemplateActive | TemplateUnavailable | Trouble
 ListOutcome = tuple[IssuedBadge, ...] | Unsupported | Trouble
 TemplatesOutcome = tuple[IssuerTemplate, ...] | Unsupported | Trouble
 KeyOutcome = KeyWorks | Unsupported | Trouble
+GrantOutcome = Granted | Trouble
 KeyExpiryOutcome = KeyExpiry | Unsupported | Trouble
 Outcome = (
     IssueOutcome
@@ -265,6 +276,7 @@ Outcome = (
     | EraseOutcome
     | LookUpOutcome
     | TemplateOutcome
+    | GrantOutcome
     | KeyExpiryOutcome
     | KeyOutcome
     | Page

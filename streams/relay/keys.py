@@ -10,6 +10,7 @@ from yarl import URL
 
 from streams.catalog import is_loopback
 from streams.issuers import ISSUERS
+from streams.issuers.oauth import no_client
 from streams.settings import Settings
 
 KEY_BYTES = 4_096
@@ -93,11 +94,12 @@ class Key:
     `fault` says why there is none; while it does, no call is made.
     """
 
-    def __init__(self, issuer: str, base: str, ref: KeyRef | None, reach: Reach) -> None:
+    def __init__(self, issuer: str, base: str, ref: KeyRef | None, reach: Reach, grant: str = "") -> None:
         self._ref = ref
         self._reach = reach
-        self._issuer = ISSUERS[issuer]
-        self._refused = self.fault = reach.refuses(issuer, base, ref)
+        self._no_key = no_client if grant else ISSUERS[issuer].no_key
+        refused = (reach.refuses(issuer, url, ref) for url in (base, grant) if url)
+        self._refused = self.fault = next(filter(None, refused), "")
         self._stamp: tuple[int, int, int] | None = None
         self._value = ""
 
@@ -114,7 +116,7 @@ class Key:
         else:
             self.fault = "there is no key at the catalog's reference"
             if value:
-                self.fault = self._issuer.no_key(value)
+                self.fault = self._no_key(value)
         self._value = "" if self.fault else value
         return self._value
 

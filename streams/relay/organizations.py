@@ -9,15 +9,17 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Protocol, TypeVar
 
 from streams import metrics
 from streams.clock import Clock, change_within
-from streams.issuers import ISSUERS, outcomes
+from streams.issuers import ISSUERS, oauth, outcomes
 from streams.issuers.http import Answer, NoAnswer, Request
 from streams.issuers.issuer import Call, Issuer
 from streams.issuers.outcomes import Outcome, Trouble
 from streams.relay.failing import Others
+from streams.relay.granting import Grants
 from streams.relay.keys import Key, Reach
 from streams.relay.ownership import BARE, Claims, Ownership
 from streams.relay.pace import Limits, Pace, begin, delay, end, learn, renew, scale
@@ -86,7 +88,8 @@ class Organization:
         self._transport = transport
         self._clock = clock
         self._reach = reach
-        self._key = Key(terms.issuer, terms.base, terms.key, reach)
+        self._key = Key(terms.issuer, terms.base, terms.key, reach, terms.grant)
+        self._grants = Grants(clock)
         self._pace = Pace(self._limits.rate)
         self._line = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -145,7 +148,7 @@ class Organization:
         self.templates.clear()
         self.answered = None
         self.succeeded.clear()
-        self._key = Key(terms.issuer, terms.base, terms.key, self._reach)
+        self._key = Key(terms.issuer, terms.base, terms.key, self._reach, terms.grant)
         self._pace = renew(self._pace, self._limits)
         self.show()
         self.look_again()
@@ -179,12 +182,24 @@ class Organization:
 
     async def call(self, turn: Turn, call: Call[Out]) -> Out | Trouble:
         """Make the call of a turn, and learn from what it came to."""
+        terms, issuer = turn.terms, ISSUERS[turn.terms.issuer]
+        if not terms.grant:
+            headers = issuer.headers(turn.key, call.request, self._clock.wall())
+            return await self._made(turn, terms.base, call, headers)
+        grant = partial(self._made, turn, terms.grant, oauth.grant(turn.key, issuer.scope), {})
+        granted = await self._grants.token(turn.key, grant)
+        if not isinstance(granted, outcomes.Granted):
+            return granted
+        outcome = await self._made(turn, terms.base, call, oauth.bearer(granted.token))
+        if isinstance(outcome, outcomes.KeyRefused):
+            self._grants.drop(granted)
+        return outcome
+
+    async def _made(
+        self, turn: Turn, base: str, call: Call[Out], headers: Mapping[str, str]
+    ) -> Out | Trouble:
         began = self._clock.monotonic()
-        issuer = ISSUERS[turn.terms.issuer]
-        headers = issuer.headers(turn.key, call.request, self._clock.wall())
-        answer = await self._transport.call(
-            turn.terms.base, call.request, {**call.request.headers, **headers}
-        )
+        answer = await self._transport.call(base, call.request, {**call.request.headers, **headers})
         metrics.ISSUER_LATENCY.labels(*self.labels).observe(self._clock.monotonic() - began)
         secrets = (*turn.key.split(), *(value.rpartition(" ")[2] for value in headers.values()))
         outcome = call.outcome(answer, self._clock.wall(), secrets)

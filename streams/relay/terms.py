@@ -9,12 +9,13 @@ from streams.relay.keys import KeyRef
 
 @dataclass(frozen=True, slots=True)
 class OrganizationTerms:
-    """An organization at its issuer, and how to call it."""
+    """An organization at its issuer, and how to call it; `grant` is where its key gets a token, if any."""
 
     id: str
     issuer: str
     base: str
     key: KeyRef | None
+    grant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,12 @@ def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str,
     """The organizations, and the templates by id."""
     organizations = []
     for declared in document.organizations.values():
-        key, base = declared.key, ISSUERS[declared.provider].base_url(declared.service, declared.url)
+        issuer, key = ISSUERS[declared.provider], declared.key
+        base = issuer.base_url(declared.service, declared.url)
+        grant = issuer.grant_url(declared.service, declared.url) if declared.grants else ""
         file = str(key.file) if key and key.file else None
         ref = KeyRef(key.env, file) if key is not None else None
-        organizations.append(OrganizationTerms(declared.id, declared.provider, base, ref))
+        organizations.append(OrganizationTerms(declared.id, declared.provider, base, ref, grant))
     templates = {
         template.id: TemplateTerms(
             template.id,

@@ -17,6 +17,7 @@ def test_the_words_of_outcomes_are_distinct_and_stay_what_they_are() -> None:
         "erased",
         "forbidden",
         "found",
+        "granted",
         "issued",
         "key_expiry",
         "key_refused",

@@ -64,7 +64,7 @@ CREDLY = Simulated(
     _credly,
     base=lambda _: "http://credly.test",
     duplicates=(False, True),
-    organization=lambda _, path, __: path.split("/")[3],
+    organization=lambda _, path, __: ORGANIZATION if path == "/oauth/token" else path.split("/")[3],
 )
 ACCREDIBLE = Simulated(
     "accredible",

@@ -202,6 +202,7 @@ class World:
     templates: Mapping[str, TemplateTerms]
     reconciler: Reconciler
     restart: Callable[[], None] = field(repr=False)
+    keys: dict[str, str] = field(default_factory=dict)
     in_session: bool = True
     running: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -283,7 +284,7 @@ async def world(
         start()
 
     first = Reconciler(store, organizations, clock)
-    here = World(store, simulator, simulated, wire, organizations, (), {}, first, restart)
+    here = World(store, simulator, simulated, wire, organizations, (), {}, first, restart, keys)
     here.catalog(
         both_with(key or KeyRef(env="KEY"), simulated),
         {

@@ -64,9 +64,13 @@ class Accredible:
 
     hosts: frozenset[str] = frozenset(base.removeprefix("https://") for base in requests.BASES.values())
     traits: Traits = TRAITS
+    scope: str = ""
 
     def base_url(self, service: str, url: str | None) -> str:
         return requests.base_url(service, url)
+
+    def grant_url(self, service: str, url: str | None) -> str:
+        return ""
 
     def no_key(self, text: str) -> str:
         return ""

@@ -48,11 +48,17 @@ TRAITS = Traits(held=frozenset(requests.HELD), settles=timedelta(seconds=1))
 class Credly:
     """Credly's web service, version 1."""
 
-    hosts: frozenset[str] = frozenset(base.removeprefix("https://") for base in requests.BASES.values())
+    hosts: frozenset[str] = frozenset(
+        base.removeprefix("https://") for base in (*requests.BASES.values(), *requests.SITES.values())
+    )
     traits: Traits = TRAITS
+    scope: str = requests.SCOPE
 
     def base_url(self, service: str, url: str | None) -> str:
         return requests.base_url(service, url)
+
+    def grant_url(self, service: str, url: str | None) -> str:
+        return requests.grant_url(service, url)
 
     def no_key(self, text: str) -> str:
         return ""

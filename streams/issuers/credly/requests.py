@@ -20,6 +20,13 @@ BASES: Mapping[str, str] = {
     "production": "https://api.credly.com",
     "sandbox": "https://sandbox-api.credly.com",
 }
+SITES: Mapping[str, str] = {
+    "production": "https://www.credly.com",
+    "sandbox": "https://sandbox.credly.com",
+}
+"""Which grant tokens: Credly does not do so at its API's own hosts."""
+SCOPE = "issued_badges badge_templates authorization_tokens"
+"""What is asked for: to issue and to find, to see the templates, and to know when keys expire."""
 HELD: Final = ("pending", "accepted")
 REVOCATION_REASON = "The requirements of the badge are no longer met."
 """Credly refuses a revocation without a reason; it is shown to the earner."""
@@ -28,6 +35,11 @@ REVOCATION_REASON = "The requirements of the badge are no longer met."
 def base_url(environment: str, url: str | None = None) -> str:
     """Where an organization's calls go: its own `url`, or what its environment stands for."""
     return (url or BASES[environment]).rstrip("/").removesuffix("/v1")
+
+
+def grant_url(environment: str, url: str | None = None) -> str:
+    """Where tokens are granted."""
+    return base_url(environment, url) if url else SITES[environment]
 
 
 def authorization(key: str) -> str:

@@ -39,9 +39,13 @@ class Webhook:
 
     hosts: frozenset[str] = frozenset()
     traits: Traits = TRAITS
+    scope: str = ""
 
     def base_url(self, service: str, url: str | None) -> str:
         return url or ""
+
+    def grant_url(self, service: str, url: str | None) -> str:
+        return ""
 
     def no_key(self, text: str) -> str:
         return no_secrets(text)

@@ -14,7 +14,7 @@ from streams.sandbox.credly import documents
 from streams.sandbox.credly.books import Books, CredlyBadge, CredlyTemplate
 from streams.sandbox.credly.calls import incoming, unprocessable
 from streams.sandbox.credly.manners import KIND, Manners, RateLimit
-from streams.sandbox.credly.tokens import Token, Tokens
+from streams.sandbox.credly.tokens import Client, Token, Tokens
 from streams.sandbox.issuers.calls import Entry, Incoming, RefusalError, Reply
 from streams.sandbox.issuers.faults import proxy_page
 from streams.sandbox.issuers.simulator import Simulator
@@ -64,6 +64,14 @@ class CredlySimulator(Simulator):
         """Know another key of an organization, or change one."""
         self._tokens.add(token)
 
+    def add_client(self, organization: str, id: str, secret: str, lasts: float = 7_200.0) -> None:
+        """Know a client of OAuth 2; a token that it gets lasts for so many seconds."""
+        self._tokens.add_client(Client(organization, id, secret, lasts))
+
+    def end_grants(self) -> None:
+        """Take no token any more that was granted until now."""
+        self._tokens.end_grants()
+
     def add_account(self, *emails: str) -> None:
         """Know a person by these addresses; the first is the primary one."""
         self._books.add_account(emails)
@@ -103,6 +111,8 @@ class CredlySimulator(Simulator):
         return incoming(method, target, headers, body)
 
     def _answer(self, call: Incoming, entry: Entry) -> tuple[Reply, Entry]:
+        if (call.method, call.path) == ("POST", "/oauth/token"):
+            return Reply(200, orjson.dumps(self._tokens.grant(call.body, self._now()))), entry
         self._admit(call)
         return self._serve(call, entry)
 
