@@ -85,6 +85,13 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsaid:
+    """Accepted, without a word of what it came to: it has to be asked for."""
+
+    word: ClassVar[str] = "unsaid"
+
+
+@dataclass(frozen=True, slots=True)
 class Erased:
     """Accepted: the issuer has deleted the badge, or never had it.
 
@@ -281,5 +288,6 @@ Outcome = (
     | KeyOutcome
     | Page
     | TemplatePage
+    | Unsaid
     | Missing
 )

@@ -316,7 +316,13 @@ def _observed(
             return replace(issuance, doubt=kept, answer=why)
         case outcomes.TemplateActive() | outcomes.KeyExpiry() | outcomes.KeyWorks() | outcomes.Unsupported():
             raise TypeError(f"{type(outcome).__name__} is no answer about a badge")
-        case outcomes.Page() | outcomes.TemplatePage() | outcomes.Missing() | outcomes.Granted():
+        case (
+            outcomes.Page()
+            | outcomes.TemplatePage()
+            | outcomes.Missing()
+            | outcomes.Granted()
+            | outcomes.Unsaid()
+        ):
             raise TypeError(f"{type(outcome).__name__} is half an answer")
         case _:
             assert_never(outcome)

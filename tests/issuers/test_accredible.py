@@ -158,6 +158,23 @@ def test_what_is_there_is_renewed_and_no_other_is_created(known: bool) -> None:
     assert (renewed["expired_on"], renewed["issued_on"], renewed["approve"]) == (None, "2026-03-14", True)
 
 
+@pytest.mark.parametrize("said", [b"", b"{}", HTML])
+def test_a_renewal_that_is_answered_without_a_word_is_looked_at(said: bytes) -> None:
+    expired = found(expired_on="2026-03-15")
+    for shown, outcome in (
+        (answer(200, credential()), Issued("10000005", "published")),
+        (
+            answer(200, credential(expired_on="2026-03-15")),
+            Deferred("a renewed credential shows as expired", ambiguous=True),
+        ),
+        (answer(404, NO_SUCH), Deferred("a renewed credential is not known", ambiguous=True)),
+        (answer(503, b""), Deferred("503: no body", ambiguous=True)),
+    ):
+        assert issue(searched(expired), Answer(200, {}, said), shown)[0] == outcome
+    withheld, _ = issue(searched(expired), Answer(200, {}, said), answer(200, credential(approve=False)))
+    assert isinstance(withheld, Withheld)
+
+
 def test_what_a_person_deleted_is_created_again() -> None:
     outcome, calls = issue(answer(404, NO_SUCH), searched(), answer(200, credential(id="7")), wanted=HELD)
     assert outcome == Issued("7", "published")
@@ -247,7 +264,12 @@ def test_a_revocation_is_an_expiry_on_the_day_of_the_decision() -> None:
     ("answers", "outcome"),
     [
         ([answer(200, credential())], Deferred("200 without an expired credential", ambiguous=True)),
-        ([answer(200, HTML)], Deferred("200 without an expired credential", ambiguous=True)),
+        ([answer(200, HTML), answer(200, credential(expired_on="2026-03-14"))], Revoked()),
+        (
+            [answer(200, b""), answer(200, credential())],
+            Deferred("a revoked credential has not expired", ambiguous=True),
+        ),
+        ([answer(200, b""), answer(503, b"")], Deferred("503: no body", ambiguous=True)),
         ([answer(404, NO_SUCH), answer(200, {"group": {"id": 9549}})], Revoked()),
         ([answer(404, NO_SUCH), answer(404, NO_GROUP)], TemplateUnavailable("404: Group does not exist")),
         ([answer(404, HTML)], Deferred("404: an HTML page: 502 Bad Gateway", ambiguous=True)),

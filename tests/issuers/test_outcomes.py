@@ -30,6 +30,7 @@ def test_the_words_of_outcomes_are_distinct_and_stay_what_they_are() -> None:
         "template_unavailable",
         "templates",
         "throttled",
+        "unsaid",
         "unsupported",
         "withheld",
     ]

@@ -33,6 +33,7 @@ from streams.issuers.outcomes import (
     TemplateOutcome,
     TemplatePage,
     TemplateUnavailable,
+    Unsaid,
     Unsupported,
     Withheld,
 )
@@ -65,13 +66,32 @@ def issued(answer: Answer) -> IssueOutcome | None:
     return AlreadyIssued(answer.why) if answer.status == 422 and _DUPLICATE.search(said) else None
 
 
-def expired(answer: Answer) -> RevokeOutcome | Missing | None:
+def renewed(answer: Answer) -> IssueOutcome | Unsaid | None:
+    """What became of a credential that was to be renewed."""
+    said = mapping(document(answer.body).get("credential"))
+    if answer.status in (200, 201, 204) and not _identifier(said.get("id")):
+        return Unsaid()
+    return issued(answer)
+
+
+def published(shown: Found, *, ends: bool) -> IssueOutcome:
+    """What a renewed credential that was asked for shows; one that `ends` may have done so before today."""
+    if shown.state == UNPUBLISHED:
+        return Withheld(shown.badge, WITHHELD)
+    if shown.state == HELD or ends:
+        return Issued(shown.badge, HELD)
+    return Deferred("a renewed credential shows as expired", ambiguous=True)
+
+
+def expired(answer: Answer) -> RevokeOutcome | Missing | Unsaid | None:
     """What became of a revocation."""
     if answer.status == 404:
         return _missing(answer)
-    if answer.status not in (200, 201):
+    if answer.status not in (200, 201, 204):
         return None
     credential = mapping(document(answer.body).get("credential"))
+    if not _identifier(credential.get("id")):
+        return Unsaid()
     if _state(credential, today(answer.at)) == HELD:
         return Deferred(f"{answer.status} without an expired credential", ambiguous=True)
     return Revoked()

@@ -48,6 +48,7 @@ from streams.issuers.outcomes import (
     TemplatesOutcome,
     TemplateUnavailable,
     Trouble,
+    Unsaid,
     Unsupported,
 )
 
@@ -91,8 +92,7 @@ class Accredible:
         """Renew what is there under our id, and create what is not."""
         there = yield from _there(award.wanted)
         if isinstance(there, Found):
-            asked = requests.renew(award, there.badge)
-            return (yield from Call[IssueOutcome]("issue", asked, answers.issued, changes=True).once())
+            return (yield from _renewed(award, there.badge))
         if not isinstance(there, Absent):
             return there
         create = Call[IssueOutcome]("issue", requests.create(award), answers.issued, changes=True)
@@ -113,8 +113,13 @@ class Accredible:
     def revoke(self, organization: str, revocation: Revocation) -> Steps[RevokeOutcome]:
         wanted = revocation.wanted
         asked = requests.expire(wanted.badge, revocation.cause)
-        call = Call[RevokeOutcome | Missing]("revoke", asked, answers.expired, changes=True)
+        call = Call[RevokeOutcome | Missing | Unsaid]("revoke", asked, answers.expired, changes=True)
         outcome = yield from call.once()
+        if isinstance(outcome, Unsaid):
+            shown = yield from _shown(wanted.badge)
+            if isinstance(shown, Found) and shown.state == answers.HELD:
+                return Deferred("a revoked credential has not expired", ambiguous=True)
+            outcome = Revoked() if isinstance(shown, Found) else shown
         return (yield from _surely(wanted, Revoked())) if isinstance(outcome, Missing) else outcome
 
     def erase(self, organization: str, wanted: Wanted, cause: Cause) -> Steps[EraseOutcome]:
@@ -176,6 +181,19 @@ def _there(wanted: Wanted) -> Steps[Found | Absent | Trouble]:
         return found
     own = [badge for badge in found if answers.proof(badge, wanted)]
     return Found(own[0].id, own[0].state) if own else Absent()
+
+
+def _renewed(award: Award, badge: str) -> Steps[IssueOutcome]:
+    """A credential renewed; what a renewal is answered with is not documented, so it may be asked for."""
+    asked = requests.renew(award, badge)
+    renew = Call[IssueOutcome | Unsaid]("issue", asked, answers.renewed, changes=True)
+    outcome = yield from renew.once()
+    if not isinstance(outcome, Unsaid):
+        return outcome
+    shown = yield from _shown(badge)
+    if not isinstance(shown, Found):
+        return Deferred("a renewed credential is not known", True) if isinstance(shown, Missing) else shown
+    return answers.published(shown, ends=bool(award.expires_at))
 
 
 def _find(asked: Request, wanted: Wanted) -> Steps[LookUpOutcome]:

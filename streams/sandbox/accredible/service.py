@@ -29,8 +29,8 @@ class Habits:
     """What Accredible may do beyond its documented answers.
 
     `latency`: seconds of each answer. `search_lag`: seconds until a search shows what was done. `calls`: how
-    many it takes in 30 seconds, of everybody together. `silent`: a group does not say whether it allows
-    duplicates, as in the documentation's example.
+    many it takes in 30 seconds, of everybody together. `silent`: what the documentation's examples lack is
+    not said: whether a group allows duplicates, and what a credential is that was changed.
     """
 
     latency: float = 0.0
@@ -179,7 +179,8 @@ class AccredibleSimulator(Simulator):
             changes["approve"] = self._pays(call.organization)
         badge.change(self._now(), **changes)
         after = badge.held(self._today), badge.issued_on
-        return _one("credential", badge.document), self._done(entry, badge, done=before != after)
+        reply = Reply(200, b"") if self.habits.silent else _one("credential", badge.document)
+        return reply, self._done(entry, badge, done=before != after)
 
     def _delete(self, badge: Credential, entry: Entry) -> tuple[Reply, Entry]:
         del self.badges[badge.id]
