@@ -149,6 +149,7 @@ class Organization:
         self.answered = None
         self.succeeded.clear()
         self._key = Key(terms.issuer, terms.base, terms.key, self._reach, terms.grant)
+        self._grants = Grants(self._clock)
         self._pace = renew(self._pace, self._limits)
         self.show()
         self.look_again()
