@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-from itertools import count
 from uuid import UUID, uuid5
 
 from django.conf import settings
@@ -24,7 +23,7 @@ def keep(signal, badge, metadata, **_):
         return
     kind = "awarded" if signal is BADGE_AWARDED else "revoked"
     # The consumer does not pass on the header with the generation, but the id is computed from it.
-    said = (n for n in count(1) if uuid5(UUID(badge.uuid), f"{kind}:{n}") == metadata.id)
+    said = (n for n in range(1, 100_000) if uuid5(UUID(badge.uuid), f"{kind}:{n}") == metadata.id)
     rank = 2 * next(said) + (kind == "revoked")
     try:
         with db:
