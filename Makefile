@@ -23,8 +23,9 @@ demo: install ## Show the whole way of an event on a real Kafka
 quick: install lint types ## Run every check that needs no broker: about a minute
 	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not broker"
 
-test: install lint types ## Run every check: lint, types, tests on a real broker for each of two processes
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+# Three on two processors: half of a broker test's time is waiting. tests/conftest.py has the order.
+test: install lint types ## Run every check: lint, types, tests on a real broker for each of three processes
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-faults: install ## Do every harm to workers and brokers, 30,000 events each; a table of what went wrong
 	$(BIN)/python -m tests.faults

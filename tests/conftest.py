@@ -19,6 +19,18 @@ pytest_plugins = ["tests.sites"]
 ROOT = Path(__file__).parents[1]
 NO_INTERPRETER = 3
 BROKER_FIXTURES = frozenset({"sandbox", "kafka", "registry_url"})
+LONGEST = (
+    "tests/faults/test_harms.py",
+    "tests/relay/test_relay_on_bus.py",
+    "tests/whole/test_walkthrough.py",
+    "tests/sandbox/test_kafka.py",
+    "tests/operate/test_dead_letters.py",
+    "tests/tracker/test_worker.py",
+    "tests/whole/test_losses.py",
+    "tests/operate/test_forget.py",
+)
+"""Files of more than half a minute, the longest first: a file is worked off by one process, and what begins
+last must not be what takes longest. `pytest --durations=0` tells."""
 
 
 def pytest_configure() -> None:
@@ -30,6 +42,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if BROKER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.broker)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[int, bool]:
+    """The longest files first, then those with a broker, then the many small tests, which fill up."""
+    file = item.path.relative_to(ROOT).as_posix()
+    place = LONGEST.index(file) if file in LONGEST else len(LONGEST)
+    return place, item.get_closest_marker("broker") is None
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
