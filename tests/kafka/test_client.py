@@ -8,7 +8,9 @@ from streams.kafka.client import connection
 from streams.settings import Settings
 
 STREAMS = Path(__file__).parents[2] / "streams"
-CLIENTS = {"AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient", "AIOKafkaClient", "GroupConsumer"}
+CLIENTS = {"AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient", "AIOKafkaClient"}
+# Our own kinds of them.
+CLIENTS |= {"GroupConsumer", "WholeFetches"}
 # What the sandbox makes reaches brokers on the same machine.
 NEAR = "sandbox"
 LOAD_BALANCERS_SECONDS = 240
@@ -33,7 +35,7 @@ def _made() -> Iterator[tuple[str, set[str]]]:
         if place.parts[0] == NEAR:
             continue
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CLIENTS:
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in CLIENTS:
                 yield f"{place}:{node.lineno}", set(_spread(node))
 
 
