@@ -1,4 +1,7 @@
-"""The short form of `python -m tests.faults`: a few harms, a few thousand events each."""
+"""The short form of `python -m tests.faults`: a few harms, a few thousand events each.
+
+That of the bridge is in `tests/openedx/test_real_redis_services.py`, with the real producer and consumer.
+"""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -60,15 +63,6 @@ async def test_nothing_is_lost_doubled_or_wrong(
     await _is_borne(harm, cluster, registry, tmp_path)
 
 
-@pytest.mark.broker
-async def test_a_bridge_loses_doubles_and_disorders_nothing(
-    cluster: Kafka, registry: Apicurio, tmp_path: Path
-) -> None:
-    name = "bridges killed 15 times, one woken late"
-    kills = _short(name, partial(harms.kill_bridges, times=3), 4)
-    await _is_borne(kills, cluster, registry, tmp_path, events=1_000, rate=100)
-
-
 @pytest.fixture(scope="module")
 def secured() -> Iterator[Kafka]:
     with Kafka(security="SASL_SSL") as secured:
@@ -99,11 +93,9 @@ def test_a_wrong_password_is_one_clear_line(secured: Kafka, registry: Apicurio, 
     assert "Traceback" not in said
 
 
-async def _is_borne(
-    harm: Harm, cluster: Kafka, registry: Apicurio, folder: Path, *, events: int = 3_000, rate: float = 1_000
-) -> None:
+async def _is_borne(harm: Harm, cluster: Kafka, registry: Apicurio, folder: Path) -> None:
     name = f"test-{uuid4().hex[:12]}"
-    outcome = await run.suffer(harm, cluster, registry, folder, name=name, seed=1, events=events, rate=rate)
+    outcome = await run.suffer(harm, cluster, registry, folder, name=name, seed=1, events=3_000, rate=1_000)
     assert list(run.words(outcome.verdict)) == []
     assert outcome.blows >= harm.at_least
     assert outcome.verdict.activities > 0

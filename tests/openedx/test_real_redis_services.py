@@ -35,8 +35,8 @@ from tests.faults.harms import kill_bridges
 from tests.faults.run import Run
 from tests.openedx.test_real_services import CATALOG, KAFKA101, consumer, produce
 
-EVENTS = int(os.environ.get("REAL_EVENTS", "600"))
-KILLS = int(os.environ.get("REAL_KILLS", "2"))
+EVENTS = int(os.environ.get("REAL_EVENTS", "1000"))
+KILLS = int(os.environ.get("REAL_KILLS", "3"))
 RATE = float(os.environ.get("REAL_RATE", "100"))
 STREAM = "dev-learning-badges-lifecycle"
 THEIRS = {"sourcehost", "id"}
