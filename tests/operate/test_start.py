@@ -12,14 +12,17 @@ FOLDER = Path(streams.operate.__file__).parent
 COMMANDS = sorted(f"streams.operate.{file.stem}" for file in FOLDER.glob("[a-z]*.py"))
 WORKER = ("faust", "mode", "streams.runtime")
 HTTP = {
+    "streams.operate.api",
+    "streams.operate.asking",
     "streams.operate.catch_up",
     "streams.operate.decoding",
     "streams.operate.reconcile",
     "streams.operate.record",
     "streams.operate.redrive",
     "streams.operate.status",
+    "streams.operate.templates",
 }
-"""They ask an issuer or the registry."""
+"""They ask an issuer, the registry or the API."""
 
 
 def imported(statement: str) -> set[str]:
