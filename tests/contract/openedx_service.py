@@ -11,7 +11,7 @@ from django.core.management import call_command
 
 from tests.openedx.services import configure
 
-configure(*sys.argv[1:4], service="holders")
+configure(["kafka", *sys.argv[1:4]], service="holders")
 settings.HOLDERS = sys.argv[5]
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "examples"))
 __import__("holders_of_openedx")
