@@ -1,24 +1,21 @@
 """A site at work: a bus, a tracker, a term of events with some that nobody can read."""
 
 import asyncio
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from click.testing import CliRunner
 
-from streams.cli import main
-from streams.errors import FatalError
 from streams.operate.dead_letters import Filter, Letter, listed
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import settled
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.commands import Commands
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from streams.settings import Settings
+from tests.here import on_bus
 from tests.whole.full_site import FullSite, full_site
 
 CATALOG = Path(__file__).parents[1] / "streams" / "sandbox" / "catalog.yaml"
@@ -42,23 +39,6 @@ class Site:
         asyncio.run(publisher.emit(self.kafka, emissions, rate=5_000, placed=self.placed.extend))
 
 
-class Here(Commands):
-    """Runs the commands in this process: starting one for each would take most of the tests' time."""
-
-    __slots__ = ()
-
-    def run(
-        self, *arguments: str, within: float = 60.0, given: str = "", codes: tuple[int, ...] = (0,)
-    ) -> str:
-        others = {name: None for name in os.environ if name.startswith("BADGES_")}
-        ran = CliRunner().invoke(main, arguments, input=given, env=others | dict(self.settings))
-        if ran.exception is not None and not isinstance(ran.exception, SystemExit):
-            raise ran.exception
-        if ran.exit_code not in codes:
-            raise FatalError(f"badge-streams {' '.join(arguments)} ended with {ran.exit_code}: {ran.stderr}")
-        return ran.stdout
-
-
 async def letters(settings: Settings, wanted: Filter, *, redriven: bool = False) -> list[Letter]:
     """The dead letters of both workers, all at once."""
     return [letter async for letter in listed(settings, wanted, redriven=redriven)]
@@ -67,7 +47,7 @@ async def letters(settings: Settings, wanted: Filter, *, redriven: bool = False)
 @pytest.fixture(scope="module")
 def site(sandbox: Bus, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     name = f"site-{uuid4().hex[:8]}"
-    commands = Here(on_bus(sandbox, name, catalog=CATALOG, partitions=3).settings)
+    commands = on_bus(sandbox, name, catalog=CATALOG, partitions=3)
     commands.run("topics", "--create", "--all")
     press = Publisher(asyncio.run(publisher.register(sandbox.registry, name)), name, seed=2)
     emissions = list(press.spoil(press.publish(lms.term(2, LEARNERS)), repeated=0.02, rubbish=0.02))

@@ -15,12 +15,13 @@ from streams.bus.entries import Fields
 from streams.kafka.client import partitions_of, reader, records
 from streams.kafka.topics import topics
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.commands import Commands
 from streams.sandbox.process import Deadline, Process, tail
 from streams.sandbox.redis import Redis
 from streams.settings import Settings
 from tests import pages
 from tests.bus.entries import passed
+from tests.here import on_bus
 from tests.relay.badge_bus import Word, speaker
 
 CATALOG = Path(__file__).parents[2] / "streams" / "sandbox" / "catalog.yaml"

@@ -22,12 +22,13 @@ from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import latest, read_topic, settled
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.commands import Commands
 from streams.sandbox.process import Deadline, Process
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from streams.settings import Settings
 from streams.tracker.rows import unpack
 from tests import pages
+from tests.here import on_bus
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 COURSE = "course-v1:DemoX+Kafka101+2026"

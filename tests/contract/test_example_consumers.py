@@ -12,9 +12,10 @@ from streams.bus.emitter import REISSUED, BadgeEvent
 from streams.headers import Headers
 from streams.kafka.client import partition_of
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.commands import Commands
 from streams.sandbox.kafka import create_topics
 from streams.sandbox.process import tail
+from tests.here import on_bus
 from tests.openedx.groups import begin_at_the_beginning
 from tests.relay.badge_bus import Word, encoder, until
 

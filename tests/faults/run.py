@@ -20,7 +20,7 @@ from streams.sandbox import lms, publisher
 from streams.sandbox.audit import Verdict, compare, read_traces, settled
 from streams.sandbox.bus import Bus, emit
 from streams.sandbox.by_hand import CatchUp, Orders
-from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.commands import Commands
 from streams.sandbox.entries import ENTRY_FAULTS, as_entries
 from streams.sandbox.kafka import Kafka, Security
 from streams.sandbox.originals import Position, happened, position
@@ -30,6 +30,7 @@ from streams.sandbox.registry import Apicurio
 from streams.sandbox.returned import returned
 from tests.faults.fleet import Fleet
 from tests.faults.proxy import Proxy
+from tests.here import on_bus
 
 CATALOG = Path(lms.__file__).with_name("catalog.yaml")
 LEARNERS_A_TERM = 300

@@ -12,12 +12,12 @@ from uuid import uuid4
 import pytest
 
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import on_bus
 from streams.sandbox.kafka import Kafka
 from streams.sandbox.registry import Apicurio
 from tests.faults import harms, run
 from tests.faults.rows import HARMS
 from tests.faults.run import Harm
+from tests.here import on_bus
 
 BY_NAME = {harm.name: harm for harm in HARMS}
 

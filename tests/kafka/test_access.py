@@ -14,10 +14,11 @@ from streams.errors import FatalError
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import settled
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.commands import Commands
 from streams.sandbox.kafka import Kafka
 from streams.sandbox.publisher import Placed, Publisher
 from tests.certificates import certificate
+from tests.here import on_bus
 from tests.sites import CATALOG
 
 LISTENER = "listener.name.client"
@@ -110,7 +111,7 @@ async def test_a_tracker_works_where_its_token_and_certificate_are_asked_for_aga
 ) -> None:
     guarded.show_token(600)
     commands = guarded.commands("guarded", "trusted")
-    commands.run("topics", "--create", "--all")
+    await asyncio.to_thread(commands.run, "topics", "--create", "--all")
     press = Publisher(await publisher.register(guarded.bus.registry, "guarded"), "guarded", seed=1)
     emissions = list(press.publish(lms.term(1, 40)))
     placed: list[Placed] = []

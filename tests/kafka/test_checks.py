@@ -12,9 +12,9 @@ from streams.kafka import checks
 from streams.kafka.client import admin
 from streams.kafka.topics import topics
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import on_bus
 from streams.settings import Settings
 from tests.faults.configs import alter
+from tests.here import on_bus
 from tests.sites import CATALOG
 
 TOPICS = topics(Settings())

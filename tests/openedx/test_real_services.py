@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import on_bus
+from tests.here import on_bus
 from tests.openedx.groups import begin_at_the_beginning
 
 ROOT = Path(__file__).parents[2]

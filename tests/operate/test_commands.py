@@ -13,7 +13,8 @@ from streams.errors import FatalError
 from streams.kafka.topics import topics
 from streams.sandbox.audit import announcement, read_topic
 from tests.faults.configs import alter
-from tests.sites import CATALOG, Here, Site
+from tests.here import Here
+from tests.sites import CATALOG, Site
 
 
 def _badge_events(site: Site) -> Counter[str]:

@@ -13,10 +13,10 @@ from streams.kafka.topics import topics
 from streams.relay.issuance import gone
 from streams.relay.rows import load
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import on_bus
 from streams.sandbox.credly import Fault
 from streams.sandbox.process import tail
 from streams.tracker.rows import unpack
+from tests.here import on_bus
 from tests.relay.badge_bus import catalog, until
 from tests.whole.full_site import ORGANIZATION, PARTITIONS, TEMPLATES, FullSite
 

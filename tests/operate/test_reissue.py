@@ -1,7 +1,6 @@
 """What operators do about badges: have them said again, give them the past, award and revoke them."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from getpass import getuser
 from pathlib import Path
@@ -29,7 +28,7 @@ from streams.tracker.rows import pack
 from tests.relay.badge_bus import until
 from tests.relay.virtual import EPOCH
 from tests.relay.world import event, recipient
-from tests.sites import Here, letters
+from tests.sites import letters
 from tests.whole.full_site import ORGANIZATION, TEMPLATES, FullSite
 
 NEW = "3c1d5a0f-7e0d-4b0e-a8f8-0d1a6f6f7a21"
@@ -129,12 +128,6 @@ def test_nothing_is_said_again_of_whom_nothing_was_decided(full: FullSite, loop:
         loop.run(full.run("reissue", "--learner", "987654321"))
 
 
-def here(full: FullSite) -> Callable[..., Coroutine[Any, Any, str]]:
-    """The site's commands, run in this process."""
-    commands = Here(full.commands.settings)
-    return lambda *arguments: asyncio.to_thread(commands.run, *arguments)
-
-
 async def publish_new(full: FullSite) -> None:
     """Put a catalog in force that has one more template, which asks what the others do."""
     catalog = yaml.safe_load(Path(full.commands.settings["BADGES_CATALOG"]).read_text())
@@ -142,7 +135,7 @@ async def publish_new(full: FullSite) -> None:
     file = full.folder / "new.yaml"
     file.write_text(yaml.safe_dump(catalog))
     full.credly.add_template(ORGANIZATION, NEW)
-    await here(full)("catalog", "publish", str(file))
+    await full.run("catalog", "publish", str(file))
     log = full.folder / "tracker.log"
     await until(lambda: "is in force: 3 templates" in log.read_text(), 30)
 
@@ -165,7 +158,7 @@ def test_a_new_badge_is_given_the_past_and_learners_are_given_badges_by_hand(
         await publish_new(full)
         first, other = TEMPLATES
         everybody = held(full, other)
-        run = here(full)
+        run = full.run
 
         # when
         said = await run("catch-up", "--template", NEW)
@@ -213,4 +206,4 @@ def test_what_cannot_be_ordered_is_refused(
     full: FullSite, loop: asyncio.Runner, arguments: tuple[str, ...], said: str
 ) -> None:
     with pytest.raises(FatalError, match=f"ended with 2.*{said}"):
-        loop.run(here(full)(*arguments))
+        loop.run(full.run(*arguments))

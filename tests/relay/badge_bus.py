@@ -23,9 +23,10 @@ from streams.kafka.topics import topics
 from streams.relay.issuance import Issuance, done
 from streams.relay.rows import load
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.commands import Commands
 from streams.sandbox.credly import CredlySimulator
 from streams.settings import Settings
+from tests.here import on_bus
 
 FIRST = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = "S3cret-Key-of-the-test"

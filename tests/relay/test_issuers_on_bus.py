@@ -1,5 +1,6 @@
 """Two relays as they are run, one of them killed, with each issuer that is not Credly behind HTTP."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ from streams.issuers import ISSUERS
 from streams.relay.issuance import done
 from streams.sandbox.accredible import AccredibleSimulator
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import on_bus
 from streams.sandbox.issuers.faults import Fault
 from streams.sandbox.issuers.server import IssuerServer
 from streams.sandbox.webhook import Receiver
+from tests.here import on_bus
 from tests.relay.badge_bus import PASSING, Word, all_done, speaker, until
 from tests.relay.simulated import KEY, ORGANIZATION, SECRET, TEMPLATE
 
@@ -101,7 +102,7 @@ async def test_two_relays_of_which_one_is_killed_tell_an_issuer_each_decision_on
             "BADGES_ISSUER_LAG_SECONDS": "1",
         }
         commands = on_bus(sandbox, app_prefix, catalog=file, partitions=4, **more)
-        commands.run("topics", "--create", "--all")
+        await asyncio.to_thread(commands.run, "topics", "--create", "--all")
         # when
         relays = [commands.start("relay", log=tmp_path / f"{name}.log") for name in "12"]
         try:

@@ -23,10 +23,10 @@ from streams.runtime.unit import UNIT_RECORDS
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import audit, settled
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import on_bus
 from streams.sandbox.demo import CATALOG
 from streams.sandbox.publisher import Placed, Publisher
 from tests import pages
+from tests.here import on_bus
 from tests.runtime import fetches
 from tests.runtime.fetches import batch
 

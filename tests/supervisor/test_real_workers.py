@@ -12,8 +12,8 @@ from uuid import uuid4
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import on_bus
 from streams.sandbox.process import Deadline, Process
+from tests.here import on_bus
 from tests.sites import CATALOG
 
 

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.commands import Commands
 from streams.sandbox.process import Deadline, Process
 from tests import pages
+from tests.here import on_bus
 
 CATALOG = Path(__file__).parents[2] / "streams" / "sandbox" / "catalog.yaml"
 FAUST = [sys.executable, "-m", "faust", "-A", "streams.tracker"]

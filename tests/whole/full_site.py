@@ -10,10 +10,11 @@ from uuid import uuid4
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import latest, read_topic, settled
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.commands import Commands
 from streams.sandbox.credly import CredlySimulator, Server
 from streams.sandbox.process import Process
 from streams.sandbox.publisher import Emission, Placed, Publisher
+from tests.here import on_bus
 from tests.relay.badge_bus import KEY, catalog, know, until
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"

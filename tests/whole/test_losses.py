@@ -16,12 +16,13 @@ from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import announcement, read_topic, settled
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.commands import Commands
 from streams.sandbox.demo import CATALOG
 from streams.sandbox.kafka import create_topics
 from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Placed, Publisher
 from tests import pages
+from tests.here import on_bus
 
 PARTITIONS = 2
 BADGES = "badges-of-ours"

@@ -9,10 +9,11 @@ from streams.catalog import load_catalog
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import audit, settled
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.commands import Commands
 from streams.sandbox.demo import CATALOG
 from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Emission, Placed, Publisher
+from tests.here import on_bus
 from tests.relay.badge_bus import until
 
 LEARNERS = 300

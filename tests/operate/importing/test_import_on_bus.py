@@ -15,12 +15,13 @@ from streams.kafka.topics import topics
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import read_topic
 from streams.sandbox.bus import Bus
-from streams.sandbox.commands import Commands, on_bus
+from streams.sandbox.commands import Commands
 from streams.sandbox.credly import CredlyBadge, CredlySimulator, Server
 from streams.sandbox.groups import committed
 from streams.sandbox.lms import Happening
 from streams.sandbox.process import Process
 from streams.sandbox.publisher import Publisher
+from tests.here import on_bus
 from tests.operate.importing.database import (
     EITHER,
     NULLS,
@@ -86,7 +87,7 @@ async def site(bus: Bus, folder: Path) -> AsyncIterator[FullSite]:
     async with Server(credly) as server:
         file = folder / "catalog.yaml"
         commands = on_bus(bus, name, catalog=file, partitions=2, CREDLY_KEY_OF_THE_TEST=KEY, **PACE)
-        declared = yaml.safe_load(commands.run("import", "catalog", str(SAMPLE)))
+        declared = yaml.safe_load(await asyncio.to_thread(commands.run, "import", "catalog", str(SAMPLE)))
         for organization in declared["organizations"]:
             organization |= {"url": server.url, "api_key": {"env": "CREDLY_KEY_OF_THE_TEST"}}
         file.write_text(yaml.safe_dump(declared))
