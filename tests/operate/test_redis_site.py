@@ -28,7 +28,8 @@ from streams.sandbox.lms import Happening
 from streams.sandbox.process import Deadline
 from streams.sandbox.publisher import Emission, Placed, Publisher
 from streams.sandbox.redis import Redis
-from tests.sites import CATALOG, Here
+from tests.here import Here
+from tests.sites import CATALOG
 
 APPRENTICE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
 KAFKA101 = "course-v1:DemoX+Kafka101+2026"
