@@ -1,0 +1,6 @@
+"""Open Badges 3.0 as an issuer of one's own: credentials are signed here, without any call.
+
+The credential is a Verifiable Credential (W3C, Data Model 2.0), signed with `eddsa-rdfc-2022` and, where
+asked, as a JWT; a Bitstring Status List says whether it was revoked. All of it is a function of the decision
+and the key: the same decision gives the same bytes.
+"""

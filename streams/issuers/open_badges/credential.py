@@ -1,0 +1,108 @@
+"""An Open Badges 3.0 credential out of a badge: a pure function, signed by `proof.signed` afterwards."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from streams.issuers.open_badges.keys import Key
+from streams.issuers.open_badges.proof import CREDENTIALS, OPEN_BADGES, timestamp
+from streams.issuers.open_badges.status import entry
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Who issues: a `did:web` and what people know it by."""
+
+    id: str
+    name: str
+    url: str = ""
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Achievement:
+    """What a badge is given for. `criteria` says in words what has to be done."""
+
+    id: str
+    name: str
+    description: str
+    criteria: str
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What nobody can guess of a badge: the last part of its credential's address, and the hash's salt."""
+
+    address: str
+    salt: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A badge to be signed: whose, since when, until when, and its place in a status list."""
+
+    names: Names
+    email: str = field(repr=False)
+    time: datetime
+    expires_at: datetime | None
+    list_url: str
+    place: int
+
+
+def names(key: Key, badge: str, generation: int) -> Names:
+    """The names of an award: the same again for the same key, and not to be guessed without it.
+
+    A badge's id follows from template and learner (decision 0017); were it the address, anybody could try
+    all learners.
+    """
+    secret = hashlib.sha256(key.sign(f"badge-streams names {badge} {generation}".encode())).hexdigest()
+    return Names(secret[:32], secret[32:])
+
+
+def credential(base: str, profile: Profile, achievement: Achievement, badge: Badge) -> dict[str, Any]:
+    """The credential without its proof; `base` is the URL under which credentials are."""
+    issuer = {"id": profile.id, "type": ["Profile"], "name": profile.name}
+    if profile.url:
+        issuer["url"] = profile.url
+    if profile.email:
+        issuer["email"] = profile.email
+    told: dict[str, Any] = {
+        "id": achievement.id,
+        "type": ["Achievement"],
+        "name": achievement.name,
+        "description": achievement.description,
+        "criteria": {"narrative": achievement.criteria},
+    }
+    if achievement.image:
+        told["image"] = {"id": achievement.image, "type": "Image"}
+    made: dict[str, Any] = {
+        "@context": [CREDENTIALS, OPEN_BADGES],
+        "id": f"{base}/{badge.names.address}",
+        "type": ["VerifiableCredential", "OpenBadgeCredential"],
+        "issuer": issuer,
+        "validFrom": timestamp(badge.time),
+        "name": achievement.name,
+        "credentialSubject": {
+            "type": ["AchievementSubject"],
+            "identifier": [_hashed(badge.email, badge.names.salt)],
+            "achievement": told,
+        },
+        "credentialStatus": entry(badge.list_url, badge.place),
+    }
+    if badge.expires_at is not None:
+        made["validUntil"] = timestamp(badge.expires_at)
+    return made
+
+
+def _hashed(email: str, salt: str) -> dict[str, Any]:
+    """The learner as an IdentityObject: whoever knows the address can see that it is theirs, nobody else."""
+    digest = hashlib.sha256((email.strip().lower() + salt).encode()).hexdigest()
+    return {
+        "type": "IdentityObject",
+        "hashed": True,
+        "identityHash": f"sha256${digest}",
+        "identityType": "emailAddress",
+        "salt": salt,
+    }

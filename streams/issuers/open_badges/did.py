@@ -1,0 +1,47 @@
+"""The issuer's name in the world, a `did:web`, and the document that tells its keys."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from streams.issuers.open_badges.keys import multikey
+
+DID_CONTEXT = "https://www.w3.org/ns/did/v1"
+MULTIKEY_CONTEXT = "https://w3id.org/security/multikey/v1"
+
+
+def did(url: str) -> str:
+    """The `did:web` of the issuer whose pages are under `url`: `https://x.org/b` is `did:web:x.org:b`."""
+    parts = urlsplit(url)
+    names = [quote(part, safe="") for part in (parts.netloc.lower(), *filter(None, parts.path.split("/")))]
+    return ":".join(("did:web", *names))
+
+
+def document_path(url: str) -> str:
+    """Where resolvers look for the document, below the host."""
+    path = urlsplit(url).path.rstrip("/")
+    return f"{path}/did.json" if path else "/.well-known/did.json"
+
+
+def method(issuer: str, public: bytes) -> str:
+    """The id of a key: what a proof names as its verification method."""
+    return f"{issuer}#{multikey(public)}"
+
+
+def document(issuer: str, keys: Iterable[bytes]) -> Mapping[str, Any]:
+    """The DID document: the issuer's public keys, those of today and all that have signed before."""
+    methods = [
+        {
+            "id": method(issuer, key),
+            "type": "Multikey",
+            "controller": issuer,
+            "publicKeyMultibase": multikey(key),
+        }
+        for key in keys
+    ]
+    return {
+        "@context": [DID_CONTEXT, MULTIKEY_CONTEXT],
+        "id": issuer,
+        "verificationMethod": methods,
+        "assertionMethod": [each["id"] for each in methods],
+    }
