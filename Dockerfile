@@ -7,7 +7,7 @@ COPY avro avro
 COPY streams streams
 RUN python -m venv --without-pip /opt/badge-streams \
  && python -m pip --python /opt/badge-streams/bin/python install \
-      --no-cache-dir --disable-pip-version-check --constraint constraints.txt '.[api,import]'
+      --no-cache-dir --disable-pip-version-check --constraint constraints.txt '.[all]'
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/badge-streams /opt/badge-streams

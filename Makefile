@@ -14,7 +14,7 @@ install: $(VENV)/.installed ## Make .venv with everything that development needs
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[all]" --group dev
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[all]' --group dev
 	@touch $@
 
 demo: install ## Show the whole way of an event on a real Kafka

@@ -303,15 +303,50 @@ class WebhookOrganization(_Declared):
         return self.secret
 
 
+class OpenBadgesOrganization(_Declared):
+    """An issuer of your own, whose Open Badges the relay signs."""
+
+    external_ids: ClassVar[ExternalIds] = ExternalIds()
+    grants: ClassVar[bool] = False
+
+    id: Uuid = Field(description="A UUID of your own.")
+    name: Name = Field(description="Who issues: people read it in each badge.")
+    provider: Literal["open_badges"] = Field(description="Who issues its badges.")
+    url: Endpoint = Field(
+        description="Where the API serves its badges to everybody; the issuer's `did:web` is made of it, and "
+        "it stays the same for as long as a badge is to be verified."
+    )
+    signing_key: ApiKey | None = Field(
+        None, description="Its Ed25519 key, in PEM; only the relay needs it. Another one may follow it."
+    )
+
+    @property
+    def service(self) -> str:
+        """It has but one."""
+        return ""
+
+    @property
+    def key(self) -> Secret | None:
+        """Where its key is."""
+        return self.signing_key
+
+
 ORGANIZATIONS: Mapping[
-    str, type[CredlyOrganization] | type[AccredibleOrganization] | type[WebhookOrganization]
+    str,
+    type[CredlyOrganization]
+    | type[AccredibleOrganization]
+    | type[OpenBadgesOrganization]
+    | type[WebhookOrganization],
 ] = {
     "credly": CredlyOrganization,
     "accredible": AccredibleOrganization,
+    "open_badges": OpenBadgesOrganization,
     "webhook": WebhookOrganization,
 }
 """The kinds of organization by provider; their union is the type of one."""
-Organization = Annotated[CredlyOrganization | AccredibleOrganization | WebhookOrganization, _ByProvider()]
+Organization = Annotated[
+    CredlyOrganization | AccredibleOrganization | OpenBadgesOrganization | WebhookOrganization, _ByProvider()
+]
 
 
 class RuleDeclaration(_Declared):

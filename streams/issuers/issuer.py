@@ -144,6 +144,65 @@ class Wanted:
         return self.earners[0]
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What people read of a template. `criteria` says what has to be done for a badge."""
+
+    name: str
+    description: str
+    criteria: str
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What an issuer signs with: the organization's name, address and key, and what it has kept.
+
+    Each partition of the relay has a desk of its own: `number` is in all names that it gives, `kept` holds
+    what the issuer wrote down at it, by its own keys.
+    """
+
+    organization: str
+    name: str
+    url: str
+    number: int
+    kept: Mapping[str, bytes] = field(repr=False)
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """Something to write under a key; `make` gives the bytes once it is written, None deletes it."""
+
+    key: str
+    make: Callable[[], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a step came to, and what belongs to it: to publish for everybody, and to keep at the desk."""
+
+    outcome: Outcome
+    published: tuple[Artefact, ...] = ()
+    kept: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Maker(Protocol):
+    """Makes badges itself: nothing is called, so nothing is ever in doubt.
+
+    What it publishes and keeps is written in the unit of work that says so in the relay's table.
+    """
+
+    def issue(self, desk: Desk, award: Award, about: About) -> Made:
+        """Make a badge; the recipient must lack nothing."""
+
+    def revoke(self, desk: Desk, revocation: Revocation) -> Made:
+        """Say for everybody that a badge is revoked."""
+
+    def erase(self, desk: Desk, wanted: "Wanted", at: datetime) -> Made:
+        """Delete a badge for good."""
+
+
 class Issuer(Protocol):
     """One issuer's web service. `organization` and every template and badge are named by the issuer's ids.
 
@@ -157,6 +216,10 @@ class Issuer(Protocol):
     @property
     def traits(self) -> Traits:
         """What the relay needs to know of it."""
+
+    @property
+    def maker(self) -> Maker | None:
+        """Of an issuer that needs no network: what makes its badges."""
 
     def base_url(self, service: str, url: str | None) -> str:
         """Where an organization's calls go: its own `url`, or what the issuer calls its `service`."""

@@ -68,6 +68,7 @@ class Topics:
     decisions: Topic
     issuances: Topic
     relay_dead_letters: Topic
+    credentials: Topic
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -87,7 +88,7 @@ class Topics:
     @property
     def relay(self) -> tuple[Topic, ...]:
         """The topics that the relay makes for itself."""
-        return (self.decisions, self.issuances, self.relay_dead_letters)
+        return (self.decisions, self.issuances, self.relay_dead_letters, self.credentials)
 
     @property
     def all(self) -> tuple[Topic, ...]:
@@ -134,6 +135,15 @@ def topics(settings: Settings) -> Topics:
             f"{relay}-issuances-changelog", n, "compact", None, True, "issuances, JSON; key: badge uuid"
         ),
         relay_dead_letters=Topic(f"{relay}-dead-letters", n, "delete", 28 * DAY_MS, True, letters, tools),
+        credentials=Topic(
+            f"{relay}-credentials",
+            n,
+            "compact",
+            None,
+            True,
+            "Open Badges, JSON; key: what it is",
+            "operators",
+        ),
     )
     ours = {topic.name for topic in (*names.bridge, *names.tracker, *names.relay)}
     if circle := sorted(ours.intersection((badges, *sources))):

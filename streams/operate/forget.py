@@ -14,7 +14,7 @@ from streams.operate.ordering import ends, order, worked_off
 from streams.operate.site import Site, site
 from streams.operate.streams import bridged
 from streams.relay.issuance import Issuance, gone
-from streams.relay.rows import load
+from streams.relay.rows import is_issuance, load
 from streams.settings import Settings
 
 LOOK_SECONDS = 1.0
@@ -107,7 +107,7 @@ async def _issuances(here: Site, learner: int) -> dict[bytes, Issuance]:
     key = b"%d" % learner
     # Most rows are about others: parse only those in which the learner's id may be.
     rows = {badge: raw async for badge, raw in here.rows(here.topics.issuances.name) if key in raw}
-    found = {badge: load(orjson.loads(raw)) for badge, raw in rows.items()}
+    found = {badge: load(orjson.loads(raw)) for badge, raw in rows.items() if is_issuance(badge)}
     # One that is gone is no badge, but what stays of the learner.
     return {badge: i for badge, i in found.items() if i.learner == learner and not gone(i)}
 

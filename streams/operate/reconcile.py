@@ -27,7 +27,7 @@ from streams.relay.keys import reach
 from streams.relay.organizations import Organization, Organizations
 from streams.relay.ownership import BARE, Ownership
 from streams.relay.pace import Limits
-from streams.relay.rows import load
+from streams.relay.rows import is_issuance, load
 from streams.relay.terms import TemplateTerms, terms
 from streams.settings import Settings
 
@@ -257,5 +257,5 @@ def _believed(
 
 async def _table(here: Site, templates: Collection[str]) -> dict[str, Issuance]:
     rows = here.rows(here.topics.issuances.name)
-    table = {badge.decode(): load(orjson.loads(raw)) async for badge, raw in rows}
+    table = {badge.decode(): load(orjson.loads(raw)) async for badge, raw in rows if is_issuance(badge)}
     return {badge: issuance for badge, issuance in table.items() if issuance.template in templates}

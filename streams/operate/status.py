@@ -24,7 +24,7 @@ from streams.operate.site import Site, site
 from streams.operate.streams import streams as streams_of
 from streams.operate.terminal import table
 from streams.operate.waits import Waiting, Waits
-from streams.relay.rows import load
+from streams.relay.rows import is_issuance, load
 from streams.settings import Settings
 
 PORTS = {"bridge": 8070, "tracker": 8080, "relay": 8090}
@@ -191,8 +191,9 @@ async def _waiting(here: Site, document: CatalogDocument | None) -> list[Waiting
     if here.settings.api:
         return await waiting(here.settings)
     waits = Waits(document)
-    async for _, raw in here.rows(here.topics.issuances.name):
-        waits.add(load(orjson.loads(raw)))
+    async for key, raw in here.rows(here.topics.issuances.name):
+        if is_issuance(key):
+            waits.add(load(orjson.loads(raw)))
     return waits.by_organization
 
 

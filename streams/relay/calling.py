@@ -4,16 +4,16 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import astuple, replace
-from datetime import datetime
 from functools import partial
-from typing import Any, Literal, assert_never
+from typing import Any, assert_never
 
 from streams.clock import Clock
 from streams.issuers import outcomes
-from streams.issuers.issuer import Award, Call, Cause, Revocation, Steps, drive
+from streams.issuers.issuer import Call, Made, Steps, Wanted, drive
 from streams.issuers.outcomes import Outcome
 from streams.relay.doubt import Trust
 from streams.relay.issuance import Issuance
+from streams.relay.making import Making, award_of, cause_of, revocation_of
 from streams.relay.next_step import intend, next_step
 from streams.relay.organizations import Organization, Organizations, OvertakenError
 from streams.relay.ownership import Ownership
@@ -38,6 +38,7 @@ class Calling:
         clock: Clock,
         trust: Trust,
         ours: Callable[[], bool],
+        making: Making,
     ) -> None:
         self._store = store
         self._saving = saving
@@ -45,6 +46,7 @@ class Calling:
         self._clock = clock
         self._trust = trust
         self._ours = ours
+        self._making = making
 
     def next(self, issuance: Issuance, organization: Organization) -> Step:
         """What to do next for a badge, by what is known of its template."""
@@ -66,14 +68,33 @@ class Calling:
         issuance: Issuance,
         organization: Organization,
         terms: TemplateTerms,
-    ) -> Outcome | None:
-        """Make the calls of a step; None if it was no longer the step when its turn came."""
-        steps = _steps(badge, step, issuance, organization, terms, self._organizations.ownership)
+    ) -> Made | None:
+        """Do a step, by calls or here; None if it was no longer the step when its turn came."""
         try:
-            outcome = await drive(steps, partial(self._ask, badge, step, issuance, organization, terms))
-            return await self._blamed(organization, terms, outcome)
+            maker = organization.issuer.maker
+            if maker is not None and isinstance(step, Issue | Revoke | Erase):
+                async with organization.turn(partial(self._belongs, organization, terms)) as turn:
+                    if not isinstance(step, Erase) and not self._is_still(badge, step, organization, terms):
+                        raise OvertakenError
+                    wanted = _wanted(badge, issuance, terms, self._organizations.ownership)
+                    made = self._making.make(maker, step, issuance, terms, wanted, turn)
+                    organization.made(turn, type(step).__name__.lower(), made.outcome)
+                    return made
+            return Made(await self._called(badge, step, issuance, organization, terms))
         except OvertakenError:
             return None
+
+    async def _called(
+        self,
+        badge: bytes,
+        step: Called,
+        issuance: Issuance,
+        organization: Organization,
+        terms: TemplateTerms,
+    ) -> Outcome:
+        steps = _steps(badge, step, issuance, organization, terms, self._organizations.ownership)
+        outcome = await drive(steps, partial(self._ask, badge, step, issuance, organization, terms))
+        return await self._blamed(organization, terms, outcome)
 
     async def ask_template(self, organization: Organization, terms: TemplateTerms) -> Outcome | None:
         """Ask whether badges of a template can be issued, and let the organization know.
@@ -158,6 +179,13 @@ class Calling:
         return self.next(issuance, organization) == step
 
 
+def _wanted(
+    own: bytes, issuance: Issuance, terms: TemplateTerms, ownership: Ownership
+) -> Callable[..., Wanted]:
+    """How an issuer is told of a badge, by the addresses of its learner and the issuer's id of it."""
+    return partial(ownership.wanted, own.decode(), terms.external_id, issuance.learner)
+
+
 def _steps(
     own: bytes,
     step: Called,
@@ -167,28 +195,18 @@ def _steps(
     ownership: Ownership,
 ) -> Steps[Outcome]:
     issuer, id = organization.issuer, organization.id
-    wanted = partial(ownership.wanted, own.decode(), terms.external_id, issuance.learner)
-    cause = Cause(issuance.time, issuance.decision, issuance.rank)
+    wanted = _wanted(own, issuance, terms, ownership)
     match step:
-        case Issue(recipient, time):
-            award = Award(
-                recipient=recipient,
-                wanted=wanted((recipient.email,), issuance.held or "".join(issuance.past[-1:])),
-                cause=cause,
-                expires_at=_expiry(terms, time),
-                notify=terms.notify_award,
-                renews=issuance.renews,
-            )
-            return issuer.issue(id, award)
-        case Revoke(badge, reason):
-            revocation = Revocation(wanted(badge=badge), cause, notify=terms.notify_revoke, reason=reason)
-            return issuer.revoke(id, revocation)
+        case Issue():
+            return issuer.issue(id, award_of(step, issuance, terms, wanted))
+        case Revoke():
+            return issuer.revoke(id, revocation_of(step, issuance, terms, wanted))
         case LookUp(addresses, badge):
             return issuer.look_up(id, wanted(addresses, badge))
         case Trace(addresses):
             return issuer.trace(id, wanted(addresses))
         case Erase(badge):
-            return issuer.erase(id, wanted(badge=badge), cause)
+            return issuer.erase(id, wanted(badge=badge), cause_of(issuance))
         case _:
             assert_never(step)
 
@@ -199,13 +217,3 @@ def _personal(issuance: Issuance) -> tuple[str, ...]:
         return ()
     username, email, name = (text.strip() for text in astuple(issuance.recipient))
     return (username, email, name, *(word for word in re.split(r"[\s,.]+", name) if len(word) > 1))
-
-
-def _expiry(terms: TemplateTerms, time: datetime) -> datetime | Literal[False] | None:
-    if terms.expires_after is None:
-        return None
-    try:
-        return terms.expires_after.after(time)
-    except OverflowError:
-        # After the year 9999, which is as good as never.
-        return False

@@ -16,7 +16,7 @@ from streams.kafka.origin import forwarded, original_of
 from streams.relay.importing import imported, taken_along
 from streams.relay.issuance import Issuance, Word, desire, forget
 from streams.relay.relay import Relay
-from streams.relay.rows import dump, load
+from streams.relay.rows import dump, is_issuance, load
 from streams.relay.table import AGENT, forgotten_row
 from streams.runtime.unit import Batch, Unit
 
@@ -77,7 +77,7 @@ class Desiring:
         """Have all the learner's badges of this partition deleted; the learner's id is in each row."""
         rows = {**self._partition.rows, **self._unit.table}
         for badge, raw in rows.items():
-            if raw is None or learner not in raw or badge == learner:
+            if raw is None or learner not in raw or badge == learner or not is_issuance(badge):
                 continue
             issuance = load(orjson.loads(raw))
             if b"%d" % issuance.learner == learner:

@@ -41,7 +41,7 @@ class Reach:
 
     def refuses(self, issuer: str, base: str, ref: KeyRef | None) -> str:
         """Why an organization's calls may not be made as the catalog says; empty if they may."""
-        if not self._may_call(issuer, base):
+        if ISSUERS[issuer].maker is None and not self._may_call(issuer, base):
             return f"its url's host, {URL(base).raw_host}, is not one of BADGES_ISSUER_HOSTS"
         prefix = f"{issuer.upper()}_" if self.env_prefix is None else self.env_prefix
         if ref and ref.env is not None and not ref.env.startswith(prefix):
@@ -68,7 +68,7 @@ class Reach:
             content = opened.read(KEY_BYTES + 1)
         if len(content) > KEY_BYTES:
             raise ValueError(f"its key's file holds more than {KEY_BYTES} bytes")
-        return _one_line(content.decode("utf-8", "replace"))
+        return _text(content.decode("utf-8", "replace"))
 
     def _may_call(self, issuer: str, base: str) -> bool:
         url = URL(base)
@@ -124,7 +124,7 @@ class Key:
         if self._ref is None:
             return ""
         if self._ref.env is not None:
-            return _one_line(self._reach.environ.get(self._ref.env, ""))
+            return _text(self._reach.environ.get(self._ref.env, ""))
         assert self._ref.file is not None
         try:
             stat = (self._reach.directory / self._ref.file).stat()
@@ -139,8 +139,8 @@ class Key:
         return f"Key({self._ref})"
 
 
-def _one_line(text: str) -> str:
+def _text(text: str) -> str:
     text = text.strip()
-    if not text.isprintable() or "\ufffd" in text:
-        raise ValueError("what is at its key's reference is no key: it is not one line of text")
+    if not all(map(str.isprintable, text.replace("\r\n", "\n").split("\n"))) or "\ufffd" in text:
+        raise ValueError("what is at its key's reference is no key: it is not text")
     return text

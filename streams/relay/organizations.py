@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
@@ -37,6 +37,15 @@ Wanted = Callable[[], bool]
 def always() -> bool:
     """Of what holds whatever has happened by then."""
     return True
+
+
+UNLIMITED = 1e6
+"""Badges a second, and at a time: more than can be signed, so that nothing waits for a pace."""
+
+
+def unlimited(limits: Limits) -> Limits:
+    """Of an issuer that is not called: there is nobody to press."""
+    return replace(limits, rate=UNLIMITED, in_flight=int(UNLIMITED))
 
 
 class Transport(Protocol):
@@ -83,8 +92,8 @@ class Organization:
         self.id = terms.id
         self.terms = terms
         self.templates = Templates(terms.id, limits.template, clock, released)
-        self._all = limits
-        self._limits = limits.share(share, self.issuer.traits.rate)
+        self._all = limits if self.issuer.maker is None else unlimited(limits)
+        self._limits = self._all.share(share, self.issuer.traits.rate)
         self._transport = transport
         self._clock = clock
         self._reach = reach
@@ -208,6 +217,11 @@ class Organization:
         if turn.terms is self.terms:
             self._learn(outcome, turn.key, trial=turn.trial)
         return outcome
+
+    def made(self, turn: Turn, word: str, outcome: Outcome) -> None:
+        """Learn from what was made here at a turn, without a call."""
+        metrics.ISSUER_CALLS.labels(*self.labels, word, outcome.word).inc()
+        self._learn(outcome, turn.key, trial=turn.trial)
 
     async def _enter(self, wanted: Wanted) -> Turn:
         async with self._line:

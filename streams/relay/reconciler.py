@@ -9,19 +9,22 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import assert_never
 
 from streams import metrics
 from streams.clock import Clock, Patience, change_within
 from streams.issuers import outcomes
+from streams.issuers.issuer import Made
 from streams.issuers.outcomes import Outcome
 from streams.relay.calling import Calling
 from streams.relay.doubt import Trust
 from streams.relay.failing import UNSEEN, Others
 from streams.relay.issuance import ERASED, KEPT, Issuance, adopts, done, kept, learned
+from streams.relay.making import Making
 from streams.relay.organizations import Organization, Organizations, always
-from streams.relay.saving import Saving, Store
+from streams.relay.saving import Saving, Store, ToSave
 from streams.relay.steps import Called, Erase, Issue, Keep, Lack, LookUp, Nothing, Revoke, Trace, Wait
 from streams.relay.terms import TemplateTerms
 from streams.relay.waiting import Census, Pending, Waiting
@@ -35,8 +38,8 @@ SCANNED_AT_ONCE = 500
 class Reconciler:
     """Works for as long as `run` runs; `follow` says which badges the bus has spoken of.
 
-    `ours` says whether the partition is surely still this worker's; `history`, until it runs, that what the
-    bus says may be long over.
+    `number` is the partition's; `ours` says whether it is surely still this worker's; `history`, until it
+    runs, that what the bus says may be long over.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Reconciler:
         ours: Callable[[], bool] = always,
         *,
         history: bool = False,
+        number: int = 0,
     ) -> None:
         self.history = history
         self._store = store
@@ -61,7 +65,8 @@ class Reconciler:
         self._rescheduled = asyncio.Event()
         self._waiting = Waiting(self._organization_of, self._employ, self._rescheduled.set)
         self._saving = Saving(store)
-        self._calling = Calling(store, self._saving, organizations, clock, self._trust, ours)
+        making = Making(number, dict(store.kept()))
+        self._calling = Calling(store, self._saving, organizations, clock, self._trust, ours, making)
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -158,7 +163,7 @@ class Reconciler:
                 return
             outcome = await self._calling.ask_template(organization, terms)
         if isinstance(outcome, outcomes.Deferred | outcomes.Forbidden):
-            await self._learn(badge, pending, LookUp(), outcome, organization)
+            await self._learn(badge, pending, LookUp(), Made(outcome), organization)
 
     async def _step(
         self,
@@ -179,11 +184,11 @@ class Reconciler:
             case Keep():
                 await self._keep(badge)
             case Issue() | Revoke() | LookUp() | Trace() | Erase():
-                outcome = await self._calling.make(badge, step, issuance, organization, terms)
-                if outcome is not None:
-                    outcome = self._claimed(badge, outcome)
+                made = await self._calling.make(badge, step, issuance, organization, terms)
+                if made is not None:
+                    made = replace(made, outcome=self._claimed(badge, made.outcome))
                     others = organization.others(type(step))
-                    await self._learn(badge, pending, step, outcome, organization, others)
+                    await self._learn(badge, pending, step, made, organization, others)
             case _:
                 assert_never(step)
 
@@ -192,16 +197,16 @@ class Reconciler:
         badge: bytes,
         pending: Pending,
         step: Called,
-        outcome: Outcome,
+        made: Made,
         organization: Organization,
         others: Others = UNSEEN,
     ) -> None:
         """Save what became of a step, and put the badge where it waits, if it must."""
-        now = self._clock.wall()
+        now, outcome = self._clock.wall(), made.outcome
         if isinstance(outcome, outcomes.DONE):
             organization.answered = organization.succeeded[type(step)] = now
         change = partial(learned, step=step, outcome=outcome, now=now, trust=self._trust, others=others)
-        saved = await self._saving.save(badge, change)
+        saved = await self._saving.enter(ToSave(badge, change, made.published, made.kept))
         match outcome:
             case outcomes.Issued() if isinstance(step, Issue):
                 organization.templates.published(pending.template)

@@ -98,11 +98,15 @@ class Relay:
     def partition_ready(self, partition: Partition) -> None:
         """Reconcile an assigned partition of the table for as long as it stays assigned."""
         if partition.tp.topic == self.names.decisions.name:
-            store = PartitionStore(self.app, partition, self.names.relay_dead_letters.name)
+            letters, credentials = self.names.relay_dead_letters.name, self.names.credentials.name
+            store = PartitionStore(self.app, partition, letters, credentials)
             ours = partial(getattr, self.app, "in_session")
             first = never_called(partition.rows)
-            reconciler = Reconciler(store, self.organizations, self.clock, ours=ours, history=first)
-            self.reconcilers[partition.tp.partition] = reconciler
+            number = partition.tp.partition
+            reconciler = Reconciler(
+                store, self.organizations, self.clock, ours=ours, history=first, number=number
+            )
+            self.reconcilers[number] = reconciler
             partition.run(partial(self._reconcile, partition, reconciler))
             partition.run(partial(sweep, partition, self._is_over, self.clock))
 

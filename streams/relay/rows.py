@@ -1,8 +1,10 @@
 """An issuance as its row of the table: a JSON-able value, and back (docs/formats.md)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
+
+import orjson
 
 from streams.issuers.outcomes import Recipient
 from streams.relay.doubt import Doubt
@@ -10,6 +12,18 @@ from streams.relay.failing import Failing
 from streams.relay.issuance import Issuance, KeptRecord
 
 VERSION = 1
+KEPT = b"kept:"
+"""Begins the key of what an issuer has written down: neither a badge's UUID nor a learner's number."""
+
+
+def is_issuance(key: bytes) -> bool:
+    """Whether a row of the table is an issuance: of a badge, or of a forgotten learner."""
+    return not key.startswith(KEPT)
+
+
+def issuances(rows: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, Issuance]]:
+    """The issuances among rows of the table, by their keys."""
+    return ((key, load(orjson.loads(raw))) for key, raw in rows if is_issuance(key))
 
 
 def dump(issuance: Issuance) -> dict[str, Any]:

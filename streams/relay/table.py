@@ -1,7 +1,7 @@
 """One partition of the table of issuances."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -9,11 +9,12 @@ import orjson
 
 from streams.badges import stamp
 from streams.errors import UnreadableError
+from streams.issuers.issuer import Artefact
 from streams.kafka.dead_letters import set_aside
 from streams.kafka.origin import forwarded
 from streams.relay.issuance import ERASED, Issuance, gone, letter_due
-from streams.relay.rows import dump, load
-from streams.relay.saving import Change
+from streams.relay.rows import KEPT, dump, issuances, load
+from streams.relay.saving import ToSave
 from streams.runtime.app import App
 from streams.runtime.partition import Partition
 
@@ -26,43 +27,55 @@ def forgotten_row(learner: bytes, at: datetime) -> bytes:
 
 
 def is_over(key: bytes, raw: bytes, before: int) -> bool:
-    """True for the row of a learner who was forgotten before `before`; a badge's key is a UUID."""
+    """True for the row of a learner who was forgotten before `before`; other keys are no number."""
     return key.isdigit() and stamp(load(orjson.loads(raw)).time) < before
 
 
 class PartitionStore:
     """One partition of the table, with what may be done to it."""
 
-    def __init__(self, app: App, partition: Partition, letters: str) -> None:
+    def __init__(self, app: App, partition: Partition, letters: str, credentials: str) -> None:
         self._app = app
         self._partition = partition
         self._letters = letters
+        self._credentials = credentials
 
     def scan(self) -> Iterator[tuple[bytes, Issuance]]:
         """Every issuance as of now."""
-        return ((badge, load(orjson.loads(raw))) for badge, raw in list(self._partition.rows.items()))
+        return issuances(list(self._partition.rows.items()))
 
     def get(self, badge: bytes) -> Issuance | None:
         """The issuance of a badge, as far as it is durable."""
         raw = self._partition.rows.get(badge)
         return None if raw is None else load(orjson.loads(raw))
 
-    async def save(self, changes: Sequence[tuple[bytes, Change]]) -> Sequence[Issuance]:
+    def kept(self) -> Mapping[str, bytes]:
+        """What issuers have written down."""
+        rows = self._partition.rows.items()
+        return {key.removeprefix(KEPT).decode(): raw for key, raw in rows if key.startswith(KEPT)}
+
+    async def save(self, entries: Sequence[ToSave]) -> Sequence[Issuance]:
         """Apply the changes in one unit of work; return when it is committed."""
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         results = []
         async with self._app.unit_of(self._partition) as unit:
-            for badge, change in changes:
-                raw = unit.get(badge)
+            published: dict[str, Artefact] = {}
+            for entry in entries:
+                raw = unit.get(entry.badge)
                 assert raw is not None
                 before = load(orjson.loads(raw))
-                after = change(before)
+                after = entry.change(before)
                 if after != before:
-                    unit.put(badge, None if gone(after) else orjson.dumps(dump(after)))
+                    unit.put(entry.badge, None if gone(after) else orjson.dumps(dump(after)))
                 if before.original is not None and letter_due(before, after):
                     original, refused = forwarded(before.original), UnreadableError("refused", after.refused)
                     set_aside(unit, self._letters, AGENT, original, refused)
                 results.append(after)
+                published |= {artefact.key: artefact for artefact in entry.published}
+                for key, value in entry.kept.items():
+                    unit.put(KEPT + key.encode(), value)
+            for key, artefact in published.items():
+                unit.send(self._credentials, key=key.encode(), value=artefact.make())
             unit.after_commit.append(partial(_resolve, committed))
         await committed
         return results

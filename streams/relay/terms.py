@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from streams.catalog import CatalogDocument, Duration
+from streams.catalog import CatalogDocument, Duration, TemplateDeclaration
+from streams.catalog.texts import in_language
 from streams.issuers import ISSUERS
+from streams.issuers.issuer import About
 from streams.relay.keys import KeyRef
 
 
@@ -16,6 +18,10 @@ class OrganizationTerms:
     base: str
     key: KeyRef | None
     grant: str = ""
+    name: str = ""
+
+
+NAMELESS = About("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,7 @@ class TemplateTerms:
     notify_award: bool = True
     notify_revoke: bool = False
     expires_after: Duration | None = None
+    about: About = NAMELESS
 
 
 def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str, TemplateTerms]]:
@@ -39,7 +46,9 @@ def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str,
         grant = issuer.grant_url(declared.service, declared.url) if declared.grants else ""
         file = str(key.file) if key and key.file else None
         ref = KeyRef(key.env, file) if key is not None else None
-        organizations.append(OrganizationTerms(declared.id, declared.provider, base, ref, grant))
+        organizations.append(
+            OrganizationTerms(declared.id, declared.provider, base, ref, grant, declared.name)
+        )
     templates = {
         template.id: TemplateTerms(
             template.id,
@@ -48,7 +57,14 @@ def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str,
             template.notify.award,
             template.notify.revoke,
             template.expires_after,
+            _about(template),
         )
         for template in document.templates.values()
     }
     return organizations, templates
+
+
+def _about(template: TemplateDeclaration) -> About:
+    description = template.description or template.name
+    criteria = in_language(template.criteria, ()) if template.criteria else description
+    return About(template.name, description, criteria, template.image_url or "")

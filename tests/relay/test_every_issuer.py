@@ -57,8 +57,9 @@ def with_every_issuer(
     return as_test
 
 
-def test_every_issuer_is_held_to_the_contract() -> None:
-    assert {simulated.provider for simulated in SIMULATED} == set(ISSUERS)
+def test_every_issuer_that_is_called_is_held_to_the_contract() -> None:
+    called = {provider for provider, issuer in ISSUERS.items() if issuer.maker is None}
+    assert {simulated.provider for simulated in SIMULATED} == called
 
 
 def traits(here: World) -> Traits:

@@ -94,9 +94,9 @@ def test_a_pipe_a_folder_and_a_device_are_no_keys(keys: Path) -> None:
     ("content", "fault"),
     [
         (b"a" * (KEY_BYTES + 1), f"its key's file holds more than {KEY_BYTES} bytes"),
-        (b"A=1\0B=2\0", "what is at its key's reference is no key: it is not one line of text"),
+        (b"A=1\0B=2\0", "what is at its key's reference is no key: it is not text"),
         (b"one\ntwo\n", "what is at its key's reference is no key: it is not one line of text"),
-        (b"\xff\xfe", "what is at its key's reference is no key: it is not one line of text"),
+        (b"\xff\xfe", "what is at its key's reference is no key: it is not text"),
         (b" \n", "there is no key at the catalog's reference"),
     ],
 )

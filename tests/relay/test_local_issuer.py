@@ -37,7 +37,7 @@ def test_what_needs_no_call_needs_no_intent_and_leaves_no_doubt(monkeypatch: pyt
             doubts.extend(issuance.doubt for issuance in saved)
             return saved
 
-        here.store.save = saving  # type: ignore[method-assign]
+        here.store.save = saving  # type: ignore[assignment,method-assign]
         for generation in (1, 2):
             await here.follows(event("awarded", generation=generation))
             assert here.issuance().held == event("awarded", generation=generation).decision

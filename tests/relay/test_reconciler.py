@@ -804,7 +804,7 @@ async def test_no_call_is_made_while_another_worker_may_own_the_partition(here: 
             here.in_session = False
         return results
 
-    here.store.save = save  # type: ignore[method-assign]
+    here.store.save = save  # type: ignore[assignment,method-assign]
     here.say(event("awarded"))
     await asyncio.sleep(120)
     assert paused

@@ -25,7 +25,7 @@ from streams.relay.ownership import BARE, Ownership
 from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
 from streams.relay.rows import dump, load
-from streams.relay.saving import Change
+from streams.relay.saving import Change, ToSave
 from streams.relay.terms import OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import CredlyBadge, CredlySimulator, Entry
 from tests.relay.simulated import (
@@ -98,6 +98,8 @@ class MemoryStore:
         self.table: dict[bytes, bytes] = {}
         self.letters: list[Letter] = []
         self.groups: list[int] = []
+        self.written: dict[str, bytes] = {}
+        self.published: dict[str, bytes | None] = {}
         self._save_seconds = save_seconds
         self._lock = asyncio.Lock()
 
@@ -108,11 +110,17 @@ class MemoryStore:
         raw = self.table.get(badge)
         return load(orjson.loads(raw)) if raw is not None else None
 
-    async def save(self, changes: Sequence[tuple[bytes, Change]]) -> Sequence[Issuance]:
+    def kept(self) -> Mapping[str, bytes]:
+        return self.written
+
+    async def save(self, entries: Sequence[ToSave]) -> Sequence[Issuance]:
         async with self._lock:
             await asyncio.sleep(self._save_seconds)
-            self.groups.append(len(changes))
-            return [self._change(badge, change) for badge, change in changes]
+            self.groups.append(len(entries))
+            for entry in entries:
+                self.written |= entry.kept
+                self.published |= {artefact.key: artefact.make() for artefact in entry.published}
+            return [self._change(entry.badge, entry.change) for entry in entries]
 
     def follow(self, *events: Word) -> list[bytes]:
         changed = []

@@ -66,6 +66,7 @@ class Accredible:
     hosts: frozenset[str] = frozenset(base.removeprefix("https://") for base in requests.BASES.values())
     traits: Traits = TRAITS
     scope: str = ""
+    maker: None = None
 
     def base_url(self, service: str, url: str | None) -> str:
         return requests.base_url(service, url)

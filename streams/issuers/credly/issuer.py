@@ -53,6 +53,7 @@ class Credly:
     )
     traits: Traits = TRAITS
     scope: str = requests.SCOPE
+    maker: None = None
 
     def base_url(self, service: str, url: str | None) -> str:
         return requests.base_url(service, url)
@@ -61,7 +62,11 @@ class Credly:
         return requests.grant_url(service, url)
 
     def no_key(self, text: str) -> str:
-        return ""
+        return (
+            ""
+            if text.isprintable()
+            else "what is at its key's reference is no key: it is not one line of text"
+        )
 
     def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
         return {"Authorization": requests.authorization(key)}

@@ -4,3 +4,6 @@ The credential is a Verifiable Credential (W3C, Data Model 2.0), signed with `ed
 asked, as a JWT; a Bitstring Status List says whether it was revoked. All of it is a function of the decision
 and the key: the same decision gives the same bytes.
 """
+
+HELD = "issued"
+"""The state of a badge that its learner has."""

@@ -43,7 +43,7 @@ class Names:
 class Badge:
     """A badge to be signed: whose, since when, until when, and its place in a status list."""
 
-    names: Names
+    salt: str = field(repr=False)
     email: str = field(repr=False)
     time: datetime
     expires_at: datetime | None
@@ -51,18 +51,18 @@ class Badge:
     place: int
 
 
-def names(key: Key, badge: str, generation: int) -> Names:
+def names(key: Key, badge: str, decision: str) -> Names:
     """The names of an award: the same again for the same key, and not to be guessed without it.
 
     A badge's id follows from template and learner (decision 0017); were it the address, anybody could try
     all learners.
     """
-    secret = hashlib.sha256(key.sign(f"badge-streams names {badge} {generation}".encode())).hexdigest()
+    secret = hashlib.sha256(key.sign(f"badge-streams names {badge} {decision}".encode())).hexdigest()
     return Names(secret[:32], secret[32:])
 
 
-def credential(base: str, profile: Profile, achievement: Achievement, badge: Badge) -> dict[str, Any]:
-    """The credential without its proof; `base` is the URL under which credentials are."""
+def credential(id: str, profile: Profile, achievement: Achievement, badge: Badge) -> dict[str, Any]:
+    """The credential without its proof; `id` is its address."""
     issuer = {"id": profile.id, "type": ["Profile"], "name": profile.name}
     if profile.url:
         issuer["url"] = profile.url
@@ -79,14 +79,14 @@ def credential(base: str, profile: Profile, achievement: Achievement, badge: Bad
         told["image"] = {"id": achievement.image, "type": "Image"}
     made: dict[str, Any] = {
         "@context": [CREDENTIALS, OPEN_BADGES],
-        "id": f"{base}/{badge.names.address}",
+        "id": id,
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "issuer": issuer,
         "validFrom": timestamp(badge.time),
         "name": achievement.name,
         "credentialSubject": {
             "type": ["AchievementSubject"],
-            "identifier": [_hashed(badge.email, badge.names.salt)],
+            "identifier": [_hashed(badge.email, badge.salt)],
             "achievement": told,
         },
         "credentialStatus": entry(badge.list_url, badge.place),

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from streams.issuers.open_badges.keys import multikey
-
 DID_CONTEXT = "https://www.w3.org/ns/did/v1"
 MULTIKEY_CONTEXT = "https://w3id.org/security/multikey/v1"
 
@@ -23,19 +21,19 @@ def document_path(url: str) -> str:
     return f"{path}/did.json" if path else "/.well-known/did.json"
 
 
-def method(issuer: str, public: bytes) -> str:
-    """The id of a key: what a proof names as its verification method."""
-    return f"{issuer}#{multikey(public)}"
+def method(issuer: str, key: str) -> str:
+    """The id of a public key, a Multikey: what a proof names as its verification method."""
+    return f"{issuer}#{key}"
 
 
-def document(issuer: str, keys: Iterable[bytes]) -> Mapping[str, Any]:
-    """The DID document: the issuer's public keys, those of today and all that have signed before."""
+def document(issuer: str, keys: Iterable[str]) -> Mapping[str, Any]:
+    """The DID document: the issuer's public keys, Multikeys, those of today and all that signed before."""
     methods = [
         {
             "id": method(issuer, key),
             "type": "Multikey",
             "controller": issuer,
-            "publicKeyMultibase": multikey(key),
+            "publicKeyMultibase": key,
         }
         for key in keys
     ]

@@ -1,13 +1,13 @@
 """The keys that sign: Ed25519, in a file or behind a command."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from streams.errors import ConfigurationError
 from streams.issuers.open_badges.base58 import multibase
 
 ED25519_PUBLIC = b"\xed\x01"
@@ -41,28 +41,25 @@ class KeyInMemory:
         return self.private.sign(data)
 
 
-def read_private(pem: bytes, name: str) -> KeyInMemory:
-    """The Ed25519 key in PKCS#8 PEM without a password; `ConfigurationError` names what was read."""
+@lru_cache(maxsize=16)  # organizations of a site, and their next keys
+def read_private(pem: str) -> KeyInMemory:
+    """The Ed25519 key in PKCS#8 PEM without a password; raise `ValueError`, which says what it is not."""
     try:
-        key = load_pem_private_key(pem, password=None)
+        key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ConfigurationError(f"{name}: no private key in PEM without a password") from None
+        raise ValueError("its key is no private key in PEM without a password") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigurationError(
-            f"{name}: must be an Ed25519 key, as `openssl genpkey -algorithm ed25519` makes"
-        )
+        raise ValueError("its key is no Ed25519 key, as `openssl genpkey -algorithm ed25519` makes")
     return KeyInMemory(key)
 
 
-def read_public(pem: bytes, name: str) -> bytes:
-    """The 32 bytes of an Ed25519 public key in PEM; `ConfigurationError` names what was read."""
+def no_key(pem: str) -> str:
+    """Why a text is no key to sign with; empty if it is one."""
     try:
-        key = load_pem_public_key(pem)
-    except (ValueError, UnsupportedAlgorithm):
-        raise ConfigurationError(f"{name}: no public key in PEM") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise ConfigurationError(f"{name}: must be an Ed25519 key")
-    return key.public_bytes_raw()
+        read_private(pem)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def multikey(public: bytes) -> str:

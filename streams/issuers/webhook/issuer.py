@@ -40,6 +40,7 @@ class Webhook:
     hosts: frozenset[str] = frozenset()
     traits: Traits = TRAITS
     scope: str = ""
+    maker: None = None
 
     def base_url(self, service: str, url: str | None) -> str:
         return url or ""

@@ -1,60 +1,90 @@
-"""A badge of a small issuer, signed: what the tests of Open Badges verify."""
+"""A small issuer at its desk: what the tests of Open Badges verify."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from streams.issuers.open_badges import did, proof, status
-from streams.issuers.open_badges.credential import Achievement, Badge, Profile, credential, names
+from streams.issuers.issuer import About, Award, Cause, Desk, Made, Wanted
+from streams.issuers.open_badges import did, making
 from streams.issuers.open_badges.keys import KeyInMemory
-from streams.issuers.open_badges.status import StatusList
+from streams.issuers.outcomes import Issued, Recipient
 
 URL = "https://badges.example.edu"
-LIST = f"{URL}/badges/status/0-0"
+ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
+LIST = f"{URL}/badges/status/{ORGANIZATION}-3-0"
 TIME = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ISSUER = did.did(URL)
-PROFILE = Profile(ISSUER, "Example University", URL)
-ACHIEVEMENT = Achievement(
-    f"{URL}/badges/achievements/1", "Diligent", "For diligence", "Pass two <courses> & more"
-)
+ABOUT = About("Diligent", "For diligence", "Pass two <courses> & more", "https://images.example.edu/1.png")
 
 
 def key(seed: int = 1) -> KeyInMemory:
     return KeyInMemory(Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32))
 
 
+def pem(seed: int = 1) -> str:
+    return key(seed).private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
 @dataclass
 class Issuing:
-    """An issuer that keeps its status list and signs by one key after the other."""
+    """An issuer that publishes and keeps in memory, and signs by one key after the other."""
 
-    key: KeyInMemory
-    list: StatusList = field(default_factory=StatusList)
+    seed: int = 1
+    number: int = 3
+    kept: dict[str, bytes] = field(default_factory=dict)
+    published: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def method(self) -> str:
-        return did.method(ISSUER, self.key.public)
+    def desk(self) -> Desk:
+        return Desk(ORGANIZATION, "Example University", URL, self.number, self.kept, pem(self.seed))
 
-    def unsigned(
-        self, badge: str = "badge", generation: int = 1, expires: datetime | None = None
-    ) -> dict[str, Any]:
-        self.list, place = self.list.take()
-        taken = Badge(names(self.key, badge, generation), "Learner.Seven@Example.org", TIME, expires, LIST, place)
-        return credential(f"{URL}/badges/credentials", PROFILE, ACHIEVEMENT, taken)
+    def issue(self, badge: str = "badge", decision: str = "1", expires: datetime | None = None) -> str:
+        award = Award(
+            wanted=Wanted("template", ("7",), own=badge),
+            recipient=Recipient("learner7", "Learner.Seven@Example.org", "Learner Seven"),
+            cause=Cause(TIME, decision),
+            expires_at=expires,
+            notify=False,
+        )
+        made = self.take(making.issue(self.desk, award, ABOUT))
+        assert isinstance(made.outcome, Issued)
+        return made.outcome.badge
 
-    def issue(self, badge: str = "badge", generation: int = 1) -> Mapping[str, Any]:
-        return proof.signed(self.unsigned(badge, generation), self.key, self.method, TIME)
+    def revoke(self, badge: str) -> None:
+        self.take(making.revoke(self.desk, badge, TIME))
 
-    def revoke(self, *places: int) -> None:
-        self.list = self.list.revoke(places)
+    def erase(self, badge: str) -> None:
+        self.take(making.erase(self.desk, badge, TIME))
 
-    def rotate(self, key: KeyInMemory) -> None:
-        self.key = key
+    def take(self, made: Made) -> Made:
+        self.kept |= made.kept
+        for artefact in made.published:
+            raw = artefact.make()
+            self.published[artefact.key] = None if raw is None else orjson.loads(raw)
+        return made
 
-    def unsigned_list(self) -> dict[str, Any]:
-        return status.credential(LIST, ISSUER, self.list, proof.timestamp(TIME))
+    def credential(self, badge: str) -> Mapping[str, Any]:
+        document: Mapping[str, Any] = self.published[f"credentials/{badge}"]["document"]
+        return document
 
-    def status_list(self) -> Mapping[str, Any]:
-        return proof.signed(self.unsigned_list(), self.key, self.method, TIME)
+    def issued(self, badge: str = "badge", decision: str = "1") -> Mapping[str, Any]:
+        """The credential of a new badge."""
+        return self.credential(self.issue(badge, decision))
+
+    def keys(self) -> list[str]:
+        """The public keys that have signed."""
+        return [name.rpartition("/")[2] for name in self.published if name.startswith("keys/")]
+
+    def documents(self) -> dict[str, Any]:
+        """What a verifier may look at, by address."""
+        lists = {
+            f"{URL}/badges/{name}": value["document"]
+            for name, value in self.published.items()
+            if name.startswith("status/")
+        }
+        return {ISSUER: did.document(ISSUER, self.keys()), **lists}

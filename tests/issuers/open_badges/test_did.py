@@ -5,10 +5,9 @@ import json
 import pytest
 from openbadgeslib.ob3.did import did_web_from_url, fetch_did_web_document
 
-from streams.errors import ConfigurationError
 from streams.issuers.open_badges import did
-from streams.issuers.open_badges.keys import read_private, read_public
-from tests.issuers.open_badges.a_badge import key
+from streams.issuers.open_badges.keys import multikey, no_key
+from tests.issuers.open_badges.a_badge import key, pem
 
 
 @pytest.mark.parametrize(
@@ -22,7 +21,7 @@ from tests.issuers.open_badges.a_badge import key
 )
 def test_others_look_for_the_document_where_it_is(url: str, name: str, path: str) -> None:
     looked: list[str] = []
-    document = did.document(name, [key().public])
+    document = did.document(name, [multikey(key().public)])
 
     def download(address: str) -> bytes:
         looked.append(address)
@@ -35,14 +34,19 @@ def test_others_look_for_the_document_where_it_is(url: str, name: str, path: str
     assert did_web_from_url(url) == name
 
 
-RSA = b"-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJB\n-----END PUBLIC KEY-----\n"
+EC = """-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2
+OF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r
+1RTwjmYSi9R/zpBnuQ4EiMnCqfMPWiZqB4QdbAd0E7oH50VpuZ1P087G
+-----END PRIVATE KEY-----"""
 
 
 @pytest.mark.parametrize(
-    "pem", [b"", b"\xff\xfe", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", RSA]
+    "text", ["", "key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", EC]
 )
-def test_what_is_no_key_is_refused_by_name(pem: bytes) -> None:
-    with pytest.raises(ConfigurationError, match=r"^issuer\.pem: "):
-        read_private(pem, "issuer.pem")
-    with pytest.raises(ConfigurationError, match=r"^issuer\.pub: "):
-        read_public(pem, "issuer.pub")
+def test_what_is_no_key_to_sign_with_is_said(text: str) -> None:
+    assert no_key(text).startswith("its key is no ")
+
+
+def test_a_key_in_pem_is_one_to_sign_with() -> None:
+    assert no_key(pem()) == ""

@@ -1,0 +1,115 @@
+"""Open Badges as an issuer: it has no web service, and needs no call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from streams.issuers.http import Request
+from streams.issuers.issuer import About, Award, Cause, Desk, Made, Revocation, Steps, Traits, Wanted, at_once
+from streams.issuers.open_badges import HELD
+from streams.issuers.outcomes import (
+    Absent,
+    EraseOutcome,
+    Found,
+    IssueOutcome,
+    KeyExpiryOutcome,
+    KeyOutcome,
+    KeyWorks,
+    ListOutcome,
+    LookUpOutcome,
+    Recipient,
+    Refused,
+    RevokeOutcome,
+    TemplateActive,
+    TemplateOutcome,
+    TemplatesOutcome,
+    Unsupported,
+)
+
+TRAITS = Traits(held=frozenset({HELD}))
+NO_CALLS = "it makes its badges itself"
+MISSING = "Open Badges need more packages: install badge-streams[open-badges]"
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """Makes credentials. What signs is imported when it is needed: no other site has to have it."""
+
+    def issue(self, desk: Desk, award: Award, about: About) -> Made:
+        from streams.issuers.open_badges import making
+
+        return making.issue(desk, award, about)
+
+    def revoke(self, desk: Desk, revocation: Revocation) -> Made:
+        from streams.issuers.open_badges import making
+
+        return making.revoke(desk, revocation.wanted.badge, revocation.cause.time)
+
+    def erase(self, desk: Desk, wanted: Wanted, at: datetime) -> Made:
+        from streams.issuers.open_badges import making
+
+        return making.erase(desk, wanted.badge, at)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBadges:
+    """Credentials that are signed here; the relay's table alone says what there is."""
+
+    hosts: frozenset[str] = frozenset()
+    traits: Traits = TRAITS
+    maker: Signing = field(default_factory=Signing)
+    scope: str = ""
+
+    def base_url(self, service: str, url: str | None) -> str:
+        return (url or "").rstrip("/")
+
+    def grant_url(self, service: str, url: str | None) -> str:
+        return ""
+
+    def no_key(self, text: str) -> str:
+        try:
+            from streams.issuers.open_badges.keys import no_key
+        except ImportError:
+            return MISSING
+        return no_key(text)
+
+    def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
+        return {}
+
+    def lacks(self, recipient: Recipient | None) -> str:
+        """The address: by its hash the learner shows whose badge it is."""
+        known = recipient is not None and recipient.email.strip()
+        return "" if known else "the learner's e-mail address is not known"
+
+    def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
+        return at_once(TemplateActive(allows_duplicates=False))
+
+    def templates(self, organization: str) -> Steps[TemplatesOutcome]:
+        return at_once(Unsupported("its templates are the catalog's alone"))
+
+    def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
+        return at_once(Refused(NO_CALLS))
+
+    def revoke(self, organization: str, revocation: Revocation) -> Steps[RevokeOutcome]:
+        return at_once(Refused(NO_CALLS))
+
+    def erase(self, organization: str, wanted: Wanted, cause: Cause) -> Steps[EraseOutcome]:
+        return at_once(Refused(NO_CALLS))
+
+    def look_up(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
+        return at_once(Found(wanted.badge, HELD) if wanted.badge else Absent())
+
+    def trace(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
+        return at_once(Absent())
+
+    def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
+        return at_once(Unsupported("what it has made is in the relay's table"))
+
+    def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
+        return at_once(KeyWorks())
+
+    def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
+        return at_once(Unsupported("a key of one's own does not expire"))
+
+
+OPEN_BADGES = OpenBadges()

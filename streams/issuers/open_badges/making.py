@@ -1,0 +1,150 @@
+"""What is signed, published and kept when a badge is issued, revoked or deleted.
+
+Published, by key, as JSON for everybody:
+
+- `credentials/{id}`: a credential, and the same as a JWT
+- `status/{list}`: a status list, likewise
+- `keys/{organization}/{key}`: a public key that has signed, with its issuer's name
+
+A badge's id names its place: `{list}-{place}-{secret}`, and a list's the desk: `{organization}-{number}-{n}`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import orjson
+
+from streams.issuers.issuer import About, Artefact, Award, Desk, Made
+from streams.issuers.open_badges import HELD, did, proof, status
+from streams.issuers.open_badges.credential import Achievement, Badge, Profile, credential, names
+from streams.issuers.open_badges.keys import KeyInMemory, multikey, read_private
+from streams.issuers.open_badges.status import BITS, StatusList, unpacked
+from streams.issuers.outcomes import Erased, Issued, Revoked
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """What signs for an organization."""
+
+    desk: Desk
+    key: KeyInMemory
+    issuer: str
+
+    @property
+    def method(self) -> str:
+        """The verification method of the key."""
+        return did.method(self.issuer, multikey(self.key.public))
+
+    def signed(self, document: Mapping[str, Any], at: datetime) -> bytes:
+        """A document as it is published: with its proof, and as a JWT."""
+        value = {
+            "v": VERSION,
+            "organization": self.desk.organization,
+            "document": proof.signed(document, self.key, self.method, at),
+            "jwt": proof.as_jwt(document, self.key, self.method),
+        }
+        return orjson.dumps(value)
+
+
+def issue(desk: Desk, award: Award, about: About) -> Made:
+    """Sign a badge, in the next place of the desk's newest list."""
+    pen, at = _pen(desk), award.cause.time
+    list, place = _next(desk)
+    told = names(pen.key, award.wanted.own, award.cause.decision)
+    id = f"{list}-{place}-{told.address}"
+    document = credential(
+        f"{desk.url}/badges/credentials/{id}",
+        Profile(pen.issuer, desk.name or desk.url, desk.url),
+        Achievement(
+            f"{desk.url}/badges/achievements/{award.wanted.template}",
+            about.name,
+            about.description,
+            about.criteria,
+            about.image,
+        ),
+        Badge(told.salt, award.recipient.email, at, award.expires_at or None, _list_url(desk, list), place),
+    )
+    kept = {f"next/{desk.organization}": orjson.dumps([list, place + 1])}
+    published = [Artefact(f"credentials/{id}", partial(pen.signed, document, at))]
+    if place == 0:
+        published.append(_published_list(pen, list, StatusList(), at))
+    published += _introduced(pen, at, kept)
+    return Made(Issued(id, HELD), tuple(published), kept)
+
+
+def revoke(desk: Desk, badge: str, at: datetime) -> Made:
+    """Set the badge's bit in its list."""
+    if not badge:
+        return Made(Revoked())
+    published, kept = _marked(desk, badge, at)
+    return Made(Revoked(), published, kept)
+
+
+def erase(desk: Desk, badge: str, at: datetime) -> Made:
+    """Delete the credential; its bit is set, since a copy of it may be anywhere."""
+    published, kept = _marked(desk, badge, at)
+    return Made(Erased(), (Artefact(f"credentials/{badge}", _nothing), *published), kept)
+
+
+def _marked(desk: Desk, badge: str, at: datetime) -> tuple[tuple[Artefact, ...], dict[str, bytes]]:
+    pen = _pen(desk)
+    list, place, _ = badge.rsplit("-", 2)
+    packed = desk.kept.get(f"bits/{list}")
+    before = unpacked(packed) if packed is not None else StatusList()
+    after = before.revoke(int(place))
+    kept = {f"bits/{list}": after.packed()}
+    return (_published_list(pen, list, after, at), *_introduced(pen, at, kept)), kept
+
+
+def _pen(desk: Desk) -> Pen:
+    return Pen(desk, read_private(desk.key), did.did(desk.url))
+
+
+def _next(desk: Desk) -> tuple[str, int]:
+    """The list and the place of the next badge."""
+    row = desk.kept.get(f"next/{desk.organization}")
+    if row is None:
+        return f"{desk.organization}-{desk.number}-0", 0
+    list, place = orjson.loads(row)
+    if place < BITS:
+        return list, place
+    begin, _, number = list.rpartition("-")
+    return f"{begin}-{int(number) + 1}", 0
+
+
+def _list_url(desk: Desk, list: str) -> str:
+    return f"{desk.url}/badges/status/{list}"
+
+
+def _published_list(pen: Pen, list: str, bits: StatusList, at: datetime) -> Artefact:
+    def make() -> bytes:
+        url = _list_url(pen.desk, list)
+        return pen.signed(status.credential(url, pen.issuer, bits, proof.timestamp(at)), at)
+
+    return Artefact(f"status/{list}", make)
+
+
+def _introduced(pen: Pen, at: datetime, kept: dict[str, bytes]) -> list[Artefact]:
+    """The key, where this desk has not signed with it yet: what it signs must be verifiable at once."""
+    name = f"keys/{pen.desk.organization}/{multikey(pen.key.public)}"
+    if name in pen.desk.kept:
+        return []
+    kept[name] = b"1"
+    value = {
+        "v": VERSION,
+        "organization": pen.desk.organization,
+        "issuer": pen.issuer,
+        "name": pen.desk.name,
+        "url": pen.desk.url,
+        "since": proof.timestamp(at),
+    }
+    return [Artefact(name, partial(orjson.dumps, value))]
+
+
+def _nothing() -> None:
+    return None
