@@ -269,8 +269,8 @@ async def test_a_relay_that_was_paused_and_replaced_issues_nothing_twice(
                 await until(lambda: len(here.held()) == len(words) - 1, 20)
         assert_once_and_in_order(here.credly, words)
         refused = [entry for entry in here.credly.journal if entry.call == "issue" and not entry.done]
-        # The stop may hit a call between its last check and the socket: it goes out when the relay goes on.
-        assert len(refused) <= 1
+        # The stop may hit each call in flight between its last check and the socket: it goes out afterwards.
+        assert len(refused) <= here.commands.parsed.issuer_in_flight
 
 
 def assert_nothing_personal(told: str) -> None:
