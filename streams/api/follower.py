@@ -18,6 +18,7 @@ from streams.clock import Clock, Patience
 from streams.errors import FatalError
 from streams.kafka.client import admin, partitions_of, reader
 from streams.kafka.topics import Topics
+from streams.relay.rows import is_issuance
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -140,8 +141,9 @@ class Follower:
         if missing := [name for name, tps in found.items() if not tps]:
             raise FatalError(f"no topic {', '.join(missing)} (badge-streams topics --create makes it)")
         issued = await partitions_of(consumer, self._names.issuances.name)
+        signed = await partitions_of(consumer, self._names.credentials.name)
         self.relay = bool(issued)
-        return [tp for tps in (*found.values(), issued) for tp in tps], not issued
+        return [tp for tps in (*found.values(), issued, signed) for tp in tps], not (issued and signed)
 
     async def _take_up(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
         """Go on where the store ends; raise `Again` where that is no place to go on from."""
@@ -218,8 +220,10 @@ class Follower:
                 None if record.value is None else progress_row(record.value)
             )
         elif record.topic == self._names.issuances.name:
-            if (badge := badge_of(record.key)) is not None:
+            if is_issuance(record.key or b"") and (badge := badge_of(record.key)) is not None:
                 batch.issuances[badge] = None if record.value is None else issuance_row(record.value)
+        elif record.topic == self._names.credentials.name:
+            batch.published[(record.key or b"").decode("utf-8", "replace")] = record.value
         elif record.key is not None and record.value is not None:
             name = record.key.decode("utf-8", "replace")
             batch.revisions.append(Revision(name, record.offset, record.timestamp, record.value))

@@ -96,6 +96,18 @@ class Questions:
         for (row,) in self._db.execute("SELECT row FROM issuances WHERE stage > 0"):
             yield load(orjson.loads(row))
 
+    def published(self, key: str) -> bytes | None:
+        """What an issuer has published under a key; None where there is nothing."""
+        row = self._db.execute("SELECT value FROM published WHERE key = ?", [key]).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def published_under(self, prefix: str) -> dict[str, bytes]:
+        """What is published under all keys that begin so, by the rest of the key."""
+        rows = self._db.execute(
+            "SELECT key, value FROM published WHERE key >= ?1 AND key < ?1 || char(1114111)", [prefix]
+        )
+        return {key.removeprefix(prefix): bytes(value) for key, value in rows}
+
     def totals(self) -> tuple[int, int]:
         """How many learners' progress there is, and how many badges the relay's table has."""
         (learners,) = self._db.execute("SELECT count(*) FROM progress").fetchone()

@@ -1,4 +1,4 @@
-"""The store: the rows of both changelogs and the catalogs in one SQLite file, with how far they were read.
+"""The store: both changelogs' rows, catalogs and credentials in one SQLite file, and how far it has read.
 
 Rows are kept as the topics have them and are read when somebody asks (decision 0078). What finds them, and
 counts, is in small tables beside them.
@@ -21,7 +21,7 @@ from streams.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Of these tables: a file with others is made again, which is cheaper than to convert it."""
 CACHE_KIB = 24 * 1024
 """For each connection. The indexes of a million learners are about 40 MB, of which most lies idle."""
@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS counts (template INTEGER, badge INTEGER, pattern INTE
   learners INTEGER NOT NULL, PRIMARY KEY (template, badge, pattern)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS issuances (badge BLOB NOT NULL UNIQUE, learner INTEGER NOT NULL,
   template INTEGER NOT NULL, stage INTEGER NOT NULL, row BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS published (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS issuances_learner ON issuances (learner);
 CREATE INDEX IF NOT EXISTS issuances_open ON issuances (stage, template) WHERE stage > 0;
 """
@@ -77,6 +78,7 @@ class Batch:
     progress: dict[int, ProgressRow | None] = field(default_factory=dict)
     issuances: dict[bytes, IssuanceRow | None] = field(default_factory=dict)
     revisions: list[Revision] = field(default_factory=list)
+    published: dict[str, bytes | None] = field(default_factory=dict)
     places: dict[tuple[str, int], Place] = field(default_factory=dict)
 
 
@@ -124,6 +126,7 @@ class Store:
         with self._transaction():
             forgets = [self._put_progress(learner, row) for learner, row in batch.progress.items()]
             gone = [self._put_issuance(badge, row) for badge, row in sorted(batch.issuances.items())]
+            gone += [self._put_published(*one) for one in sorted(batch.published.items())]
             self._db.executemany(
                 "INSERT OR REPLACE INTO revisions VALUES (?, ?, ?, ?)",
                 [(r.offset, r.name, r.timestamp_ms, r.value) for r in batch.revisions],
@@ -259,6 +262,13 @@ class Store:
             " SET learner = ?2, template = ?3, stage = ?4, row = ?5",
             [badge, row.learner, self._number("templates", row.template), row.stage, row.raw],
         )
+        return False
+
+    def _put_published(self, key: str, value: bytes | None) -> bool:
+        """Take over what an issuer has published; True where it was there and is gone."""
+        if value is None:
+            return bool(self._db.execute("DELETE FROM published WHERE key = ?", [key]).rowcount)
+        self._db.execute("INSERT OR REPLACE INTO published VALUES (?, ?)", [key, value])
         return False
 
     def _pattern(self, entry: Entry) -> int:

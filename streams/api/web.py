@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from streams.api import learners, staff
+from streams.api import learners, open_badges, staff
 from streams.api.access import Access
 from streams.api.limits import Limit
 from streams.api.manners import LAG, Manners
@@ -54,7 +54,7 @@ def application(
     app.state.view, app.state.access = view, access
     app.include_router(learners.router, prefix=ROOT)
     app.include_router(staff.router, prefix=ROOT)
-    for router in more:
+    for router in (open_badges.router, *more):
         app.include_router(router)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _wrong)

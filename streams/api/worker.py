@@ -79,7 +79,9 @@ async def following(
 ) -> AsyncIterator[tuple[View, asyncio.Task[None]]]:
     """What is known, kept up to date by a task for as long as this lasts."""
     names = topics(settings)
-    store = Store(path, f"{names.progress.name} {names.issuances.name} {names.catalog.name}")
+    store = Store(
+        path, f"{names.progress.name} {names.issuances.name} {names.catalog.name} {names.credentials.name}"
+    )
     questions, wide = Questions(path), Questions(path)
     catalogs = CatalogInForce(settings, names.catalog.name)
     follower = Follower(settings, store, names, clock, partial(_catalogs_changed, catalogs))

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from streams.issuers.open_badges.did import OPEN_BADGES_CONTEXT
 from streams.issuers.open_badges.keys import Key
-from streams.issuers.open_badges.proof import CREDENTIALS, OPEN_BADGES, timestamp
+from streams.issuers.open_badges.proof import CREDENTIALS, timestamp
 from streams.issuers.open_badges.status import entry
 
 
@@ -78,7 +79,7 @@ def credential(id: str, profile: Profile, achievement: Achievement, badge: Badge
     if achievement.image:
         told["image"] = {"id": achievement.image, "type": "Image"}
     made: dict[str, Any] = {
-        "@context": [CREDENTIALS, OPEN_BADGES],
+        "@context": [CREDENTIALS, OPEN_BADGES_CONTEXT],
         "id": id,
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "issuer": issuer,

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 DID_CONTEXT = "https://www.w3.org/ns/did/v1"
+OPEN_BADGES_CONTEXT = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"
 MULTIKEY_CONTEXT = "https://w3id.org/security/multikey/v1"
 
 
@@ -13,6 +14,11 @@ def did(url: str) -> str:
     parts = urlsplit(url)
     names = [quote(part, safe="") for part in (parts.netloc.lower(), *filter(None, parts.path.split("/")))]
     return ":".join(("did:web", *names))
+
+
+def host(url: str) -> str:
+    """The host of an address, with its port, as a request names it."""
+    return urlsplit(url).netloc.lower()
 
 
 def document_path(url: str) -> str:
