@@ -325,14 +325,18 @@ class Kafka:
         subprocess.run([tool, *export, *store], check=True, capture_output=True)
 
 
+DRAWN = random.SystemRandom()
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on, below the range from which the system gives ports to clients.
 
-    So no client takes the port of a node that is about to start again.
+    So no client takes the port of a node that is about to start again. They are drawn by the
+    system, for tests in several processes may have seeded `random` alike.
     """
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(10_000, 32_000)
+        port = DRAWN.randrange(10_000, 32_000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
