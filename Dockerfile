@@ -2,7 +2,7 @@
 # its development tools, on a slim Python (decision 0002).
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /source
-COPY pyproject.toml constraints.txt README.md LICENSE CHANGELOG.md ./
+COPY pyproject.toml hatch_build.py constraints.txt README.md LICENSE CHANGELOG.md ./
 COPY avro avro
 COPY streams streams
 RUN python -m venv --without-pip /opt/badge-streams \

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from streams.api import learners, open_badges, staff
 from streams.api.access import Access
+from streams.api.html.addresses import pages
 from streams.api.limits import Limit
 from streams.api.manners import LAG, Manners
 from streams.api.tokens import HEADER_PAYLOAD, SIGNATURE
@@ -54,7 +55,7 @@ def application(
     app.state.view, app.state.access = view, access
     app.include_router(learners.router, prefix=ROOT)
     app.include_router(staff.router, prefix=ROOT)
-    for router in (open_badges.router, *more):
+    for router in (open_badges.router, pages(origins), *more):
         app.include_router(router)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _wrong)

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-EXTRA = ("cryptography", "fastapi", "httptools", "jwt", "starlette", "uvicorn")
+EXTRA = ("babel", "cryptography", "fastapi", "httptools", "jinja2", "jwt", "starlette", "uvicorn")
 
 
 def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

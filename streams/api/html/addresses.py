@@ -1,0 +1,98 @@
+"""The pages' addresses: a learner's own, the piece of it that the LMS's dashboard shows, and their style."""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.responses import HTMLResponse
+
+from streams.api.access import Asking
+from streams.api.asked import Known, Languages
+from streams.api.html.languages import spoken
+from streams.api.html.learner import Shown, shown
+from streams.api.html.rendering import rendered, style
+from streams.api.languages import accepted
+from streams.api.view import View
+from streams.badges import Progress
+
+HOME = "/badges/"
+FRAGMENT = f"{HOME}fragment/"
+STYLES = f"{HOME}style/"
+POLICY = "default-src 'none'; style-src 'self'; img-src https: data:; base-uri 'none'; form-action 'none'"
+"""No script, whoever wrote it; badges' pictures are where their issuers have them, our own in the style."""
+YEAR = 31_536_000
+
+
+class _Page(APIRoute):
+    """Says as a page why there is no other."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError:
+                return _fault(request, 400)
+            except HTTPException as fault:
+                return _fault(request, fault.status_code, fault.headers)
+
+        return handled
+
+
+def pages(origins: Sequence[str]) -> APIRouter:
+    """The pages; `origins` are those that may show the fragment in a frame."""
+    router = APIRouter(route_class=_Page, include_in_schema=False)
+    frames = " ".join(("'self'", *origins))
+    framed = {"Content-Security-Policy": f"{POLICY}; frame-ancestors {frames}"}
+
+    @router.get(HOME)
+    async def learner(view: Known, caller: Asking, languages: Languages) -> Response:
+        return _page("learner.html", spoken(languages), {"shown": _shown(view, caller.user_id, languages)})
+
+    @router.get(FRAGMENT)
+    async def fragment(view: Known, caller: Asking, languages: Languages) -> Response:
+        values = {"shown": _shown(view, caller.user_id, languages), "home": HOME}
+        return _page("fragment.html", spoken(languages), values, headers=framed)
+
+    @router.get(f"{STYLES}{{name}}")
+    async def styles(name: str) -> Response:
+        current, text = style()
+        if name != current:
+            raise HTTPException(404)
+        # Its name changes with it, and it is about nobody.
+        headers = {"Cache-Control": f"public, max-age={YEAR}, immutable", "Vary": "Accept-Encoding"}
+        return Response(text, media_type="text/css", headers=headers)
+
+    return router
+
+
+def _shown(view: View, learner: int | None, languages: Sequence[str]) -> Shown:
+    """The learner's own: administrators see others elsewhere."""
+    if learner is None:
+        raise HTTPException(403, "The token names no user_id.")
+    known, _ = view.questions.learner(learner)
+    issued = view.questions.issuances(learner) if known else {}
+    return shown(
+        view.document, view.active, learner, known or Progress.initial(), issued, view.now, [*languages, "en"]
+    )
+
+
+def _fault(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    asked = (request.query_params.get("lang"), request.headers.get("accept-language"))
+    language = spoken([tag for said in asked for tag in accepted(said)])
+    return _page("fault.html", language, {"status": status}, status, headers)
+
+
+def _page(
+    template: str,
+    language: str,
+    values: dict[str, object],
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    text = rendered(template, language, values | {"style": STYLES + style()[0]})
+    given = {"Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'", "Content-Language": language}
+    return HTMLResponse(text, status, given | dict(headers or {}))

@@ -1,0 +1,139 @@
+"""From what is known of a learner to what her page shows. Pure: time is an argument."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from streams.api import answers, models
+from streams.badges import Compiled, Progress
+from streams.catalog import CatalogDocument
+from streams.relay.issuance import Issuance
+
+PENDING = "pending"
+"""The issuer's word for a badge that its learner has not accepted yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A requirement as a learner reads it; `left`: how many activities it still takes."""
+
+    text: str
+    fulfilled: bool
+    counted: int
+    count: int
+
+    @property
+    def left(self) -> int:
+        """At least 1 where it is not fulfilled: what was counted may be outside its window."""
+        return 0 if self.fulfilled else max(1, self.count - self.counted)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Steps of which `at_least` are needed."""
+
+    at_least: int
+    fulfilled: bool
+    steps: Sequence[Step]
+
+    @property
+    def choice(self) -> bool:
+        """Whether fewer than all are needed."""
+        return self.at_least < len(self.steps)
+
+    @property
+    def share(self) -> float:
+        """How much of it is done, by the steps that are the nearest."""
+        if self.fulfilled:
+            return 1.0
+        parts = sorted(1.0 if one.fulfilled else min(1.0, one.counted / one.count) for one in self.steps)
+        return sum(parts[-self.at_least :]) / self.at_least
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The way to a badge; `missing`: how many activities it takes at least."""
+
+    template: models.TemplateSummary
+    missing: int
+    groups: Sequence[Group]
+
+    @property
+    def percent(self) -> int:
+        """How far she is; 100 only at the end."""
+        if all(group.fulfilled for group in self.groups):
+            return 100
+        return min(99, int(100 * sum(group.share for group in self.groups) / len(self.groups)))
+
+    @property
+    def next(self) -> Step | None:
+        """The nearest step of the first group that lacks one."""
+        group = next((group for group in self.groups if not group.fulfilled), None)
+        open_steps = [step for step in group.steps if not step.fulfilled] if group else []
+        return min(open_steps, key=lambda step: step.left, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A learner's page: badges that she has and had, those to claim at `issuer`, ways begun and not."""
+
+    name: str
+    badges: Sequence[models.Badge]
+    former: Sequence[models.Badge]
+    claims: Sequence[tuple[models.Badge, str]]
+    begun: Sequence[Path]
+    others: Sequence[Path]
+
+
+def shown(
+    document: CatalogDocument,
+    active: Sequence[Compiled],
+    learner: int,
+    known: Progress,
+    issued: Mapping[str, Issuance],
+    now: int,
+    languages: Sequence[str],
+) -> Shown:
+    """All that the page of a learner shows."""
+    badges = answers.badges(document, learner, known, issued, now)
+    held = [badge for badge in badges if badge.state == "held"]
+    has = {badge.template.id for badge in held}
+    begun = sorted(answers.begun(document, known), key=lambda one: answers.rank(document, one, known, now))
+    first = {one.id for one in begun}
+
+    def paths(found: Sequence[Compiled]) -> list[Path]:
+        open_ones = (one for one in found if one.id not in has)
+        return [_path(document, answers.progress(document, one, known, now, languages)) for one in open_ones]
+
+    return Shown(
+        name=known.user.name or known.user.username if known.user else "",
+        badges=held,
+        former=[badge for badge in badges if badge.state != "held"],
+        claims=[(badge, _issuer(document, badge)) for badge in held if badge.issuer.state == PENDING],
+        begun=paths(begun),
+        others=paths([one for one in active if one.id not in first]),
+    )
+
+
+def _issuer(document: CatalogDocument, badge: models.Badge) -> str:
+    template = document.templates.get(badge.template.id)
+    return document.organizations[template.organization].provider.capitalize() if template else ""
+
+
+def _path(document: CatalogDocument, progress: models.Progress) -> Path:
+    groups = [
+        Group(group.at_least, group.fulfilled, [_step(document, one) for one in group.requirements])
+        for group in progress.groups
+    ]
+    return Path(progress.template, progress.missing, groups)
+
+
+def _step(document: CatalogDocument, requirement: models.RequirementProgress) -> Step:
+    text = requirement.text
+    if text is None and requirement.template is not None:
+        text = answers.summary(document, requirement.template).name
+    return Step(
+        text or requirement.id,
+        requirement.fulfilled,
+        min(requirement.counted, requirement.count),
+        requirement.count,
+    )

@@ -1,0 +1,197 @@
+"""A learner's page: what is on it, who sees it, and that nobody's text becomes part of it."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from streams.api.html.addresses import FRAGMENT, HOME
+from streams.api.html.rendering import style
+from streams.api.rows import issuance_row
+from streams.badges import badge_id, decision_id
+from tests.api.world import (
+    APPRENTICE,
+    CATALOG,
+    MASTER,
+    World,
+    issued,
+    judged,
+    of,
+    passed,
+    rows,
+    shown,
+    token,
+    world,
+)
+
+PAGES = (HOME, FRAGMENT)
+HOSTILE = "</bdi><script>alert(1)</script><img src=x onerror=alert(1)>\"'"
+
+
+def catalog(folder: Path, template: str, requirement: dict[str, Any] | None = None, **changes: Any) -> Path:
+    """The demo's catalog with another template, and another of its last requirement."""
+    document = yaml.safe_load(CATALOG.read_text())
+    found = next(one for one in document["templates"] if one["id"] == template)
+    found.update(changes)
+    found["requirements"][-1].update(requirement or {})
+    file = folder / "catalog.yaml"
+    file.write_text(yaml.safe_dump(document))
+    return file
+
+
+async def page(here: World, learner: int = 42, path: str = HOME, **query: str) -> httpx.Response:
+    answer = await here.ask.get(path, headers=of(learner), params=query)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+async def test_a_learner_sees_her_badges_how_far_she_is_and_what_is_next(tmp_path: Path) -> None:
+    file = catalog(tmp_path, MASTER, {"text": {"en": "Pass Streams", "es": "Aprueba Streams"}})
+
+    async with world(tmp_path, rows(judged([passed(42, "kafka", 1)])), catalog=file) as here:
+        english = (await page(here)).text
+        spanish = (await page(here, lang="es")).text
+
+    assert "Kafka Apprentice" in english
+    assert '<time datetime="2026-03-14T15:01:00Z">March 14, 2026</time>' in english
+    assert 'aria-label="Progress: Stream Master">50%</progress>' in english
+    assert "<strong>Next:</strong> <bdi>Pass Streams</bdi>" in english
+    assert "<strong>Siguiente:</strong> <bdi>Aprueba Streams</bdi>" in spanish
+    assert "14 de marzo de 2026" in spanish
+
+
+async def test_a_badge_that_was_lost_is_shown_as_such(tmp_path: Path) -> None:
+    lost = judged([passed(42, "kafka", 1), passed(42, "kafka", 2, passing=False)])
+
+    async with world(tmp_path, rows(lost)) as here:
+        text = (await page(here)).text
+
+    assert "You have no badge yet." in text
+    assert text.index("No longer held") < text.index('<span class="badge badge-danger">Revoked</span>')
+
+
+async def test_a_badge_that_waits_at_its_issuer_is_to_be_claimed(tmp_path: Path) -> None:
+    batch = rows(judged([passed(42, "kafka", 1)]))
+    decision = str(decision_id(badge_id(APPRENTICE, 42), "awarded", 1))
+    key, row = issued(42, APPRENTICE, held="x", state="pending", sure=True, decision=decision)
+    batch.issuances[key] = issuance_row(row)
+
+    async with world(tmp_path, batch) as here:
+        texts = [(await page(here, path=path)).text for path in PAGES]
+
+    for text in texts:
+        assert "Your badge is waiting for you" in text
+        assert "Credly has sent you an e-mail." in text
+
+
+async def test_who_has_done_nothing_sees_what_she_could(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        text = (await page(here)).text
+
+    assert "You have no badge yet." in text
+    assert "Stream Master" in text
+
+
+async def test_arabic_is_written_from_the_right(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        answer = await page(here, lang="ar-EG")
+
+    assert '<html lang="ar" dir="rtl">' in answer.text
+    assert answer.headers["content-language"] == "ar"
+    assert "شاراتي" in answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_nobodys_text_becomes_part_of_the_page(tmp_path: Path, path: str) -> None:
+    text = {"en": HOSTILE}
+    file = catalog(tmp_path, MASTER, {"text": text}, name=HOSTILE, description=HOSTILE)
+    document = yaml.safe_load(file.read_text())
+    document["templates"][0].update(name=HOSTILE, image_url='https://x/"onload="alert(1)')
+    file.write_text(yaml.safe_dump(document))
+    learners = judged([passed(42, "kafka", 1, name=HOSTILE)], file.read_bytes())
+
+    async with world(tmp_path, rows(learners), catalog=file) as here:
+        page_text = (await page(here, path=path)).text
+
+    assert "&lt;script&gt;" in page_text
+    for part in ("<script", "<img src=x", '"onload="'):
+        assert part not in page_text
+
+
+async def test_only_a_web_address_is_a_picture(tmp_path: Path) -> None:
+    file = catalog(tmp_path, APPRENTICE, image_url="javascript:alert(1)")
+
+    async with world(tmp_path, rows(judged([passed(42, "kafka", 1)])), catalog=file) as here:
+        text = (await page(here)).text
+
+    assert "javascript:" not in text
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_is_kept_by_nobody_and_runs_nothing(tmp_path: Path, path: str) -> None:
+    async with world(tmp_path, rows(judged([passed(42, "kafka", 1)]))) as here:
+        answer = await page(here, path=path)
+
+    assert answer.headers["cache-control"] == "private, no-store"
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "script-src" not in policy
+    assert "unsafe" not in policy
+    assert "<script" not in answer.text
+    assert " style=" not in answer.text
+
+
+async def test_the_fragment_may_be_in_a_frame_of_the_lms_and_the_page_in_none(tmp_path: Path) -> None:
+    async with world(tmp_path, origins=["https://apps.lms.example.org"]) as here:
+        whole, fragment = [(await page(here, path=path)).headers for path in PAGES]
+
+    assert whole["content-security-policy"].endswith("frame-ancestors 'none'")
+    assert fragment["content-security-policy"].endswith("frame-ancestors 'self' https://apps.lms.example.org")
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_nobody_sees_another_learners_page(tmp_path: Path, path: str) -> None:
+    both = judged([passed(42, "kafka", 1, name="Ada"), passed(43, "streams", 1, name="Grace")])
+
+    async with world(tmp_path, rows(both)) as here:
+        own = (await page(here, path=path)).text
+        asked = (await page(here, path=path, lms_user_id="43", user_id="43")).text
+        administrator = await here.ask.get(
+            path, headers=shown(token(user_id=42, administrator=True)), params={"lms_user_id": "43"}
+        )
+
+    assert "Kafka Apprentice" in own
+    assert asked == own
+    assert administrator.text == own
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_who_is_not_recognized_is_told_so_by_a_page(tmp_path: Path, path: str) -> None:
+    async with world(tmp_path) as here:
+        nobody = await here.ask.get(path, headers={"Accept-Language": "es"})
+        nameless = await here.ask.get(path, headers=shown(token()))
+        wrong = await here.ask.get(path, headers=of(42), params={"lang": "x" * 99})
+        here.following.as_of = None
+        early = await here.ask.get(path, headers=of(42))
+
+    for answer, status in ((nobody, 401), (nameless, 403), (wrong, 400), (early, 503)):
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "Inicia sesión" in nobody.text
+    assert nobody.headers["www-authenticate"].startswith("JWT")
+
+
+async def test_the_style_sheet_is_kept_and_another_is_not_there(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        name = style()[0]
+        answer = await here.ask.get(f"/badges/style/{name}")
+        linked = (await page(here)).text
+        other = await here.ask.get("/badges/style/other.css")
+
+    assert f'href="/badges/style/{name}"' in linked
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    assert "immutable" in answer.headers["cache-control"]
+    assert b"Paragon" in answer.content
+    assert other.status_code == 404
