@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo quick test test-faults test-helm test-tutor test-contract bench scale lint format types schemas reference clean
+.PHONY: help install demo quick test test-faults test-helm test-tutor test-contract test-browser bench scale lint format types schemas reference clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test-tutor: install ## Check what the Tutor plugin renders, with the real Tutor 
 
 test-contract: install ## Check docs/asyncapi.yaml with AsyncAPI's own parser (needs npm, or gets a Node.js by pip)
 	parser=$$(tests/contract/parser) && ASYNCAPI_PARSER=$$parser $(BIN)/pytest tests/contract/with_parser.py
+
+test-browser: install ## Look at the pages in a real browser, and have axe look (needs apt-get, npm or pip)
+	tools=$$(tests/api/html/tools) && BROWSER_TOOLS=$$tools $(BIN)/pytest tests/api/html/in_browser.py
 
 bench: install ## Measure speed beside a hand-written loop, write docs/performance.md
 	$(BIN)/python -m tests.bench

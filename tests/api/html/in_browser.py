@@ -1,0 +1,186 @@
+"""A learner's page in a real browser: `make test-browser` runs this file, with the tools that it gets.
+
+A picture of what failed is kept in `.cache/browser`.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.async_api import Browser, Page, Route, async_playwright
+
+from streams.api.html.addresses import FRAGMENT, HOME
+from streams.api.html.languages import NAMES
+from streams.api.rows import issuance_row
+from streams.api.store import Batch
+from streams.api.tokens import HEADER_PAYLOAD, SIGNATURE
+from streams.badges import badge_id, decision_id
+from tests.api.world import APPRENTICE, World, issued, judged, passed, rows, token, world
+
+TOOLS = Path(os.environ["BROWSER_TOOLS"])
+KEPT = Path(__file__).parents[3] / ".cache" / "browser"
+PHONE, DESK = 320, 1_280
+"""Widths: the narrowest that WCAG asks for, and a usual one."""
+
+
+@dataclass(slots=True)
+class Site:
+    """A worker that answers at `address`, and a browser."""
+
+    world: World
+    browser: Browser
+    address: str
+    elsewhere: list[str]
+
+    @asynccontextmanager
+    async def page(
+        self,
+        path: str = HOME,
+        language: str = "en",
+        width: int = DESK,
+        *,
+        script: bool = True,
+        learner: int | None = 42,
+    ) -> AsyncIterator[Page]:
+        """The page as this learner's browser shows it."""
+        size = {"width": width, "height": 800}
+        context = await self.browser.new_context(viewport=size, java_script_enabled=script)  # type: ignore[arg-type]  # a TypedDict
+        # A lambda: Playwright sets an attribute on the object of a method, and this one has slots.
+        await context.route("**/*", lambda route: self._only_here(route))
+        if learner is not None:
+            head, payload, signature = token(user_id=learner).split(".")
+            cookies = {HEADER_PAYLOAD: f"{head}.{payload}", SIGNATURE: signature}
+            await context.add_cookies(
+                [{"name": n, "value": v, "url": self.address} for n, v in cookies.items()]
+            )
+        page = await context.new_page()
+        try:
+            await page.goto(f"{self.address}{path}?lang={language}")
+            yield page
+        except BaseException:
+            KEPT.mkdir(parents=True, exist_ok=True)
+            name = os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].partition(" ")[0]
+            await page.screenshot(path=KEPT / f"{name.replace('/', '-')}.png", full_page=True)
+            raise
+        finally:
+            await context.close()
+
+    async def _only_here(self, route: Route) -> None:
+        if route.request.url.startswith(self.address):
+            await route.continue_()
+        else:
+            self.elsewhere.append(route.request.resource_type)
+            await route.abort()
+
+
+def learners() -> Batch:
+    """Ada holds a badge that she has not accepted, Grace lost one, Linus has done nothing."""
+    lost = [passed(43, "kafka", 1, name="Grace"), passed(43, "kafka", 2, passing=False, name="Grace")]
+    batch = rows(judged([passed(42, "kafka", 1, name="Ada"), *lost]))
+    decision = str(decision_id(badge_id(APPRENTICE, 42), "awarded", 1))
+    key, row = issued(42, APPRENTICE, held="x", state="pending", sure=True, decision=decision)
+    batch.issuances[key] = issuance_row(row)
+    return batch
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with world(tmp_path, learners()) as here, async_playwright() as playwright:
+        server = uvicorn.Server(uvicorn.Config(here.app, port=0, lifespan="off", log_config=None))
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            assert not serving.done()
+            await asyncio.sleep(0.01)
+        host, port = server.servers[0].sockets[0].getsockname()
+        # Root's Chromium has no sandbox.
+        browser = await playwright.chromium.launch(executable_path=TOOLS / "chromium", args=["--no-sandbox"])
+        yield Site(here, browser, f"http://{host}:{port}", [])
+        await browser.close()
+        server.should_exit = True
+        await serving
+
+
+async def violations(page: Page) -> list[Any]:
+    """What axe finds, all of its rules: which, and where."""
+    await page.evaluate((TOOLS / "axe.min.js").read_text())
+    found = await page.evaluate("axe.run()")
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
+
+
+@pytest.mark.parametrize("language", NAMES)
+@pytest.mark.parametrize("width", [PHONE, DESK])
+async def test_axe_finds_nothing(site: Site, language: str, width: int) -> None:
+    for path, learner in ((HOME, 42), (HOME, 43), (HOME, 44), (HOME, None), (FRAGMENT, 42), (FRAGMENT, 44)):
+        async with site.page(path, language, width, learner=learner) as page:
+            for details in await page.locator("summary").all():
+                await details.click()
+
+            assert json.dumps(await violations(page), indent=1) == "[]", (path, learner)
+
+
+@pytest.mark.parametrize("language", NAMES)
+@pytest.mark.parametrize("path", [HOME, FRAGMENT])
+async def test_a_narrow_screen_shows_all_of_its_width(site: Site, path: str, language: str) -> None:
+    async with site.page(path, language, PHONE) as page:
+        assert await page.evaluate("document.documentElement.scrollWidth") == PHONE
+
+
+async def test_without_javascript_all_is_there(site: Site) -> None:
+    async with site.page(script=False) as page:
+        bar = page.get_by_role("progressbar", name="Progress: Stream Master")
+        takes = page.locator("li", has=page.get_by_role("heading", name="Grand Master"))
+
+        assert await page.get_by_role("heading", name="Kafka Apprentice").is_visible()
+        assert await bar.get_attribute("value") == "50"
+        assert not await takes.get_by_text("Not done yet:").first.is_visible()
+        await takes.get_by_text("What it takes").click()
+        assert await takes.get_by_text("Not done yet:").first.is_visible()
+
+
+async def test_arabic_runs_from_the_right(site: Site) -> None:
+    async def edges(language: str) -> tuple[float, float]:
+        async with site.page(language=language) as page:
+            card = page.locator(".badge-card").first
+            picture = await card.locator(".picture").bounding_box()
+            name = await card.locator("bdi").first.bounding_box()
+            assert picture is not None
+            assert name is not None
+            return picture["x"], name["x"]
+
+    assert (await edges("en"))[0] < (await edges("en"))[1]
+    assert (await edges("ar"))[0] > (await edges("ar"))[1]
+
+
+async def test_a_page_shows_what_became_known_since(site: Site) -> None:
+    both = [passed(44, "kafka", 1, name="Linus"), passed(44, "streams", 2, name="Linus")]
+    async with site.page(learner=44) as page:
+        earned = page.get_by_role("region", name="Earned badges").get_by_role("heading", level=3)
+        former = page.get_by_role("region", name="No longer held").get_by_role("heading", level=3)
+        assert await earned.all_inner_texts() == []
+
+        site.world.store.apply(rows(judged(both)))
+        await page.reload()
+        assert set(await earned.all_inner_texts()) == {"Kafka Apprentice", "Stream Master"}
+
+        site.world.store.apply(rows(judged([*both, passed(44, "streams", 3, passing=False, name="Linus")])))
+        await page.reload()
+        assert await earned.all_inner_texts() == ["Kafka Apprentice"]
+        assert await former.all_inner_texts() == ["Stream Master"]
+
+
+async def test_of_others_it_asks_pictures_alone_and_breaks_no_policy(site: Site) -> None:
+    async with site.page() as page:
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        await page.reload()
+        await page.wait_for_load_state("networkidle")
+
+        assert set(site.elsewhere) == {"image"}
+        assert [text for text in said if "Content Security Policy" in text] == []
