@@ -25,6 +25,8 @@ ISSUER = "badge-streams demo"
 AUDIENCE = "badge-streams demo"
 PATH = "/badges/demo/login/"
 HOME = "/badges/"
+LEARNER = f"{PATH}?lms_user_id=42"
+"""Where the pages have one log in: as the learner of the walk through."""
 HOUR = 3_600
 """How long a login holds: as long as an LMS's token."""
 

@@ -38,10 +38,11 @@ def application(
     origins: Sequence[str],
     addresses: Limit,
     more: Sequence[APIRouter] = (),
+    login: str = "",
 ) -> ASGIApp:
     """The whole of it; `origins` are the pages elsewhere that a browser may show answers to.
 
-    `more` are addresses besides the API's.
+    `more` are addresses besides the API's; `login` is the page where a learner logs in.
     """
     app = FastAPI(
         title="Badges",
@@ -52,7 +53,7 @@ def application(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.view, app.state.access = view, access
+    app.state.view, app.state.access, app.state.login = view, access, login
     app.include_router(learners.router, prefix=ROOT)
     app.include_router(staff.router, prefix=ROOT)
     for router in (open_badges.router, pages(origins), *more):

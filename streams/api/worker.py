@@ -16,8 +16,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from streams.api.access import Access
-from streams.api.demo import Login
+from streams.api.demo import LEARNER, Login
 from streams.api.follower import Follower
+from streams.api.html.login import login_page
 from streams.api.keys import Keys, from_file, from_url, parsed
 from streams.api.limits import Limit
 from streams.api.pages import DEFAULT_HTTP as PAGES_HTTP
@@ -67,7 +68,8 @@ async def _run(settings: Settings) -> None:
             await pages.start()
             try:
                 more = [login.router] if login else []
-                app = application(view, access, settings.api_origins, addresses, more)
+                leading = LEARNER if login else login_page(settings.api_issuers)
+                app = application(view, access, settings.api_origins, addresses, more, leading)
                 await _served(settings, app, address, task)
             finally:
                 await pages.stop()

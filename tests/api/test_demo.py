@@ -27,12 +27,14 @@ async def test_who_logs_in_as_a_learner_sees_her_badges(tmp_path: Path) -> None:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8050") as browser:
             answer = await browser.get(PATH, params={"lms_user_id": 42})
+            page = await browser.get(answer.headers["location"])
             badges = await browser.get("/badges/api/v1/badges/")
             staff = await browser.get("/badges/api/v1/counts/")
             lms = await browser.get("/badges/api/v1/badges/", headers=of(42))
 
     assert answer.status_code == 303
     assert {HEADER_PAYLOAD, SIGNATURE} <= set(answer.cookies)
+    assert "Kafka Apprentice" in page.text
     assert badges.json()["count"] == 1
     assert staff.status_code == 403
     assert lms.status_code == 401  # a token of the LMS: none is known here

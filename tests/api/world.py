@@ -161,6 +161,7 @@ async def world(
     origins: Sequence[str] = (),
     learner_rate: int = 0,
     address_rate: int = 0,
+    login: str = "",
 ) -> AsyncIterator[World]:
     """A worker of these learners, asked without a network."""
     store = Store(folder / "store.sqlite", "test")
@@ -177,7 +178,7 @@ async def world(
 
     tokens = Tokens(Keys(fetch, clock), (ISSUER,), AUDIENCE, Clock())
     access = Access(tokens, Limit(learner_rate, clock.monotonic))
-    app = application(view, access, origins, Limit(address_rate, clock.monotonic))
+    app = application(view, access, origins, Limit(address_rate, clock.monotonic), login=login)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://badges.test") as client:
         yield World(client, store, following, view, app)

@@ -12,6 +12,7 @@ from streams.api.access import Asking
 from streams.api.asked import Known, Languages
 from streams.api.html.languages import spoken
 from streams.api.html.learner import Shown, shown
+from streams.api.html.login import leading_back
 from streams.api.html.rendering import rendered, style
 from streams.api.languages import accepted
 from streams.api.view import View
@@ -83,7 +84,8 @@ def _shown(view: View, learner: int | None, languages: Sequence[str]) -> Shown:
 def _fault(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
     asked = (request.query_params.get("lang"), request.headers.get("accept-language"))
     language = spoken([tag for said in asked for tag in accepted(said)])
-    return _page("fault.html", language, {"status": status}, status, headers)
+    login = leading_back(request.app.state.login, request.url.replace(path=HOME))
+    return _page("fault.html", language, {"status": status, "login": login}, status, headers)
 
 
 def _page(

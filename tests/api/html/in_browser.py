@@ -92,7 +92,10 @@ def learners() -> Batch:
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with world(tmp_path, learners()) as here, async_playwright() as playwright:
+    async with (
+        world(tmp_path, learners(), login="https://lms.example.org/login") as here,
+        async_playwright() as playwright,
+    ):
         server = uvicorn.Server(uvicorn.Config(here.app, port=0, lifespan="off", log_config=None))
         serving = asyncio.create_task(server.serve())
         while not server.started:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from streams.api.html.addresses import FRAGMENT, HOME
+from streams.api.html.login import login_page
 from streams.api.html.rendering import style
 from streams.api.rows import issuance_row
 from streams.badges import badge_id, decision_id
@@ -181,6 +182,31 @@ async def test_who_is_not_recognized_is_told_so_by_a_page(tmp_path: Path, path: 
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "Inicia sesión" in nobody.text
     assert nobody.headers["www-authenticate"].startswith("JWT")
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(
+    ("at", "back"),
+    [
+        ("https://lms.example.org", "%2Fbadges%2F"),
+        ("https://badges.example.org", "https%3A%2F%2Fbadges.example.org%2Fbadges%2F"),
+    ],
+)
+async def test_who_is_not_recognized_is_led_to_the_lms_and_back(
+    tmp_path: Path, path: str, at: str, back: str
+) -> None:
+    login = login_page(["nobody", "https://lms.example.org/oauth2"])
+
+    async with world(tmp_path, login=login) as here:
+        text = (await here.ask.get(f"{at}{path}")).text
+
+    assert f'target="_top" href="https://lms.example.org/login?next={back}"' in text
+
+
+async def test_an_issuer_that_is_no_lmss_address_leads_nowhere(tmp_path: Path) -> None:
+    for issuer in ("openedx", "javascript:alert(1)//oauth2", "https://lms.example.org/a/oauth2"):
+        async with world(tmp_path, login=login_page([issuer])) as here:
+            assert "<a" not in (await here.ask.get(HOME)).text
 
 
 async def test_the_style_sheet_is_kept_and_another_is_not_there(tmp_path: Path) -> None:
