@@ -295,7 +295,7 @@ def test_the_api_is_at_the_lms_and_believes_its_tokens(
         external.settings("lms")["JWT_AUTH"].__setitem__.call_args_list[0].args[1],
     )
     caddy = external.env.joinpath("apps/caddy/Caddyfile").read_text()
-    [lms] = [site for site in caddy.split("\n\n") if "handle /badges/api/*" in site]
+    [lms] = [site for site in caddy.split("\n\n") if "handle /badges/*" in site]
     assert "reverse_proxy badgestreams:8050\n" in lms
     assert "api" in wanted(settings)
 

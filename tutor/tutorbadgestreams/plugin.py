@@ -56,7 +56,7 @@ DEFAULTS: dict[str, t.Any] = {
     "REGISTRY": "",
     "REGISTRY_USERNAME": "",
     "REGISTRY_PASSWORD": "",
-    # Learners' badges and progress at https://LMS_HOST/badges/api/.
+    # Learners' badges and progress at https://LMS_HOST/badges/.
     "API": False,
     "MEMORY": "512m",
 }
