@@ -12,6 +12,7 @@ from streams.kafka import checks
 from streams.kafka.client import admin
 from streams.kafka.topics import topics
 from streams.sandbox.bus import Bus
+from streams.sandbox.process import Deadline
 from streams.settings import Settings
 from tests.faults.configs import alter
 from tests.here import on_bus
@@ -110,6 +111,9 @@ def test_changelogs_that_the_command_made_are_quick_to_take_over_and_one_with_gi
     assert caplog.messages == []
 
     asyncio.run(alter(settings, progress.name, {"segment.bytes": str(2**30)}))
+    deadline = Deadline(30, "the broker does not know of the change")
+    while asyncio.run(segments()) != str(2**30):
+        deadline.wait()
     asyncio.run(checks.topics(settings, [progress]))
     [warning] = caplog.messages
     rows = (json.loads(line) for line in commands.run("topics", "--json").splitlines())
