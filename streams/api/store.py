@@ -153,11 +153,11 @@ class Store:
 
     def _clear(self) -> None:
         self._numbers.clear()
-        with self._transaction():
+        with self._transaction():  # whole: who asks meanwhile finds the tables, full or empty
             for (name,) in self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
                 self._db.execute(f"DROP TABLE {name}")
+            self._make(self._db)
         self._db.execute("VACUUM")
-        self._make(self._db)
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
@@ -181,7 +181,9 @@ class Store:
         return db
 
     def _make(self, db: sqlite3.Connection) -> None:
-        db.executescript(_TABLES)
+        # Not `executescript`, which would end a transaction.
+        for statement in filter(str.strip, _TABLES.split(";")):
+            db.execute(statement)
         db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("INSERT OR REPLACE INTO known VALUES ('origin', ?)", [self._origin])
 

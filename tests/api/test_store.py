@@ -1,6 +1,7 @@
 """The store: rows found and counted, offsets with them, and nothing left of what was forgotten."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -223,3 +224,25 @@ def test_a_row_that_cannot_be_read_is_said_so(raw: bytes) -> None:
         progress_row(raw)
     with pytest.raises(RowError):
         issuance_row(raw)
+
+
+def test_whoever_asks_while_a_store_begins_again_is_answered(store: Store) -> None:
+    faults: list[Exception] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        with closing(Questions(store.path)) as questions:
+            while not over.is_set():
+                try:
+                    questions.totals()
+                except sqlite3.Error as error:
+                    faults.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for _ in range(20):
+        store.clear()
+    over.set()
+    asking.join()
+
+    assert faults == []
