@@ -11,8 +11,8 @@ from fastapi import APIRouter, HTTPException, Path, Request, Response
 from streams.api.asked import Known
 from streams.api.view import View
 from streams.catalog.document import OpenBadgesOrganization
-from streams.catalog.texts import in_language
 from streams.issuers.open_badges import did
+from streams.relay.terms import about_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -49,15 +49,14 @@ async def achievement(view: Known, template: Name) -> Response:
     organization = declared and view.document.organizations[declared.organization]
     if declared is None or not isinstance(organization, OpenBadgesOrganization):
         raise HTTPException(404, "Not found.")
-    description = declared.description or declared.name
-    criteria = in_language(declared.criteria, ()) if declared.criteria else description
+    about = about_of(declared)
     told: dict[str, Any] = {
         "@context": ["https://www.w3.org/ns/credentials/v2", did.OPEN_BADGES_CONTEXT],
         "id": f"{organization.url.rstrip('/')}/badges/achievements/{template}",
         "type": ["Achievement"],
-        "name": declared.name,
-        "description": description,
-        "criteria": {"narrative": criteria},
+        "name": about.name,
+        "description": about.description,
+        "criteria": {"narrative": about.criteria},
     }
     return Response(orjson.dumps(told), media_type="application/ld+json", headers=HEADERS)
 

@@ -57,14 +57,15 @@ def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str,
             template.notify.award,
             template.notify.revoke,
             template.expires_after,
-            _about(template),
+            about_of(template),
         )
         for template in document.templates.values()
     }
     return organizations, templates
 
 
-def _about(template: TemplateDeclaration) -> About:
+def about_of(template: TemplateDeclaration) -> About:
+    """What people read of a template, where it says less by what it does say."""
     description = template.description or template.name
     criteria = in_language(template.criteria, ()) if template.criteria else description
     return About(template.name, description, criteria, template.image_url or "")
