@@ -125,7 +125,7 @@ class _Server(uvicorn.Server):
 
 async def _served(settings: Settings, app: ASGIApp, address: str, following: asyncio.Task[None]) -> None:
     """Serve until a signal; raises what following ends with."""
-    bound = _bound(address)
+    bound = listening(address)
     host, port = bound.getsockname()[:2]
     log.info("api at http://%s:%d%s/", f"[{host}]" if ":" in host else host, port, ROOT)
     server = _Server(
@@ -173,6 +173,17 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"BADGES_API_KEYS_FILE: {file}: {error.strerror}") from None
+
+
+def listening(address: str) -> socket.socket:
+    """A socket that listens there, whose connections send what is written at once.
+
+    asyncio sees to that for sockets that say TCP themselves, which Python's do not. Without it an answer's
+    body waits until the caller has acknowledged its head: 40 ms, on each connection that is used again.
+    """
+    found = _bound(address)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return found
 
 
 def _bound(address: str) -> socket.socket:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from streams.api.worker import listening
 from streams.errors import FatalError
 from streams.sandbox.commands import Commands
 from streams.sandbox.process import Deadline, Process, tail
@@ -103,6 +105,14 @@ def test_explain_and_status_ask_it_where_it_is_named(site: Site, api: Api, tmp_p
     file.write_text(of(learner)["Authorization"].removeprefix("JWT "))
     with pytest.raises(FatalError, match="answers 403"):
         asking.run("explain", "--learner", str(learner))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "*:0"])
+def test_an_answer_does_not_wait_for_the_callers_acknowledgement(address: str) -> None:
+    with listening(address) as here, socket.create_connection(("127.0.0.1", here.getsockname()[1])):
+        accepted, _ = here.accept()
+    with accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_wrong_setting_is_one_line(site: Site, tmp_path: Path) -> None:
