@@ -5,7 +5,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -126,30 +126,47 @@ def _address(running: Worker, what: str) -> str:
 
 
 async def _ask(address: str, learners: int, seconds: float) -> tuple[list[float], float, int]:
-    """Ask at a steady rate, whatever becomes of it: each latency counts from when it was due."""
+    """Ask at a steady rate, whatever becomes of it: each latency counts from when it was due.
+
+    Requests are bytes made before, and answers are cut by hand: a client's library takes as long as an
+    answer, and what is measured would be the wait for it.
+    """
     drawn = random.Random(1)
     callers = [drawn.randrange(FIRST, FIRST + learners) for _ in range(CALLERS)]
-    headers = [shown(token(user_id=id)) for id in callers]
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    requests = [_request(f"{host}:{port}", shown(token(user_id=id))) for id in callers]
     latencies: list[float] = []
     lags, faults = [0.0], 0
     begun = time.monotonic() + 0.5
 
-    async def line(number: int, session: aiohttp.ClientSession) -> None:
+    async def line(number: int) -> None:
         nonlocal faults
+        reader, writer = await asyncio.open_connection(host, int(port))
         for n in range(number, int(ASKED * seconds), LINES):
             due = begun + n / ASKED
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            async with session.get(
-                f"{address}/badges/api/v1/progress/", headers=headers[n % CALLERS]
-            ) as answer:
-                body = json.loads(await answer.read())
+            writer.write(requests[n % CALLERS])
+            head = await reader.readuntil(b"\r\n\r\n")
+            body = json.loads(await reader.readexactly(int(_header(head, b"content-length"))))
             latencies.append(time.monotonic() - due)
-            lags.append(float(answer.headers.get("X-Badges-Lag-Seconds", "inf")))
-            faults += answer.status != 200 or body["count"] != 1
+            lags.append(float(_header(head, b"x-badges-lag-seconds")))
+            faults += not head.startswith(b"HTTP/1.1 200 ") or body["count"] != 1
+        writer.close()
 
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=LINES)) as session:
-        await asyncio.gather(*(line(number, session) for number in range(LINES)))
+    await asyncio.gather(*(line(number) for number in range(LINES)))
     return sorted(latencies), max(lags), faults
+
+
+def _request(host: str, headers: Mapping[str, str]) -> bytes:
+    lines = ["GET /badges/api/v1/progress/ HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def _header(head: bytes, name: bytes) -> bytes:
+    found = re.search(rb"\r\n" + name + rb": ([^\r]+)", head)
+    assert found, f"{name!r} in {head!r}"
+    return found[1]
 
 
 async def _tell(bench: Bench, commands: Commands, learners: int, seconds: float) -> None:
