@@ -9,6 +9,7 @@ from streams.clock import Clock
 from streams.sandbox.accredible import AccredibleSimulator
 from streams.sandbox.credly import CredlySimulator
 from streams.sandbox.webhook import Receiver, hmac_of
+from tests.issuers.open_badges.a_badge import URL, pem
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 OTHER_ORGANIZATION = "7f0b9c0d-1111-4f0e-8d0a-0f2a7d0c1b22"
@@ -58,6 +59,19 @@ def _webhook(clock: Clock, _: bool) -> Receiver:
     return Receiver(hmac_of(SECRET), now=lambda: clock.wall().timestamp())
 
 
+class Nobody:
+    """In place of a simulator: there is nobody to call."""
+
+    journal: tuple[()] = ()
+
+    def handle(self, *_: object) -> None:
+        raise AssertionError("a badge that is signed here needs no call")
+
+
+def _nobody(_: Clock, __: bool) -> Nobody:
+    return Nobody()
+
+
 CREDLY = Simulated(
     "credly",
     KEY,
@@ -76,4 +90,5 @@ ACCREDIBLE = Simulated(
     organization=lambda *_: ORGANIZATION,
 )
 WEBHOOK = Simulated("webhook", SECRET, _webhook, base=lambda id: f"http://hooks.test/hooks/{id}")
+OPEN_BADGES = Simulated("open_badges", pem(), _nobody, base=lambda _: URL)
 SIMULATED = (CREDLY, ACCREDIBLE, WEBHOOK)

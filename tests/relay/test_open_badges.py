@@ -7,33 +7,16 @@ from typing import Any
 import orjson
 
 from streams.badges import Duration
-from streams.clock import Clock
 from streams.issuers.issuer import About
 from streams.issuers.open_badges.status import BITS, unpacked
 from streams.relay.issuance import done
-from tests.issuers.open_badges.a_badge import pem
-from tests.relay.simulated import ORGANIZATION, TEMPLATE, Simulated
+from tests.relay.simulated import OPEN_BADGES, ORGANIZATION, TEMPLATE
 from tests.relay.virtual import EPOCH
 from tests.relay.world import QUICK, World, badge_id, event, in_world, recipient
 
-URL = "https://badges.example.edu"
 LIST = f"{ORGANIZATION}-0-0"
 
 
-class Nobody:
-    """In place of a simulator: there is nobody to call."""
-
-    journal: tuple[()] = ()
-
-    def handle(self, *_: object) -> None:
-        raise AssertionError("a badge that is signed here needs no call")
-
-
-def _nobody(_: Clock, __: bool) -> Nobody:
-    return Nobody()
-
-
-OPEN_BADGES = Simulated("open_badges", pem(), _nobody, base=lambda _: URL)
 GIVEN: dict[str, Any] = {"simulated": OPEN_BADGES, "about": About("Diligent", "For diligence", "Pass")}
 
 

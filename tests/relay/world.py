@@ -31,6 +31,7 @@ from streams.sandbox.credly import CredlyBadge, CredlySimulator, Entry
 from tests.relay.simulated import (
     CREDLY,
     KEY,
+    OPEN_BADGES,
     ORGANIZATION,
     OTHER_ORGANIZATION,
     OTHER_TEMPLATE,
@@ -279,7 +280,7 @@ async def world(
     simulator = simulated.begin(clock, duplicates)
     wire = Wire(simulator, simulated)
     store = MemoryStore()
-    keys = {"KEY": simulated.key} | {every.provider: every.key for every in SIMULATED}
+    keys = {"KEY": simulated.key} | {every.provider: every.key for every in (*SIMULATED, OPEN_BADGES)}
     reach = replace(ANYWHERE, environ=keys)
     organizations = Organizations(limits, wire, clock, reach, ownership)
 

@@ -7,3 +7,8 @@ and the key: the same decision gives the same bytes.
 
 HELD = "issued"
 """The state of a badge that its learner has."""
+
+
+def is_of(organization: str, badge: str) -> bool:
+    """Whether a badge's id is one that this organization has given; before a move it was another issuer's."""
+    return badge.startswith(f"{organization}-")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from streams.issuers.http import Request
 from streams.issuers.issuer import About, Award, Cause, Desk, Made, Revocation, Steps, Traits, Wanted, at_once
-from streams.issuers.open_badges import HELD
+from streams.issuers.open_badges import HELD, is_of
 from streams.issuers.outcomes import (
     Absent,
     EraseOutcome,
@@ -97,7 +97,7 @@ class OpenBadges:
         return at_once(Refused(NO_CALLS))
 
     def look_up(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
-        return at_once(Found(wanted.badge, HELD) if wanted.badge else Absent())
+        return at_once(Found(wanted.badge, HELD) if is_of(organization, wanted.badge) else Absent())
 
     def trace(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
         return at_once(Absent())

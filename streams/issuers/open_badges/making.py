@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from streams.issuers.issuer import About, Artefact, Award, Desk, Made
-from streams.issuers.open_badges import HELD, did, proof, status
+from streams.issuers.open_badges import HELD, did, is_of, proof, status
 from streams.issuers.open_badges.credential import Achievement, Badge, Profile, credential, names
 from streams.issuers.open_badges.keys import KeyInMemory, multikey, read_private
 from streams.issuers.open_badges.status import BITS, StatusList, unpacked
@@ -78,8 +78,8 @@ def issue(desk: Desk, award: Award, about: About) -> Made:
 
 
 def revoke(desk: Desk, badge: str, at: datetime) -> Made:
-    """Set the badge's bit in its list."""
-    if not badge:
+    """Set the badge's bit in its list, if it has one."""
+    if not is_of(desk.organization, badge):
         return Made(Revoked())
     published, kept = _marked(desk, badge, at)
     return Made(Revoked(), published, kept)
@@ -87,6 +87,8 @@ def revoke(desk: Desk, badge: str, at: datetime) -> Made:
 
 def erase(desk: Desk, badge: str, at: datetime) -> Made:
     """Delete the credential; its bit is set, since a copy of it may be anywhere."""
+    if not is_of(desk.organization, badge):
+        return Made(Erased())
     published, kept = _marked(desk, badge, at)
     return Made(Erased(), (Artefact(f"credentials/{badge}", _nothing), *published), kept)
 
