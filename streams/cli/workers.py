@@ -70,6 +70,12 @@ def demo(learners: int, bus: str) -> None:
     """
     from rich.console import Console
 
-    from streams.sandbox.demo import run
+    from streams.errors import ConfigurationError
 
+    try:
+        from streams.sandbox.demo import run
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"badge-streams demo needs the extra: pip install 'badge-streams[open-badges]' ({error})"
+        ) from None
     raise SystemExit(run(Console(), redis=bus == "redis", learners=learners))

@@ -9,14 +9,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.sandbox.audit import Announcement, Verdict
+from streams.sandbox.credentials import Credentials, Held
 from streams.sandbox.credly import CredlySimulator
 from streams.sandbox.publisher import Placed
 
 LAST_EVENTS = 12
 """With the counts above them they need a terminal of some 25 lines."""
-
-Held = tuple[str, int]
-"""A template's id and a learner's."""
 
 
 @dataclass
@@ -25,6 +23,7 @@ class Board:
 
     templates: Mapping[str, str]
     credly: CredlySimulator
+    credentials: Credentials = field(default_factory=Credentials)
     total: int = 0
     placed: list[Placed] = field(default_factory=list)
     dead_letters: int = 0
@@ -48,9 +47,10 @@ class Board:
             self.last.append(event)
 
     @property
-    def held_at_credly(self) -> set[Held]:
-        """Who holds which badge according to Credly."""
-        return {(badge.template, int(badge.earner)) for badge in self.credly.held()}
+    def issued(self) -> set[Held]:
+        """Who holds which badge according to the issuers."""
+        at_credly = {(badge.template, int(badge.earner)) for badge in self.credly.held()}
+        return at_credly | self.credentials.held
 
     @property
     def busiest(self) -> int:
@@ -58,16 +58,17 @@ class Board:
         return max(self.learners, key=lambda learner: (self.learners[learner], -learner), default=1)
 
     def __rich__(self) -> Group:
-        counts = Table("badge", "awarded", "revoked", "held", "held at Credly", min_width=60)
+        counts = Table("badge", "awarded", "revoked", "held", "at its issuer", min_width=60)
         held = Counter(template for template, _ in self.held)
-        at_credly = Counter(template for template, _ in self.held_at_credly)
+        issued = Counter(template for template, _ in self.issued)
         for template, name in self.templates.items():
-            numbers = (self.awarded[template], self.revoked[template], held[template], at_credly[template])
+            numbers = (self.awarded[template], self.revoked[template], held[template], issued[template])
             counts.add_row(escape(name), *map(str, numbers))
         flow = (
             f"records emitted {len(self.placed):,} of {self.total:,} · "
             f"badges awarded {self.awarded.total():,}, revoked {self.revoked.total():,} · "
-            f"calls at Credly {len(self.credly.journal):,} · dead letters {self.dead_letters:,}"
+            f"calls at Credly {len(self.credly.journal):,} · "
+            f"Open Badges {len(self.credentials.documents):,} · dead letters {self.dead_letters:,}"
         )
         return Group(counts, *(_line(event) for event in self.last), flow)
 
@@ -80,7 +81,9 @@ def report(console: Console, verdict: Verdict, board: Board) -> int:
         f"{board.total:,} records on the bus; {verdict.activities:,} of them concern a badge; "
         f"{verdict.learners:,} learners have progress\n"
         f"{verdict.awarded:,} awards and {verdict.revoked:,} revocations: "
-        f"{len(board.held):,} badges are held, by Credly's books {len(board.held_at_credly):,}\n"
+        f"{len(board.held):,} badges are held, by the issuers' books {len(board.issued):,}\n"
+        f"Open Badges: {len(board.credentials.documents):,} signed, the last one held is "
+        f"{board.credentials.newest or 'none'}\n"
         f"dead letters: {', '.join(sorted(letters))}"
     )
     for name, places in _faults(verdict, board).items():
@@ -92,11 +95,16 @@ def report(console: Console, verdict: Verdict, board: Board) -> int:
 
 
 def _faults(verdict: Verdict, board: Board) -> dict[str, list[str]]:
-    missing, unwanted = board.held - board.held_at_credly, board.held_at_credly - board.held
+    missing, unwanted = board.held - board.issued, board.issued - board.held
     return {
         **{name: list(places) for name, places in verdict.faults.items()},
-        "badges missing at Credly": [f"{template} of {learner}" for template, learner in sorted(missing)],
-        "badges unwanted at Credly": [f"{template} of {learner}" for template, learner in sorted(unwanted)],
+        "badges missing at their issuer": [
+            f"{template} of {learner}" for template, learner in sorted(missing)
+        ],
+        "badges unwanted at their issuer": [
+            f"{template} of {learner}" for template, learner in sorted(unwanted)
+        ],
+        "Open Badges with a wrong proof": board.credentials.forged(),
     }
 
 

@@ -4,13 +4,15 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from rich.console import Console
 from rich.live import Live
 
@@ -41,6 +43,7 @@ SETTLE_SECONDS = 120.0
 ISSUE_SECONDS = 60.0
 """Limits, not waits: several times what a slow machine needs."""
 KEY = "CREDLY_API_KEY_DEMO"
+SIGNING_KEY = "OPEN_BADGES_KEY_DEMO"
 ROOM = {"BADGES_REDIS_STREAM_MAX_LEN": "100000"}
 """More than a term has: what was shown is compared with what is left in the end."""
 PACE = {"BADGES_ISSUER_RATE": "200", "BADGES_ISSUER_IN_FLIGHT": "8"}
@@ -72,7 +75,7 @@ async def _run(console: Console, running: Bus, learners: int, seed: int, rate: f
             commands = _commands(running, _catalog_at(credly.url, folder))
             board = Board({id: t.name for id, t in catalog.templates.items()}, credly.credly)
             await asyncio.to_thread(commands.run, "topics", "--create", "--all")
-            async with _workers(commands, folder, key) as workers:
+            async with _workers(commands, folder, {KEY: key, SIGNING_KEY: _signing_key()}) as workers:
                 console.print(f"A {', a '.join(workers)} and a simulated Credly run.")
                 emissions = await _term(running, commands.parsed.topic_prefix, learners, seed)
                 console.print(f"An LMS of {learners} learners emits {len(emissions):,} records: one term.\n")
@@ -93,19 +96,28 @@ def _commands(running: Bus, catalog: Path) -> Commands:
 
 def _credly(catalog: CatalogDocument, key: str) -> CredlySimulator:
     credly = CredlySimulator()
-    for organization in catalog.organizations:
-        credly.add_organization(organization, key)
+    for organization in catalog.organizations.values():
+        if organization.provider == "credly":
+            credly.add_organization(organization.id, key)
     for template in catalog.templates.values():
-        credly.add_template(template.organization, template.id)
+        if catalog.organizations[template.organization].provider == "credly":
+            credly.add_template(template.organization, template.id)
     return credly
+
+
+def _signing_key() -> str:
+    """The key of the academy, which ends with the demo."""
+    private = Ed25519PrivateKey.generate()
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _catalog_at(url: str, folder: Path) -> Path:
     """A file with the demo's catalog, its organizations at the Credly of this URL."""
     catalog = yaml.safe_load(CATALOG.read_bytes())
     for organization in catalog["organizations"]:
-        del organization["environment"]
-        organization["url"] = url
+        if organization["provider"] == "credly":
+            del organization["environment"]
+            organization["url"] = url
     file = folder / "catalog.yaml"
     file.write_text(yaml.safe_dump(catalog, sort_keys=False))
     return file
@@ -120,14 +132,16 @@ async def _term(running: Bus, name: str, learners: int, seed: int) -> list[Emiss
 
 
 @asynccontextmanager
-async def _workers(commands: Commands, folder: Path, key: str) -> AsyncIterator[Mapping[str, Process]]:
-    """A tracker and a relay, and on a Redis bus a bridge; only the relay gets the key."""
+async def _workers(
+    commands: Commands, folder: Path, keys: Mapping[str, str]
+) -> AsyncIterator[Mapping[str, Process]]:
+    """A tracker and a relay, and on a Redis bus a bridge; only the relay gets the keys."""
     on_redis = commands.parsed.bus == "redis"
     bridge = {"bridge": commands.start("bridge", log=folder / "bridge.log")} if on_redis else {}
     workers = {
         **bridge,
         "tracker": commands.start("tracker", log=folder / "tracker.log"),
-        "relay": commands.start("relay", log=folder / "relay.log", **{KEY: key}),
+        "relay": commands.start("relay", log=folder / "relay.log", **keys),
     }
     try:
         yield workers
@@ -157,8 +171,10 @@ async def _flow(
                 await emit(settings, emissions, rate=rate, placed=board.placed.extend)
                 await settled(settings, board.placed, within=SETTLE_SECONDS)
                 done.set()
-                await watching
-                await _issued(board)
+                # Not for ever: the verdict shows a difference.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(ISSUE_SECONDS):
+                        await watching
                 for task in living:
                     task.cancel()
     except ExceptionGroup as failed:
@@ -173,11 +189,11 @@ async def _live(name: str, worker: Process) -> None:
 
 
 async def _watch(settings: Settings, board: Board, done: asyncio.Event) -> None:
-    """Show what appears on our topics, until `done` is set and nothing more comes."""
+    """Show what appears on our topics, until `done` is set and the issuers hold what the bus says."""
     names = topics(settings)
     async with reader(settings) as consumer:
-        tps = await partitions_of(consumer, names.badges.name)
-        tps += await partitions_of(consumer, names.dead_letters.name)
+        shown = (names.badges, names.dead_letters, names.credentials, names.issuances)
+        tps = [tp for topic in shown for tp in await partitions_of(consumer, topic.name)]
         consumer.assign(tps)
         await consumer.seek_to_beginning(*tps)
         while True:
@@ -186,17 +202,13 @@ async def _watch(settings: Settings, board: Board, done: asyncio.Event) -> None:
             for tp, records in batches.items():
                 if tp.topic == names.dead_letters.name:
                     board.dead_letters += len(records)
+                elif tp.topic != names.badges.name:
+                    for record in records:
+                        board.credentials.take(record, names)
                 else:
                     board.take(event for r in records if (event := announcement(r, settings)))
-            if is_last and not batches:
+            if is_last and not batches and board.issued == board.held:
                 return
-
-
-async def _issued(board: Board) -> None:
-    """Wait until Credly holds what the bus says, but not for ever: the verdict shows a difference."""
-    end = time.monotonic() + ISSUE_SECONDS
-    while board.held_at_credly != board.held and time.monotonic() < end:
-        await asyncio.sleep(0.1)
 
 
 async def _explain(console: Console, commands: Commands, learner: int) -> None:

@@ -34,9 +34,12 @@ def signed(document: Document, key: Key, method: str, created: datetime) -> Docu
         "verificationMethod": method,
         "proofPurpose": "assertionMethod",
     }
-    # Section 3.2.4 of the suite's specification: first the options' hash, then the document's.
-    hashes = _hash({"@context": document["@context"], **options}) + _hash(document)
-    return {**document, "proof": {**options, "proofValue": multibase(key.sign(hashes))}}
+    return {**document, "proof": {**options, "proofValue": multibase(key.sign(hashes(document, options)))}}
+
+
+def hashes(document: Document, options: Document) -> bytes:
+    """What is signed of a document: by the suite's section 3.2.4 first the hash of the proof's options."""
+    return _hash({"@context": document["@context"], **options}) + _hash(document)
 
 
 def as_jwt(document: Document, key: Key, method: str) -> str:

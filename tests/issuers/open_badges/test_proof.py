@@ -10,7 +10,7 @@ from openbadgeslib.ob3 import did as theirs
 from pyld import jsonld
 
 from streams.issuers.open_badges import proof
-from streams.issuers.open_badges.base58 import multibase
+from streams.issuers.open_badges.base58 import multibase, unmultibase
 from streams.issuers.open_badges.keys import KeyInMemory, multikey
 from tests.issuers.open_badges.a_badge import Issuing, key
 
@@ -68,3 +68,4 @@ def test_a_context_that_is_not_shipped_is_not_fetched() -> None:
 @pytest.mark.parametrize("data", [b"", b"\0", b"\0\0a", bytes(range(32)), b"\xff" * 64])
 def test_base_58_is_what_others_read(data: bytes) -> None:
     assert theirs._b58btc_decode(multibase(data)[1:]) == data
+    assert unmultibase(multibase(data)) == data
