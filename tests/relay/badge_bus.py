@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 from uuid import UUID, uuid5
 
-import orjson
 import yaml
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
@@ -20,8 +19,8 @@ from streams.bus.registry import registry_of
 from streams.kafka.changelog import read_table
 from streams.kafka.client import partition_of, partitions_of, reader
 from streams.kafka.topics import topics
+from streams.relay import rows
 from streams.relay.issuance import Issuance, done
-from streams.relay.rows import load
 from streams.sandbox.bus import Bus
 from streams.sandbox.commands import Commands
 from streams.sandbox.credly import CredlySimulator
@@ -183,7 +182,7 @@ async def issuances(settings: Settings) -> dict[str, Issuance]:
     held: dict[str, Issuance] = {}
     for partition in range(settings.partitions):
         table = await read_table(settings, topics(settings).issuances.name, partition)
-        held |= {badge.decode(): load(orjson.loads(raw)) for badge, raw in table.items()}
+        held |= {badge.decode(): issuance for badge, issuance in rows.issuances(table.items())}
     return held
 
 

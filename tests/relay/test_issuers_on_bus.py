@@ -1,4 +1,4 @@
-"""Two relays as they are run, one of them killed, with each issuer that is not Credly behind HTTP."""
+"""Two relays as they are run, one of them killed, with each issuer that is not Credly."""
 
 import asyncio
 from collections import Counter
@@ -13,14 +13,19 @@ import yaml
 from standardwebhooks import Webhook
 
 from streams.issuers import ISSUERS
-from streams.relay.issuance import done
+from streams.kafka.topics import topics
+from streams.relay.issuance import Issuance, done
 from streams.sandbox.accredible import AccredibleSimulator
+from streams.sandbox.audit import read_topic
 from streams.sandbox.bus import Bus
+from streams.sandbox.credentials import Credentials
 from streams.sandbox.issuers.faults import Fault
 from streams.sandbox.issuers.server import IssuerServer
 from streams.sandbox.webhook import Receiver
+from streams.settings import Settings
 from tests.here import on_bus
-from tests.relay.badge_bus import PASSING, Word, all_done, speaker, until
+from tests.issuers.open_badges.a_badge import pem
+from tests.relay.badge_bus import PASSING, Word, all_done, issuances, speaker, until
 from tests.relay.simulated import KEY, ORGANIZATION, SECRET, TEMPLATE
 
 LEARNERS = 16
@@ -60,6 +65,10 @@ class Service:
     path: str = ""
     external: object = None
 
+    @property
+    def variable(self) -> str:
+        return f"{self.provider.upper()}_KEY_OF_THE_TEST"
+
     def catalog(self, url: str) -> str:
         template: dict[str, Any] = {
             "id": TEMPLATE,
@@ -68,12 +77,12 @@ class Service:
             "requirements": [{"id": "passed", "event_type": PASSING}],
         }
         template |= {} if self.external is None else {"external_id": self.external}
-        variable = {"env": f"{self.provider.upper()}_KEY_OF_THE_TEST"}
         organization = {
             "id": ORGANIZATION,
+            "name": "Example University",
             "provider": self.provider,
             "url": url + self.path,
-            self.key: variable,
+            self.key: {"env": self.variable},
         }
         return yaml.safe_dump({"version": 1, "organizations": [organization], "templates": [template]})
 
@@ -82,6 +91,9 @@ SERVICES = [
     Service("accredible", accredible, "api_key", KEY, external=9549),
     Service("webhook", lambda: Receiver(believes), "secret", SECRET, path=f"/hooks/{ORGANIZATION}"),
 ]
+OPEN_BADGES = Service("open_badges", lambda: None, "signing_key", pem())
+SIGNED = 400
+"""Learners: enough that both relays have signed some and have some left when one is killed."""
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.provider)
@@ -96,7 +108,7 @@ async def test_two_relays_of_which_one_is_killed_tell_an_issuer_each_decision_on
         file = tmp_path / "catalog.yaml"
         file.write_text(service.catalog(server.url))
         more = {
-            f"{service.provider.upper()}_KEY_OF_THE_TEST": service.secret,
+            service.variable: service.secret,
             "BADGES_ISSUER_RATE": str(RATE),
             "BADGES_ISSUER_IN_FLIGHT": "8",
             "BADGES_ISSUER_LAG_SECONDS": "1",
@@ -130,3 +142,56 @@ def at_its_rate(times: list[float], service: Service) -> bool:
         for first in range(len(times))
         for later in range(first, len(times))
     )
+
+
+async def test_two_relays_of_which_one_is_killed_sign_each_badge_once(
+    sandbox: Bus, app_prefix: str, tmp_path: Path
+) -> None:
+    # given
+    file = tmp_path / "catalog.yaml"
+    file.write_text(OPEN_BADGES.catalog("https://badges.example.edu"))
+    more = {OPEN_BADGES.variable: OPEN_BADGES.secret}
+    commands = on_bus(sandbox, app_prefix, catalog=file, partitions=4, **more)
+    await asyncio.to_thread(commands.run, "topics", "--create", "--all")
+    # when
+    relays = [commands.start("relay", log=tmp_path / f"{name}.log") for name in "12"]
+    try:
+        async with speaker(commands.parsed) as bus:
+            await bus.say(Word("awarded", TEMPLATE, learner, 1) for learner in range(SIGNED))
+            lost = await some_held(commands.parsed, SIGNED // 8)
+            await bus.say(Word("revoked", TEMPLATE, learner, 1) for learner in lost)
+            relays[0].kill()
+            table = await all_done(commands.parsed, SIGNED, within=120)
+    finally:
+        for relay in relays:
+            relay.stop()
+    # then
+    assert all(done(issuance) and not issuance.refused for issuance in table.values())
+    records, credentials = await published(commands.parsed)
+    assert records["credentials"] == len(credentials.documents) == SIGNED
+    places = [d["credentialStatus"]["id"] for d in credentials.documents.values()]
+    assert len(set(places)) == SIGNED
+    assert credentials.held == {(TEMPLATE, learner) for learner in range(SIGNED)} - {
+        (TEMPLATE, learner) for learner in lost
+    }
+    assert sum(byte.bit_count() for bits in credentials.lists.values() for byte in bits.bits) == len(lost)
+    assert credentials.forged() == []
+
+
+async def some_held(settings: Settings, count: int) -> list[int]:
+    """Wait until at least so many learners hold their badge; return some of them."""
+    async with asyncio.timeout(60):
+        while True:
+            table: dict[str, Issuance] = await issuances(settings)
+            held = [issuance.learner for issuance in table.values() if issuance.held]
+            if len(held) >= count:
+                return held[:count]
+
+
+async def published(settings: Settings) -> tuple[Counter[str], Credentials]:
+    """How many records of each kind were ever published, and what they come to."""
+    names, credentials = topics(settings), Credentials()
+    records = await read_topic(settings, names.credentials.name)
+    for record in (*records, *await read_topic(settings, names.issuances.name)):
+        credentials.take(record, names)
+    return Counter(record.key.decode().partition("/")[0] for record in records), credentials
