@@ -20,6 +20,9 @@ from streams.supervisor.merging import ABSENT, NOT_READY, combined, merged
 
 ANSWER_SECONDS = 3.0
 """A worker is seldom too busy to answer for one second; below the 5 s that probes wait."""
+SILENT_SECONDS = 0.25
+"""For a worker that has not answered since it was started, or to the last question. One that is well answers
+in milliseconds, and the others' pages are not to wait for one that is not."""
 
 VERDICTS = ("live", "ready")
 OK, UNAUTHORIZED = 200, 401
@@ -46,22 +49,33 @@ class WorkerPages:
 
     def __init__(self, ports: Mapping[str, int]) -> None:
         self._ports = ports
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(ANSWER_SECONDS))
+        self._silent = set(ports)
+        self._session = aiohttp.ClientSession()
 
-    async def ask(self, worker: str, path: str, shown: str = "") -> Answer:
-        """What the worker answers to a request that shows this authorization."""
+    def ended(self, worker: str) -> None:
+        """The worker has ended: until the next one answers, nobody waits long for it."""
+        self._silent.add(worker)
+
+    async def ask(self, worker: str, path: str, shown: str = "", within: float | None = None) -> Answer:
+        """What the worker answers, `within` so many seconds, to a request that shows this authorization."""
         headers = {"Authorization": shown} if shown else {}
         url = f"http://127.0.0.1:{self._ports[worker]}{path}"
+        limit = aiohttp.ClientTimeout(within or ANSWER_SECONDS)
         try:
-            async with self._session.get(url, headers=headers) as answer:
-                return Answer(answer.status, await answer.read())
+            async with self._session.get(url, headers=headers, timeout=limit) as answer:
+                said = Answer(answer.status, await answer.read())
         except (aiohttp.ClientError, TimeoutError):
+            self._silent.add(worker)
             return Answer(0, b"")
+        self._silent.discard(worker)
+        return said
 
     async def ask_all(self, request: web.Request) -> dict[str, Answer]:
         """What each worker answers to a request that was made here."""
         shown = request.headers.get("Authorization", "")
-        answers = await asyncio.gather(*(self.ask(worker, request.path, shown) for worker in self._ports))
+        limits = {name: SILENT_SECONDS if name in self._silent else ANSWER_SECONDS for name in self._ports}
+        asked = (self.ask(name, request.path, shown, within) for name, within in limits.items())
+        answers = await asyncio.gather(*asked)
         return dict(zip(self._ports, answers, strict=True))
 
     async def close(self) -> None:

@@ -96,6 +96,7 @@ class Supervisor:  # decision 0031
             watch = asyncio.ensure_future(self._watch(worker.name, child, pages))
             code = await asyncio.shield(child.ended)
             watch.cancel()
+            pages.ended(worker.name)
             if code == CONFIGURATION:
                 raise ConfigurationError(f"the {worker.name} cannot run with this configuration; it says why")
             pause = self._patience.pause(loop.time() - started, pause)

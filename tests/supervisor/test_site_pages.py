@@ -1,6 +1,11 @@
 """The pages of all workers are one: nothing collides, nothing is said that a worker would not say."""
 
+import asyncio
+import os
+import signal
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -11,8 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams import metrics
 from streams.operate.status import _page
 from streams.supervisor.merging import NOT_READY, combined, merged
+from streams.supervisor.pages import ANSWER_SECONDS
 from streams.supervisor.supervisor import Patience
-from tests.supervisor.fakes import Fake, RunSite, until
+from tests.supervisor.fakes import SWIFT, Fake, RunSite, exists, until
 
 TRACKER = """\
 # HELP badges_ready As /ready says.
@@ -126,6 +132,43 @@ async def test_health_has_what_each_worker_says(
     assert health["live"] == {"ok": False, "why": "relay: it does not answer"}
     assert health["workers"]["tracker"]["mine"] == 1
     assert health["workers"]["relay"]["restarts"] >= 1
+
+
+async def test_nobody_waits_long_for_a_worker_that_is_down(
+    run_site: RunSite, tracker: Fake, relay: Fake
+) -> None:
+    async with run_site(tracker, relay, patience=replace(SWIFT, first=60)) as running:
+        await until(lambda: tracker.serves and relay.serves)
+        before = await running.get("/ready")
+        os.kill(relay.pids[0], signal.SIGKILL)
+        await until(lambda: not exists(relay.pids[0]))
+
+        began = time.monotonic()
+        after = await running.get("/ready")
+        took = time.monotonic() - began
+
+    assert (before.status, after.status) == (200, 503)
+    assert (await after.json())["why"] == "relay: it does not answer"
+    assert took < ANSWER_SECONDS / 2
+
+
+async def test_one_that_hangs_is_waited_for_once(run_site: RunSite, tracker: Fake, relay: Fake) -> None:
+    async with run_site(tracker, relay, patience=Patience()) as running:
+        await until(lambda: tracker.serves and relay.serves)
+        await running.get("/ready")
+        os.kill(relay.pids[0], signal.SIGSTOP)
+        took = []
+        for _ in range(2):
+            began = time.monotonic()
+            await running.get("/ready")
+            took.append(time.monotonic() - began)
+        os.kill(relay.pids[0], signal.SIGCONT)
+
+        async with asyncio.timeout(20):
+            while (await running.get("/ready")).status != 200:
+                pass
+
+    assert took[0] >= ANSWER_SECONDS > 2 * took[1]
 
 
 async def test_a_worker_whose_pages_are_broken_takes_nothing_from_the_others(
