@@ -17,8 +17,8 @@ $(VENV)/.installed: pyproject.toml hatch_build.py constraints.txt $(wildcard str
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[all]' --group dev
 	@touch $@
 
-demo: install ## Show the whole way of an event on a real Kafka
-	$(BIN)/badge-streams demo
+demo: install ## Show the whole way of an event on a real Kafka; with KEEP=1, or at a terminal, pages to look at
+	$(BIN)/badge-streams demo $(if $(KEEP),--keep)
 
 quick: install lint types ## Run every check that needs no broker: about a minute
 	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not broker"

@@ -63,7 +63,12 @@ def api() -> None:
 @click.command()
 @click.option("--learners", type=click.IntRange(1, 10_000), default=300, show_default=True)
 @click.option("--bus", type=click.Choice(["kafka", "redis"]), default="kafka", show_default=True)
-def demo(learners: int, bus: str) -> None:
+@click.option(
+    "--keep/--no-keep",
+    default=None,
+    help="Whether the site stays until Ctrl-C, with a learner's page to look at; default: at a terminal.",
+)
+def demo(learners: int, bus: str, keep: bool | None) -> None:
     """Show the whole way of an event on a real Kafka; exit 1 if the outcome is not the expected one.
 
     With --bus redis from a real Redis, the bus of a stock Open edX, and back to it.
@@ -78,4 +83,6 @@ def demo(learners: int, bus: str) -> None:
         raise ConfigurationError(
             f"badge-streams demo needs the extra: pip install 'badge-streams[open-badges]' ({error})"
         ) from None
-    raise SystemExit(run(Console(), redis=bus == "redis", learners=learners))
+    console = Console()
+    kept = console.is_terminal if keep is None else keep
+    raise SystemExit(run(console, redis=bus == "redis", kept=kept, learners=learners))

@@ -27,6 +27,7 @@ from streams.sandbox.bus import Bus, bus, emit, redis_bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.credly import CredlySimulator, Server
 from streams.sandbox.groups import joined
+from streams.sandbox.kept import keep
 from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Emission, Publisher
 from streams.sandbox.returned import returned
@@ -46,27 +47,35 @@ KEY = "CREDLY_API_KEY_DEMO"
 SIGNING_KEY = "OPEN_BADGES_KEY_DEMO"
 ROOM = {"BADGES_REDIS_STREAM_MAX_LEN": "100000"}
 """More than a term has: what was shown is compared with what is left in the end."""
+API = {"BADGES_API_HTTP": "127.0.0.1:0", "BADGES_API_DEMO_LOGIN": "1"}
 PACE = {"BADGES_ISSUER_RATE": "200", "BADGES_ISSUER_IN_FLIGHT": "8"}
 
 
 def run(
-    console: Console, *, redis: bool = False, learners: int = 300, seed: int = 1, rate: float = 2_500
+    console: Console,
+    *,
+    redis: bool = False,
+    kept: bool = False,
+    learners: int = 300,
+    seed: int = 1,
+    rate: float = 2_500,
 ) -> int:
     """Show a term of `learners` learners; return the exit code: 0 if the outcome is the core's, else 1.
 
-    With `redis` the LMS is a stock one, on a Redis bus.
+    With `redis` the LMS is a stock one, on a Redis bus. A site that is `kept` has a worker that answers, and
+    stays until a signal.
     """
     begun = time.monotonic()
     what = "a Redis" if redis else "a schema registry"
     console.print(f"Starting Kafka and {what} (the first time they are fetched) …")
     with redis_bus() if redis else bus() as running:
         console.print(f"Both run after {time.monotonic() - begun:.1f} s.")
-        code = asyncio.run(_run(console, running, learners, seed, rate))
+        code = asyncio.run(_run(console, running, kept, learners, seed, rate))
     console.print(f"Everything has ended, after {time.monotonic() - begun:.0f} s.")
     return code
 
 
-async def _run(console: Console, running: Bus, learners: int, seed: int, rate: float) -> int:
+async def _run(console: Console, running: Bus, kept: bool, learners: int, seed: int, rate: float) -> int:
     key = secrets.token_urlsafe(16)
     catalog = load_catalog(CATALOG.read_bytes())
     with TemporaryDirectory(prefix="badge-streams-demo-") as temporary:
@@ -75,18 +84,22 @@ async def _run(console: Console, running: Bus, learners: int, seed: int, rate: f
             commands = _commands(running, _catalog_at(credly.url, folder))
             board = Board({id: t.name for id, t in catalog.templates.items()}, credly.credly)
             await asyncio.to_thread(commands.run, "topics", "--create", "--all")
-            async with _workers(commands, folder, {KEY: key, SIGNING_KEY: _signing_key()}) as workers:
+            keys = {KEY: key, SIGNING_KEY: _signing_key()}
+            async with _workers(commands, folder, keys, answers=kept) as workers:
                 console.print(f"A {', a '.join(workers)} and a simulated Credly run.")
                 emissions = await _term(running, commands.parsed.topic_prefix, learners, seed)
                 console.print(f"An LMS of {learners} learners emits {len(emissions):,} records: one term.\n")
                 await _flow(console, commands.parsed, workers, emissions, rate, board)
                 back = await returned(commands.parsed, within=ISSUE_SECONDS) if running.redis else None
-            await _explain(console, commands, board.busiest)
-            verdict = await audit(commands.parsed, catalog.compiled, board.placed)
-            if back is not None:
-                console.print(f"{back.events:,} badge events are on the LMS's bus again.")
-                verdict = replace(verdict, faults={**verdict.faults, **back.faults})
-            return report(console, verdict, board)
+                await _explain(console, commands, board.busiest)
+                verdict = await audit(commands.parsed, catalog.compiled, board.placed)
+                if back is not None:
+                    console.print(f"{back.events:,} badge events are on the LMS's bus again.")
+                    verdict = replace(verdict, faults={**verdict.faults, **back.faults})
+                code = report(console, verdict, board)
+                if kept:
+                    await keep(console, commands.settings, workers, folder, board.busiest)
+                return code
 
 
 def _commands(running: Bus, catalog: Path) -> Commands:
@@ -133,16 +146,13 @@ async def _term(running: Bus, name: str, learners: int, seed: int) -> list[Emiss
 
 @asynccontextmanager
 async def _workers(
-    commands: Commands, folder: Path, keys: Mapping[str, str]
+    commands: Commands, folder: Path, keys: Mapping[str, str], *, answers: bool
 ) -> AsyncIterator[Mapping[str, Process]]:
-    """A tracker and a relay, and on a Redis bus a bridge; only the relay gets the keys."""
+    """Tracker and relay, on a Redis bus a bridge, and one that `answers`; only the relay gets the keys."""
+    more: Mapping[str, Mapping[str, str]] = {"relay": keys, "api": API}
     on_redis = commands.parsed.bus == "redis"
-    bridge = {"bridge": commands.start("bridge", log=folder / "bridge.log")} if on_redis else {}
-    workers = {
-        **bridge,
-        "tracker": commands.start("tracker", log=folder / "tracker.log"),
-        "relay": commands.start("relay", log=folder / "relay.log", **keys),
-    }
+    names = ["bridge"] * on_redis + ["tracker", "relay"] + ["api"] * answers
+    workers = {name: commands.start(name, log=folder / f"{name}.log", **more.get(name, {})) for name in names}
     try:
         yield workers
     finally:

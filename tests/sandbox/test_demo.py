@@ -1,6 +1,10 @@
 import io
+import os
 import re
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 from rich.console import Console
@@ -10,6 +14,7 @@ from streams.sandbox.audit import Announcement, Verdict
 from streams.sandbox.board import Board, report
 from streams.sandbox.bus import Bus
 from streams.sandbox.credly import CredlySimulator
+from streams.sandbox.process import Deadline
 
 GOOD = Verdict(
     activities=9, awarded=2, revoked=1, learners=3, dead_letters={("no type", "no_type"): 1}, faults={}
@@ -34,19 +39,34 @@ def test_the_demo_shows_badges_explains_a_learner_and_ends_as_expected(
     assert "As expected." in said
 
 
-def test_the_demo_of_a_stock_site_goes_from_redis_and_back_to_it(
+def test_the_demo_of_a_stock_site_goes_from_redis_and_back_to_it_and_stays_where_it_is_kept(
     sandbox: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SANDBOX_KAFKA", sandbox.kafka)
     screen = Console(file=io.StringIO(), width=120)
-
-    code = demo.run(screen, redis=True, learners=30, rate=5_000)
-
     assert isinstance(screen.file, io.StringIO)
+
+    with ThreadPoolExecutor(1) as pool:
+        visit = pool.submit(_visit, screen.file)
+        code = demo.run(screen, redis=True, kept=True, learners=30, rate=5_000)
+
     said = screen.file.getvalue()
     assert code == 0, said
+    assert '<span class="badge badge-' in visit.result()
     awarded, revoked = map(int, re.findall(r"(\d+) awards and (\d+) revocations", said)[0])
     assert f"{awarded + revoked} badge events are on the LMS's bus again." in said
+
+
+def _visit(screen: io.StringIO) -> str:
+    """The learner's page, once the demo names it; then Ctrl-C."""
+    deadline = Deadline(120, "the demo names no page")
+    while (found := re.search(r"http://\S+lms_user_id=\d+", screen.getvalue())) is None:
+        deadline.wait()
+    try:
+        with build_opener(HTTPCookieProcessor()).open(found[0], timeout=10) as answer:
+            return str(answer.read(), "utf-8")
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize(
