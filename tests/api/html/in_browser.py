@@ -1,11 +1,7 @@
-"""A learner's page in a real browser: `make test-browser` runs this file, with the tools that it gets.
-
-A picture of what failed is kept in `.cache/browser`.
-"""
+"""A learner's page in a real browser: `make test-browser` runs this file, with the tools that it gets."""
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +10,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Page, Route, async_playwright
+from playwright.async_api import Browser, Page, Route
 
 from streams.api.html.addresses import FRAGMENT, HOME
 from streams.api.html.languages import NAMES
@@ -22,10 +18,9 @@ from streams.api.rows import issuance_row
 from streams.api.store import Batch
 from streams.api.tokens import HEADER_PAYLOAD, SIGNATURE
 from streams.badges import badge_id, decision_id
+from tests.api.html.browsers import TOOLS, browser, pictured
 from tests.api.world import APPRENTICE, World, issued, judged, passed, rows, token, world
 
-TOOLS = Path(os.environ["BROWSER_TOOLS"])
-KEPT = Path(__file__).parents[3] / ".cache" / "browser"
 PHONE, DESK = 320, 1_280
 """Widths: the narrowest that WCAG asks for, and a usual one."""
 
@@ -60,15 +55,10 @@ class Site:
             await context.add_cookies(
                 [{"name": n, "value": v, "url": self.address} for n, v in cookies.items()]
             )
-        page = await context.new_page()
         try:
-            await page.goto(f"{self.address}{path}?lang={language}")
-            yield page
-        except BaseException:
-            KEPT.mkdir(parents=True, exist_ok=True)
-            name = os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].partition(" ")[0]
-            await page.screenshot(path=KEPT / f"{name.replace('/', '-')}.png", full_page=True)
-            raise
+            async with pictured(await context.new_page()) as page:
+                await page.goto(f"{self.address}{path}?lang={language}")
+                yield page
         finally:
             await context.close()
 
@@ -94,7 +84,7 @@ def learners() -> Batch:
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with (
         world(tmp_path, learners(), login="https://lms.example.org/login") as here,
-        async_playwright() as playwright,
+        browser() as chromium,
     ):
         server = uvicorn.Server(uvicorn.Config(here.app, port=0, lifespan="off", log_config=None))
         serving = asyncio.create_task(server.serve())
@@ -102,10 +92,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
             assert not serving.done()
             await asyncio.sleep(0.01)
         host, port = server.servers[0].sockets[0].getsockname()
-        # Root's Chromium has no sandbox.
-        browser = await playwright.chromium.launch(executable_path=TOOLS / "chromium", args=["--no-sandbox"])
-        yield Site(here, browser, f"http://{host}:{port}", [])
-        await browser.close()
+        yield Site(here, chromium, f"http://{host}:{port}", [])
         server.should_exit = True
         await serving
 
