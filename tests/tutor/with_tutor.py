@@ -300,6 +300,23 @@ def test_the_api_is_at_the_lms_and_believes_its_tokens(
     assert "api" in wanted(settings)
 
 
+@pytest.mark.parametrize(
+    ("more", "origins"),
+    [
+        ({"PLUGINS": ["badgestreams", "mfe"]}, "https://a.example.org,https://apps.a.example.org"),
+        ({"ENABLE_HTTPS": False}, "http://a.example.org"),
+    ],
+)
+def test_pages_of_the_lms_and_of_its_frontends_may_show_what_the_api_answers(
+    tmp_path: Path, more: dict[str, Any], origins: str
+) -> None:
+    given = {**STOCK, "BADGESTREAMS_API": True, "ENABLE_HTTPS": True, "LMS_HOST": "a.example.org"}
+
+    site = installed("22").render(tmp_path, given | more)
+
+    assert site.environment("badgestreams")["BADGES_API_ORIGINS"] == origins
+
+
 def test_the_api_is_not_there_unless_it_is_asked_for(stock: Rendered) -> None:
     assert "badgestreams" not in stock.env.joinpath("apps/caddy/Caddyfile").read_text()
     assert not any(name.startswith("BADGES_API") for name in stock.environment("badgestreams"))

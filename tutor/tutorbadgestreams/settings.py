@@ -106,10 +106,17 @@ def _api(config: Config) -> dict[str, str]:
         "BADGES_API_KEYS_FILE": f"{SECRETS}/lms-keys.json",
         "BADGES_API_ISSUERS": config["JWT_COMMON_ISSUER"],
         "BADGES_API_AUDIENCE": config["JWT_COMMON_AUDIENCE"],
+        "BADGES_API_ORIGINS": ",".join(_origins(config)),
         # Whoever reaches the port is in the network of the containers, or of the cluster: Caddy.
         "BADGES_API_PROXIES": "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16",
         "BADGES_API_STORE": "/var/badge-streams/api.sqlite",
     }
+
+
+def _origins(config: Config) -> list[str]:
+    """Whose pages may show what the API answers: the LMS's, and the micro-frontends' where there are any."""
+    scheme = "https" if config["ENABLE_HTTPS"] else "http"
+    return [f"{scheme}://{config[name]}" for name in ("LMS_HOST", "MFE_HOST") if config.get(name)]
 
 
 def _given(**settings: t.Any) -> dict[str, str]:
