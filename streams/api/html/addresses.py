@@ -13,6 +13,7 @@ from streams.api.asked import Known, Languages
 from streams.api.html.languages import spoken
 from streams.api.html.learner import Shown, shown
 from streams.api.html.login import leading_back
+from streams.api.html.offers import Offers
 from streams.api.html.rendering import rendered, style
 from streams.api.languages import accepted
 from streams.api.view import View
@@ -47,11 +48,15 @@ def pages(origins: Sequence[str]) -> APIRouter:
     """The pages; `origins` are those that may show the fragment in a frame."""
     router = APIRouter(route_class=_Page, include_in_schema=False)
     frames = " ".join(("'self'", *origins))
+    offers = Offers()
     framed = {"Content-Security-Policy": f"{POLICY}; frame-ancestors {frames}"}
 
     @router.get(HOME)
     async def learner(view: Known, caller: Asking, languages: Languages) -> Response:
-        return _page("learner.html", spoken(languages), {"shown": _shown(view, caller.user_id, languages)})
+        language, shown = spoken(languages), _shown(view, caller.user_id, languages)
+        every = offers.of(view.document, view.active, language, [*languages, "en"])
+        values = {"shown": shown, "offers": [every[id] for id in shown.others]}
+        return _page("learner.html", language, values)
 
     @router.get(FRAGMENT)
     async def fragment(view: Known, caller: Asking, languages: Languages) -> Response:

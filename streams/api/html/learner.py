@@ -74,14 +74,17 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A learner's page: badges that she has and had, those to claim at `issuer`, ways begun and not."""
+    """A learner's page: badges that she has and had, those to claim at `issuer`, ways that she has begun.
+
+    `others` are the ids of templates that she has not begun, as everybody has not.
+    """
 
     name: str
     badges: Sequence[models.Badge]
     former: Sequence[models.Badge]
     claims: Sequence[tuple[models.Badge, str]]
     begun: Sequence[Path]
-    others: Sequence[Path]
+    others: Sequence[str]
 
 
 def shown(
@@ -98,20 +101,21 @@ def shown(
     held = [badge for badge in badges if badge.state == "held"]
     has = {badge.template.id for badge in held}
     begun = sorted(answers.begun(document, known), key=lambda one: answers.rank(document, one, known, now))
-    first = {one.id for one in begun}
-
-    def paths(found: Sequence[Compiled]) -> list[Path]:
-        open_ones = (one for one in found if one.id not in has)
-        return [_path(document, answers.progress(document, one, known, now, languages)) for one in open_ones]
-
+    seen = {one.id for one in begun} | has
+    found = (answers.progress(document, one, known, now, languages) for one in begun if one.id not in has)
     return Shown(
         name=known.user.name or known.user.username if known.user else "",
         badges=held,
         former=[badge for badge in badges if badge.state != "held"],
         claims=[(badge, _issuer(document, badge)) for badge in held if badge.issuer.state == PENDING],
-        begun=paths(begun),
-        others=paths([one for one in active if one.id not in first]),
+        begun=[_path(document, one) for one in found],
+        others=[one.id for one in active if one.id not in seen],
     )
+
+
+def not_begun(document: CatalogDocument, compiled: Compiled, languages: Sequence[str]) -> Path:
+    """The way to a badge as it is for everybody who has not begun it."""
+    return _path(document, answers.progress(document, compiled, Progress.initial(), 0, languages))
 
 
 def _issuer(document: CatalogDocument, badge: models.Badge) -> str:

@@ -10,6 +10,7 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from streams.api.html.languages import NAMES, translations
 
@@ -28,6 +29,12 @@ def rendered(template: str, language: str, values: Mapping[str, object]) -> str:
     direction = "rtl" if Locale(language).text_direction == "rtl" else "ltr"
     page = _environment(language).get_template(template)
     return page.render({"language": language, "direction": direction, "names": NAMES} | dict(values))
+
+
+def part(name: str, language: str, of: object) -> Markup:
+    """A piece of a page, of `parts.html`; it knows nothing but what it is of."""
+    made: Markup = getattr(_environment(language).get_template("parts.html").module, name)(of)
+    return made
 
 
 @cache
