@@ -254,7 +254,7 @@ def _named_decisions() -> frozenset[str]:
         if path.is_file()
     )
     files = (*folders, ROOT / "Dockerfile", ROOT / "Makefile", ROOT / "pyproject.toml")
-    texts = (path.read_text() for path in files if path.suffix not in (".pyc", ".json"))
+    texts = (path.read_text() for path in files if path.suffix not in (".pyc", ".json", ".png"))
     return frozenset(number for text in texts for number in re.findall(r"[Dd]ecision (\d{4})", text))
 
 

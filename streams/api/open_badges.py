@@ -3,21 +3,38 @@
 All of it comes from the topic of credentials (decision 0084): nothing is signed here, and no key is known.
 """
 
-from typing import Annotated, Any
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 
-from streams.api.asked import Known
+from streams.api.asked import LATER, Known, Languages
+from streams.api.html.addresses import ForBrowsers
+from streams.api.html.credential import credential_page, shown
+from streams.api.negotiation import preferred
+from streams.api.pictures import Pictures
 from streams.api.view import View
 from streams.catalog.document import OpenBadgesOrganization
 from streams.issuers.open_badges import did
+from streams.issuers.open_badges.status import decoded
 from streams.relay.terms import about_of
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=ForBrowsers, include_in_schema=False)
 
 DOCUMENT = "application/vc"
 AS_JWT = "application/vc+jwt"
+FORMS = {
+    **dict.fromkeys((DOCUMENT, "application/json", "application/ld+json", "application/vc+ld+json"), "json"),
+    AS_JWT: "jwt",
+    **dict.fromkeys(("text/html", "application/xhtml+xml"), "html"),
+    "image/png": "png",
+    "image/svg+xml": "svg",
+}
+"""What a credential is there as, by media types."""
+PICTURE = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""Whoever drew it, an SVG that is opened runs nothing and asks nobody."""
 FRESH_SECONDS = 300
 """How long a copy may be shown in place of an answer: a revocation is seen after at most that."""
 HEADERS = {
@@ -26,20 +43,40 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Cache-Control": f"public, max-age={FRESH_SECONDS}",
     "Vary": "Accept",
+    # Its address is known to whom it was shown, and is not to be found.
+    "X-Robots-Tag": "noindex",
 }
+File = Literal["json", "jwt", "png", "svg"]
 Name = Annotated[str, Path(pattern=r"^[0-9a-f-]{1,200}$")]
 
 
+@router.get("/badges/credentials/{id}.{form}")
+async def file(view: Known, request: Request, id: Name, form: File) -> Response:
+    """A credential to be kept: as wallets take it, or as a picture that has it in it."""
+    value = _published(view, f"credentials/{id}")
+    answer = await _as(form, value, request.app.state.pictures)
+    name = re.sub(r"[^a-z0-9]+", "-", value["document"]["name"].lower()).strip("-") or "badge"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
+    return answer
+
+
 @router.get("/badges/credentials/{id}")
-async def credential(view: Known, request: Request, id: Name) -> Response:
-    """A credential, with its proof, or as a JWT where that is asked for."""
-    return _signed(view, request, f"credentials/{id}")
+async def credential(view: Known, request: Request, id: Name, languages: Languages) -> Response:
+    """A credential with its proof, as a JWT, as a picture, or for people."""
+    value = _published(view, f"credentials/{id}")
+    form = preferred(request.headers.get("accept"), FORMS, "json")
+    if form == "html":
+        state = shown(value["document"], _revoked(view, value), view.clock.wall())
+        return credential_page(state, languages, HEADERS | {"Vary": "Accept, Accept-Language"})
+    return await _as(form, value, request.app.state.pictures)
 
 
 @router.get("/badges/status/{list}")
 async def status_list(view: Known, request: Request, list: Name) -> Response:
-    """A status list, likewise."""
-    return _signed(view, request, f"status/{list}")
+    """A status list, likewise, for programs alone."""
+    signed = {media: form for media, form in FORMS.items() if form in ("json", "jwt")}
+    form = preferred(request.headers.get("accept"), signed, "json")
+    return await _as(form, _published(view, f"status/{list}"), request.app.state.pictures)
 
 
 @router.get("/badges/achievements/{template}")
@@ -73,14 +110,32 @@ async def did_document_below(view: Known, request: Request, rest: str) -> Respon
     return _did(view, request, f"/{rest}/did.json")
 
 
-def _signed(view: View, request: Request, key: str) -> Response:
+def _published(view: View, key: str) -> dict[str, Any]:
     raw = view.questions.published(key)
     if raw is None:
         raise HTTPException(404, "Not found.")
-    value = orjson.loads(raw)
-    if AS_JWT in request.headers.get("accept", ""):
+    value: dict[str, Any] = orjson.loads(raw)
+    return value
+
+
+async def _as(form: str, value: Mapping[str, Any], pictures: Pictures) -> Response:
+    if form == "json":
+        return Response(orjson.dumps(value["document"]), media_type=DOCUMENT, headers=HEADERS)
+    if form == "jwt":
         return Response(value["jwt"], media_type=AS_JWT, headers=HEADERS)
-    return Response(orjson.dumps(value["document"]), media_type=DOCUMENT, headers=HEADERS)
+    baked = await pictures.baked(value["document"], form)
+    media = "image/png" if form == "png" else "image/svg+xml"
+    return Response(baked, media_type=media, headers=HEADERS | {"Content-Security-Policy": PICTURE})
+
+
+def _revoked(view: View, value: Mapping[str, Any]) -> bool:
+    entry = value["document"]["credentialStatus"]
+    list = view.questions.published(f"status/{entry['statusListCredential'].rpartition('/')[2]}")
+    if list is None:
+        # It is on another partition of the topic, and on its way.
+        raise HTTPException(503, "Not ready: the status list.", LATER)
+    encoded = orjson.loads(list)["document"]["credentialSubject"]["encodedList"]
+    return decoded(encoded).is_revoked(int(entry["statusListIndex"]))
 
 
 def _did(view: View, request: Request, path: str) -> Response:

@@ -15,6 +15,7 @@ from streams.api.access import Access
 from streams.api.html.addresses import pages
 from streams.api.limits import Limit
 from streams.api.manners import LAG, Manners
+from streams.api.pictures import Pictures, from_the_web
 from streams.api.tokens import HEADER_PAYLOAD, SIGNATURE
 from streams.api.view import View
 
@@ -39,10 +40,12 @@ def application(
     addresses: Limit,
     more: Sequence[APIRouter] = (),
     login: str = "",
+    pictures: Pictures | None = None,
 ) -> ASGIApp:
     """The whole of it; `origins` are the pages elsewhere that a browser may show answers to.
 
-    `more` are addresses besides the API's; `login` is the page where a learner logs in.
+    `more` are addresses besides the API's; `login` is the page where a learner logs in;
+    `pictures` has the badges' pictures.
     """
     app = FastAPI(
         title="Badges",
@@ -54,6 +57,7 @@ def application(
         redirect_slashes=False,
     )
     app.state.view, app.state.access, app.state.login = view, access, login
+    app.state.pictures = pictures or Pictures(from_the_web, view.clock)
     app.include_router(learners.router, prefix=ROOT)
     app.include_router(staff.router, prefix=ROOT)
     for router in (open_badges.router, pages(origins), *more):

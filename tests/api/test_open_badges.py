@@ -1,8 +1,10 @@
 """What the API shows to everybody of badges that the relay has signed."""
 
 import json
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -12,8 +14,11 @@ from openbadgeslib.ob3 import OB3LdpVerifier, OB3Verifier
 from openbadgeslib.ob3.verifier import OB3VerificationError
 
 from streams.api.store import Batch
-from tests.api.world import World, world
+from streams.issuers.issuer import About
+from tests.api.world import NOW, World, world
 from tests.issuers.open_badges.a_badge import ISSUER, LIST, ORGANIZATION, URL, Issuing
+from tests.issuers.open_badges.pictures import png, svg
+from tests.issuers.open_badges.test_baking import of_png, of_svg
 
 TEMPLATE = "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10"
 CATALOG = f"""
@@ -31,12 +36,18 @@ templates:
 DID = f"{URL}/.well-known/did.json"
 
 
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+HOSTILE = "</bdi><script>alert(1)</script><img src=x onerror=alert(1)>\"'"
+
+
 @asynccontextmanager
-async def serving(folder: Path, issuing: Issuing) -> AsyncIterator[World]:
+async def serving(
+    folder: Path, issuing: Issuing, pictures: Mapping[str, bytes] | None = None
+) -> AsyncIterator[World]:
     """An API that has followed what is published, up to now."""
     catalog = folder / "catalog.yaml"
     catalog.write_text(CATALOG)
-    async with world(folder, batch(issuing), catalog=catalog) as here:
+    async with world(folder, batch(issuing), catalog=catalog, pictures=pictures) as here:
         yield here
 
 
@@ -91,7 +102,10 @@ async def test_what_was_deleted_is_gone_and_is_not_in_the_file(tmp_path: Path) -
         issuing.erase(badge)
         here.store.apply(batch(issuing))
 
-        assert (await asked(here, f"{URL}/badges/credentials/{badge}")).status_code == 404
+        for form in ("", ".json", ".jwt", ".png", ".svg"):
+            assert (await asked(here, f"{URL}/badges/credentials/{badge}{form}")).status_code == 404
+        page = await asked(here, f"{URL}/badges/credentials/{badge}", BROWSER)
+        assert (page.status_code, "Diligent" in page.text) == (404, False)
         assert secret.encode() not in here.store.path.read_bytes()
 
 
@@ -103,6 +117,134 @@ async def test_everybody_may_look_from_any_page_and_copies_are_short_lived(tmp_p
             headers = (await asked(here, address)).headers
             assert headers["Access-Control-Allow-Origin"] == "*"
             assert headers["Cache-Control"] == "public, max-age=300"
+
+
+async def test_a_browser_is_shown_a_page_and_programs_the_document(tmp_path: Path) -> None:
+    issuing = Issuing()
+    address = f"{URL}/badges/credentials/{issuing.issue()}"
+    async with serving(tmp_path, issuing) as here:
+        page = await asked(here, address, BROWSER)
+        types = {
+            accept: (await asked(here, address, accept)).headers["content-type"]
+            for accept in ("*/*", "application/json, text/plain, */*", "application/vc+jwt, */*", "image/*")
+        }
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    for said in ("Diligent", "For diligence", "Pass two &lt;courses&gt; &amp; more", "Example University"):
+        assert said in page.text
+    assert '<time datetime="2026-03-01T12:00:00Z">March 1, 2026</time>' in page.text
+    assert 'src="https://images.example.edu/1.png"' in page.text
+    assert f'<code dir="ltr">{ISSUER}</code>' in page.text
+    assert list(types.values()) == [
+        "application/vc",
+        "application/vc",
+        "application/vc+jwt",
+        "image/png",
+    ]
+
+
+async def test_a_page_says_whether_the_badge_holds(tmp_path: Path) -> None:
+    issuing = Issuing()
+    badges = [
+        issuing.issue("held", expires=NOW + timedelta(seconds=1)),
+        issuing.issue("expired", expires=NOW),
+        issuing.issue("revoked", expires=NOW),
+    ]
+    issuing.revoke(badges[2])
+    async with serving(tmp_path, issuing) as here:
+        pages = [(await asked(here, f"{URL}/badges/credentials/{one}", BROWSER)).text for one in badges]
+
+    for page, state in zip(pages, ("Valid", "Expired", "Revoked"), strict=True):
+        assert re.findall(r'<span class="badge badge-\w+">(\w+)</span>', page) == [state]
+
+
+async def test_whether_a_badge_holds_is_not_said_before_its_list_is_known(tmp_path: Path) -> None:
+    issuing = Issuing()
+    badge = issuing.issue()
+    del issuing.published[LIST.removeprefix(f"{URL}/badges/")]
+    async with serving(tmp_path, issuing) as here:
+        answer = await asked(here, f"{URL}/badges/credentials/{badge}", BROWSER)
+
+    assert answer.status_code == 503
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "Valid" not in answer.text
+
+
+async def test_nobodys_text_becomes_part_of_a_page(tmp_path: Path) -> None:
+    issuing = Issuing(about=About(HOSTILE, HOSTILE, HOSTILE, 'https://x/"onload="alert(1)'))
+    badge = issuing.issue()
+    async with serving(tmp_path, issuing) as here:
+        answer = await asked(here, f"{URL}/badges/credentials/{badge}", BROWSER)
+        file = await asked(here, f"{URL}/badges/credentials/{badge}.json")
+
+    assert "&lt;script&gt;" in answer.text
+    for part in ("<script", "<img src=x", '"onload="', " style="):
+        assert part not in answer.text
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "script-src" not in policy
+    assert "unsafe" not in policy
+    name = file.headers["content-disposition"]
+    assert name == 'attachment; filename="bdi-script-alert-1-script-img-src-x-onerror-alert-1.json"'
+
+
+async def test_a_page_says_nothing_of_the_learner_and_is_found_by_no_search(tmp_path: Path) -> None:
+    issuing = Issuing()
+    badge = issuing.issue()
+    async with serving(tmp_path, issuing) as here:
+        answer = await asked(here, f"{URL}/badges/credentials/{badge}", BROWSER)
+
+    assert "seven" not in answer.text.lower()
+    assert answer.headers["x-robots-tag"] == "noindex"
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    assert answer.headers["vary"] == "Accept, Accept-Language"
+
+
+@pytest.mark.parametrize(
+    ("form", "media"), [("json", "application/vc"), ("png", "image/png"), ("svg", "image/svg+xml")]
+)
+async def test_a_file_has_the_credential_and_is_kept_not_opened(
+    tmp_path: Path, form: str, media: str
+) -> None:
+    issuing = Issuing()
+    badge = issuing.issue()
+    pictures = {"https://images.example.edu/1.png": png()}
+    async with serving(tmp_path, issuing, pictures) as here:
+        answer = await asked(here, f"{URL}/badges/credentials/{badge}.{form}")
+
+    read = {"json": orjson.loads, "png": of_png, "svg": of_svg}[form]
+    assert read(answer.content) == issuing.credential(badge)
+    assert answer.headers["content-type"] == media
+    assert answer.headers["content-disposition"] == f'attachment; filename="diligent.{form}"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert form == "json" or answer.headers["content-security-policy"].endswith("sandbox")
+
+
+@pytest.mark.parametrize(
+    ("picture", "form", "kept"),
+    [
+        (png(width=7), "png", True),
+        (png(width=7), "svg", True),
+        (svg("<g/>"), "svg", True),
+        (svg("<g/>"), "png", False),
+        (svg("<script/>"), "svg", False),
+        (b"GIF89a", "png", False),
+        (None, "svg", False),
+    ],
+)
+async def test_the_templates_picture_is_baked_or_our_own(
+    tmp_path: Path, picture: bytes | None, form: str, kept: bool
+) -> None:
+    issuing = Issuing()
+    badge = issuing.issue()
+    pictures = {} if picture is None else {"https://images.example.edu/1.png": picture}
+    async with serving(tmp_path, issuing, pictures) as here:
+        baked = (await asked(here, f"{URL}/badges/credentials/{badge}.{form}")).content
+
+    assert {"png": of_png, "svg": of_svg}[form](baked) == issuing.credential(badge)
+    theirs = {"png": b"\x00\x00\x00\x07", "svg": b"<g/>" if picture == svg("<g/>") else b"data:image/png"}
+    assert (theirs[form] in baked) == kept
 
 
 async def test_an_achievement_is_what_the_catalog_says(tmp_path: Path) -> None:
@@ -117,6 +259,8 @@ async def test_an_achievement_is_what_the_catalog_says(tmp_path: Path) -> None:
     [
         "/badges/credentials/0",
         "/badges/credentials/..%2f..%2fetc",
+        "/badges/credentials/0.png",
+        "/badges/credentials/0.exe",
         "/badges/status/unknown",
         "/badges/achievements/11111111-2222-4333-8444-555555555555",
         "/elsewhere/did.json",

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from streams.api.access import Access
 from streams.api.keys import Keys
 from streams.api.limits import Limit
+from streams.api.pictures import NoSuchPictureError, Pictures
 from streams.api.questions import Questions
 from streams.api.rows import progress_row
 from streams.api.store import Batch, Store
@@ -162,6 +163,7 @@ async def world(
     learner_rate: int = 0,
     address_rate: int = 0,
     login: str = "",
+    pictures: Mapping[str, bytes] | None = None,
 ) -> AsyncIterator[World]:
     """A worker of these learners, asked without a network."""
     store = Store(folder / "store.sqlite", "test")
@@ -178,7 +180,21 @@ async def world(
 
     tokens = Tokens(Keys(fetch, clock), (ISSUER,), AUDIENCE, Clock())
     access = Access(tokens, Limit(learner_rate, clock.monotonic))
-    app = application(view, access, origins, Limit(address_rate, clock.monotonic), login=login)
+
+    async def draw(url: str) -> bytes:
+        try:
+            return (pictures or {})[url]
+        except KeyError:
+            raise NoSuchPictureError("nobody answers") from None
+
+    app = application(
+        view,
+        access,
+        origins,
+        Limit(address_rate, clock.monotonic),
+        login=login,
+        pictures=Pictures(draw, clock),
+    )
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://badges.test") as client:
         yield World(client, store, following, view, app)

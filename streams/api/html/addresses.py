@@ -16,6 +16,7 @@ from streams.api.html.login import leading_back
 from streams.api.html.offers import Offers
 from streams.api.html.rendering import rendered, style
 from streams.api.languages import accepted
+from streams.api.negotiation import preferred
 from streams.api.view import View
 from streams.badges import Progress
 
@@ -30,6 +31,9 @@ YEAR = 31_536_000
 class _Page(APIRoute):
     """Says as a page why there is no other."""
 
+    def _wanted(self, request: Request) -> bool:
+        return True
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
@@ -37,11 +41,22 @@ class _Page(APIRoute):
             try:
                 return await handle(request)
             except RequestValidationError:
+                if not self._wanted(request):
+                    raise
                 return _fault(request, 400)
             except HTTPException as fault:
+                if not self._wanted(request):
+                    raise
                 return _fault(request, fault.status_code, fault.headers)
 
         return handled
+
+
+class ForBrowsers(_Page):
+    """Does so for browsers; programs ask the same address."""
+
+    def _wanted(self, request: Request) -> bool:
+        return preferred(request.headers.get("accept"), {"text/html": "html"}, "") == "html"
 
 
 def pages(origins: Sequence[str]) -> APIRouter:
@@ -56,12 +71,12 @@ def pages(origins: Sequence[str]) -> APIRouter:
         language, shown = spoken(languages), _shown(view, caller.user_id, languages)
         every = offers.of(view.document, view.active, language, [*languages, "en"])
         values = {"shown": shown, "offers": [every[id] for id in shown.others]}
-        return _page("learner.html", language, values)
+        return page("learner.html", language, values)
 
     @router.get(FRAGMENT)
     async def fragment(view: Known, caller: Asking, languages: Languages) -> Response:
         values = {"shown": _shown(view, caller.user_id, languages), "home": HOME}
-        return _page("fragment.html", spoken(languages), values, headers=framed)
+        return page("fragment.html", spoken(languages), values, headers=framed)
 
     @router.get(f"{STYLES}{{name}}")
     async def styles(name: str) -> Response:
@@ -90,16 +105,17 @@ def _fault(request: Request, status: int, headers: Mapping[str, str] | None = No
     asked = (request.query_params.get("lang"), request.headers.get("accept-language"))
     language = spoken([tag for said in asked for tag in accepted(said)])
     login = leading_back(request.app.state.login, request.url.replace(path=HOME))
-    return _page("fault.html", language, {"status": status, "login": login}, status, headers)
+    return page("fault.html", language, {"status": status, "login": login}, status, headers)
 
 
-def _page(
+def page(
     template: str,
     language: str,
     values: dict[str, object],
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    text = rendered(template, language, values | {"style": STYLES + style()[0]})
+    """A page out of a template, with what all pages have."""
+    text = rendered(template, language, {"style": STYLES + style()[0]} | values)
     given = {"Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'", "Content-Language": language}
     return HTMLResponse(text, status, given | dict(headers or {}))

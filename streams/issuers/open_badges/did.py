@@ -1,10 +1,11 @@
-"""The issuer's name in the world, a `did:web`, and the document that tells its keys."""
+"""The issuer's name in the world, a `did:web`, the document that tells its keys, and where its badges are."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 DID_CONTEXT = "https://www.w3.org/ns/did/v1"
+CREDENTIALS_CONTEXT = "https://www.w3.org/ns/credentials/v2"
 OPEN_BADGES_CONTEXT = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"
 MULTIKEY_CONTEXT = "https://w3id.org/security/multikey/v1"
 
@@ -25,6 +26,11 @@ def document_path(url: str) -> str:
     """Where resolvers look for the document, below the host."""
     path = urlsplit(url).path.rstrip("/")
     return f"{path}/did.json" if path else "/.well-known/did.json"
+
+
+def credential_url(url: str, credential: str) -> str:
+    """Where the issuer whose pages are under `url` shows a credential."""
+    return f"{url.rstrip('/')}/badges/credentials/{credential}"
 
 
 def method(issuer: str, key: str) -> str:

@@ -58,7 +58,7 @@ def issue(desk: Desk, award: Award, about: About) -> Made:
     told = names(pen.key, award.wanted.own, award.cause.decision)
     id = f"{list}-{place}-{told.address}"
     document = credential(
-        f"{desk.url}/badges/credentials/{id}",
+        did.credential_url(desk.url, id),
         Profile(pen.issuer, desk.name or desk.url, desk.url),
         Achievement(
             f"{desk.url}/badges/achievements/{award.wanted.template}",

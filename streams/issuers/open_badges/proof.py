@@ -15,10 +15,11 @@ import orjson
 from pyld import jsonld
 
 from streams.issuers.open_badges.base58 import multibase
+from streams.issuers.open_badges.did import CREDENTIALS_CONTEXT
 from streams.issuers.open_badges.did import OPEN_BADGES_CONTEXT as OPEN_BADGES
 from streams.issuers.open_badges.keys import Key
 
-CREDENTIALS = "https://www.w3.org/ns/credentials/v2"
+CREDENTIALS = CREDENTIALS_CONTEXT
 CONTEXTS: Mapping[str, str] = {CREDENTIALS: "credentials-v2.json", OPEN_BADGES: "open-badges-3.0.3.json"}
 SUITE = "eddsa-rdfc-2022"
 

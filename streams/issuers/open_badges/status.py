@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from streams.issuers.open_badges.proof import CREDENTIALS
+from streams.issuers.open_badges.did import CREDENTIALS_CONTEXT
 
 BITS = 131_072
 """Places of a list: the least that the specification allows, so that a look at it tells nobody whose badge is
@@ -44,6 +44,12 @@ def unpacked(packed: bytes) -> StatusList:
     return StatusList(gzip.decompress(packed))
 
 
+def decoded(encoded: str) -> StatusList:
+    """The list of an `encodedList`."""
+    data = encoded.removeprefix("u")
+    return unpacked(base64.urlsafe_b64decode(data + "=" * (-len(data) % 4)))
+
+
 def entry(list_url: str, place: int) -> Mapping[str, str]:
     """What a credential tells of its place: its `credentialStatus`."""
     return {
@@ -58,7 +64,7 @@ def entry(list_url: str, place: int) -> Mapping[str, str]:
 def credential(list_url: str, issuer: str, status: StatusList, valid_from: str) -> dict[str, Any]:
     """The list as a credential, to be signed as the others are."""
     return {
-        "@context": [CREDENTIALS],
+        "@context": [CREDENTIALS_CONTEXT],
         "id": list_url,
         "type": ["VerifiableCredential", "BitstringStatusListCredential"],
         "issuer": issuer,

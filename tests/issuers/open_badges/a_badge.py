@@ -36,6 +36,7 @@ class Issuing:
 
     seed: int = 1
     number: int = 3
+    about: About = ABOUT
     kept: dict[str, bytes] = field(default_factory=dict)
     published: dict[str, Any] = field(default_factory=dict)
 
@@ -51,7 +52,7 @@ class Issuing:
             expires_at=expires,
             notify=False,
         )
-        made = self.take(making.issue(self.desk, award, ABOUT))
+        made = self.take(making.issue(self.desk, award, self.about))
         assert isinstance(made.outcome, Issued)
         return made.outcome.badge
 
