@@ -24,10 +24,13 @@ from streams.badges import (
 from streams.badges.completeness import expiry
 from streams.catalog import CatalogDocument, TemplateDeclaration
 from streams.catalog.texts import in_language
+from streams.issuers import ISSUERS
 from streams.operate.standing import standing_of, step_of
 from streams.relay.issuance import Issuance, done
 
 Languages = Sequence[str]
+PENDING = "pending"
+"""The issuer's word for a badge that its learner has not accepted yet."""
 Texts = Mapping[str, str]
 """What a learner reads of requirements, by their ids."""
 
@@ -145,7 +148,7 @@ def badge(
         awarded_at=time(known.awarded) or "",
         revoked_at=time(known.revoked),
         expires_at=time(_expires(document, template, known)),
-        issuer=_at_issuer(issued.get(id), str(latest(known, template, learner).id)),
+        issuer=_at_issuer(document, template, issued.get(id), str(latest(known, template, learner).id)),
     )
 
 
@@ -203,9 +206,11 @@ def _expires(document: CatalogDocument, template: str, badge: Badge) -> int | No
         return None
 
 
-def _at_issuer(issuance: Issuance | None, decision: str) -> models.AtIssuer:
+def _at_issuer(
+    document: CatalogDocument, template: str, issuance: Issuance | None, decision: str
+) -> models.AtIssuer:
     if issuance is None:
-        return models.AtIssuer(state="unknown", id=None, answered_at=None)
+        return models.AtIssuer(state="unknown", id=None, url=None, answered_at=None)
     if issuance.refused:
         state = "refused"
     elif not done(issuance) or issuance.decision != decision:
@@ -213,7 +218,20 @@ def _at_issuer(issuance: Issuance | None, decision: str) -> models.AtIssuer:
     else:
         state = issuance.state or "revoked"
     at = written(issuance.answered_at) if issuance.answered_at else None
-    return models.AtIssuer(state=state, id=issuance.held, answered_at=at)
+    url = _page(document, template, issuance.held, state)
+    return models.AtIssuer(state=state, id=issuance.held, url=url, answered_at=at)
+
+
+def _page(document: CatalogDocument, template: str, badge: str | None, state: str) -> str | None:
+    """Where the issuer shows a badge; not before its learner has accepted it."""
+    declared = document.templates.get(template)
+    if declared is None or badge is None or state == PENDING:
+        return None
+    organization = document.organizations[declared.organization]
+    issuer = ISSUERS[organization.provider]
+    if state not in issuer.traits.held:
+        return None
+    return issuer.page(organization.id, organization.service, organization.url, badge) or None
 
 
 def _group(

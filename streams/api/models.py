@@ -116,11 +116,13 @@ class AtIssuer(_Model):
     """Where a badge is at its issuer.
 
     `state`: `unknown` to the relay, `waiting` for a call, `refused`, or the issuer's own word: with Credly
-    `pending` until the learner accepts it, `accepted`, `rejected`, `revoked`. `id` is the issuer's.
+    `pending` until the learner accepts it, `accepted`, `rejected`, `revoked`. `id` is the issuer's; `url` is
+    where it shows the badge to everybody who knows the address, if that is known.
     """
 
     state: str
     id: str | None
+    url: str | None
     answered_at: Time | None
 
 

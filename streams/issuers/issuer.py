@@ -237,6 +237,9 @@ class Issuer(Protocol):
     def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
         """The headers by which the issuer knows the organization; each value ends with what is secret."""
 
+    def page(self, organization: str, service: str, url: str | None, badge: str) -> str:
+        """Where people look at a badge that its learner has; empty where that is not known."""
+
     def lacks(self, recipient: Recipient | None) -> str:
         """What is not known of a learner, so that nothing can be issued; empty if nothing is missing."""
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
 
 from streams.api import answers, models
 from streams.badges import Compiled, Progress
 from streams.catalog import CatalogDocument
+from streams.catalog.document import OpenBadgesOrganization
 from streams.relay.issuance import Issuance
-
-PENDING = "pending"
-"""The issuer's word for a badge that its learner has not accepted yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +73,28 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
+class Links:
+    """Where a badge is taken (decision 0097): to its page; of our own issuer also files, and LinkedIn."""
+
+    page: str
+    picture: str = ""
+    wallet: str = ""
+    linkedin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A learner's page: badges that she has and had, those to claim at `issuer`, ways that she has begun.
 
-    `others` are the ids of templates that she has not begun, as everybody has not.
+    `links` are those of badges that their issuer shows, by badge; `others` the ids of templates that she has
+    not begun, as everybody has not.
     """
 
     name: str
     badges: Sequence[models.Badge]
     former: Sequence[models.Badge]
     claims: Sequence[tuple[models.Badge, str]]
+    links: Mapping[str, Links]
     begun: Sequence[Path]
     others: Sequence[str]
 
@@ -107,7 +119,8 @@ def shown(
         name=known.user.name or known.user.username if known.user else "",
         badges=held,
         former=[badge for badge in badges if badge.state != "held"],
-        claims=[(badge, _issuer(document, badge)) for badge in held if badge.issuer.state == PENDING],
+        claims=[(badge, _issuer(document, badge)) for badge in held if badge.issuer.state == answers.PENDING],
+        links={badge.id: _links(document, badge, badge.issuer.url) for badge in held if badge.issuer.url},
         begun=[_path(document, one) for one in found],
         others=[one.id for one in active if one.id not in seen],
     )
@@ -121,6 +134,29 @@ def not_begun(document: CatalogDocument, compiled: Compiled, languages: Sequence
 def _issuer(document: CatalogDocument, badge: models.Badge) -> str:
     template = document.templates.get(badge.template.id)
     return document.organizations[template.organization].provider.capitalize() if template else ""
+
+
+def _links(document: CatalogDocument, badge: models.Badge, page: str) -> Links:
+    organization = document.organizations[document.templates[badge.template.id].organization]
+    if not isinstance(organization, OpenBadgesOrganization):
+        return Links(page)
+    return Links(page, f"{page}.png", f"{page}.json", _linkedin(badge, organization.name, page))
+
+
+def _linkedin(badge: models.Badge, issuer: str, page: str) -> str:
+    """LinkedIn's form for a certificate, filled in; she looks at it there before anything is saved."""
+    asked: dict[str, str | int | None] = {
+        "startTask": "CERTIFICATION_NAME",
+        "name": badge.template.name,
+        "organizationName": issuer,
+        "certUrl": page,
+        "certId": badge.issuer.id,
+    }
+    for word, moment in (("issue", badge.awarded_at), ("expiration", badge.expires_at)):
+        if moment:
+            day = datetime.fromisoformat(moment)
+            asked |= {f"{word}Year": day.year, f"{word}Month": day.month}
+    return f"https://www.linkedin.com/profile/add?{urlencode(asked)}"
 
 
 def _path(document: CatalogDocument, progress: models.Progress) -> Path:

@@ -80,6 +80,9 @@ class Accredible:
     def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
         return {"Authorization": f"Token token={key}"}
 
+    def page(self, organization: str, service: str, url: str | None, badge: str) -> str:
+        return ""
+
     def lacks(self, recipient: Recipient | None) -> str:
         return requests.lacks(recipient)
 

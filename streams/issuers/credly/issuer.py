@@ -71,6 +71,9 @@ class Credly:
     def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
         return {"Authorization": requests.authorization(key)}
 
+    def page(self, organization: str, service: str, url: str | None, badge: str) -> str:
+        return requests.page(service, url, badge)
+
     def lacks(self, recipient: Recipient | None) -> str:
         return requests.lacks(recipient)
 

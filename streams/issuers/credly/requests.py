@@ -4,6 +4,7 @@ What it leaves in doubt, and what the relay does then, is decision 0004.
 """
 
 import base64
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -24,7 +25,8 @@ SITES: Mapping[str, str] = {
     "production": "https://www.credly.com",
     "sandbox": "https://sandbox.credly.com",
 }
-"""Which grant tokens: Credly does not do so at its API's own hosts."""
+"""Which grant tokens, and show badges: Credly does neither at its API's own hosts."""
+BADGE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SCOPE = "issued_badges badge_templates authorization_tokens"
 """What is asked for: to issue and to find, to see the templates, and to know when keys expire."""
 HELD: Final = ("pending", "accepted")
@@ -40,6 +42,11 @@ def base_url(environment: str, url: str | None = None) -> str:
 def grant_url(environment: str, url: str | None = None) -> str:
     """Where tokens are granted."""
     return base_url(environment, url) if url else SITES[environment]
+
+
+def page(environment: str, url: str | None, badge: str) -> str:
+    """Where Credly shows a badge; a simulator or proxy shows none."""
+    return f"{SITES[environment]}/badges/{badge}" if not url and BADGE.fullmatch(badge) else ""
 
 
 def authorization(key: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from streams.issuers.http import Request
 from streams.issuers.issuer import About, Award, Cause, Desk, Made, Revocation, Steps, Traits, Wanted, at_once
-from streams.issuers.open_badges import HELD, is_of
+from streams.issuers.open_badges import HELD, did, is_of
 from streams.issuers.outcomes import (
     Absent,
     EraseOutcome,
@@ -75,6 +75,10 @@ class OpenBadges:
 
     def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
         return {}
+
+    def page(self, organization: str, service: str, url: str | None, badge: str) -> str:
+        # A badge of another issuer, from where the template has moved, is none of ours.
+        return did.credential_url(url, badge) if url and badge.startswith(f"{organization}-") else ""
 
     def lacks(self, recipient: Recipient | None) -> str:
         """The address: by its hash the learner shows whose badge it is."""

@@ -54,6 +54,9 @@ class Webhook:
     def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
         return signed(key, request.key, request.body or b"", now)
 
+    def page(self, organization: str, service: str, url: str | None, badge: str) -> str:
+        return ""
+
     def lacks(self, recipient: Recipient | None) -> str:
         """The address: most receivers could do nothing, and be told nothing more, without one."""
         known = recipient is not None and recipient.email.strip()

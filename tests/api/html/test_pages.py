@@ -1,7 +1,10 @@
 """A learner's page: what is on it, who sees it, and that nobody's text becomes part of it."""
 
+import html
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -11,6 +14,7 @@ from streams.api.html.addresses import FRAGMENT, HOME
 from streams.api.html.login import login_page
 from streams.api.html.rendering import style
 from streams.api.rows import issuance_row
+from streams.api.store import Batch
 from streams.badges import badge_id, decision_id
 from tests.api.world import (
     APPRENTICE,
@@ -85,6 +89,84 @@ async def test_a_badge_that_waits_at_its_issuer_is_to_be_claimed(tmp_path: Path)
     for text in texts:
         assert "Your badge is waiting for you" in text
         assert "Credly has sent you an e-mail." in text
+
+
+OWN = {"id": "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11", "provider": "open_badges", "name": "Example & Co"}
+CREDENTIAL = f"{OWN['id']}-3-0-7-{'a' * 32}"
+AT_CREDLY = "9f0c1a52-7c1e-4bb0-9a53-1d0e6f1f7a10"
+
+
+def held_at(folder: Path, state: str, held: str, **organization: str) -> tuple[Batch, Path]:
+    """A learner's badge as its issuer holds it, and a catalog with this organization."""
+    batch = rows(judged([passed(42, "kafka", 1)]))
+    decision = str(decision_id(badge_id(APPRENTICE, 42), "awarded", 1))
+    key, row = issued(42, APPRENTICE, held=held, state=state, sure=True, decision=decision)
+    batch.issuances[key] = issuance_row(row)
+    file = catalog(folder, APPRENTICE)
+    document = yaml.safe_load(file.read_text())
+    document["organizations"][0] = organization
+    for template in document["templates"]:
+        template["organization"] = organization["id"]
+    file.write_text(yaml.safe_dump(document))
+    return batch, file
+
+
+async def test_an_open_badge_is_taken_along_by_links_alone(tmp_path: Path) -> None:
+    batch, file = held_at(tmp_path, "issued", CREDENTIAL, **OWN, url="https://badges.example.edu/")
+    address = f"https://badges.example.edu/badges/credentials/{CREDENTIAL}"
+
+    async with world(tmp_path, batch, catalog=file) as here:
+        text = (await page(here)).text
+        (badge,) = (await here.get("badges/", of(42)))["results"]
+
+    links = {label: html.unescape(url) for url, label in re.findall(r'href="(https:[^"]+)">([^<]+) <', text)}
+    asked = dict(parse_qsl(urlsplit(links.pop("Add to LinkedIn")).query))
+    assert links == {"Show": address, "Picture": f"{address}.png", "For a wallet": f"{address}.json"}
+    assert asked == {
+        "startTask": "CERTIFICATION_NAME",
+        "name": "Kafka Apprentice",
+        "organizationName": "Example & Co",
+        "issueYear": "2026",
+        "issueMonth": "3",
+        "certUrl": address,
+        "certId": CREDENTIAL,
+    }
+    assert badge["issuer"]["url"] == address
+
+
+@pytest.mark.parametrize(
+    ("state", "held", "organization", "url"),
+    [
+        ("accepted", AT_CREDLY, {}, f"https://www.credly.com/badges/{AT_CREDLY}"),
+        (
+            "accepted",
+            AT_CREDLY,
+            {"environment": "sandbox"},
+            f"https://sandbox.credly.com/badges/{AT_CREDLY}",
+        ),
+        ("accepted", AT_CREDLY, {"url": "http://127.0.0.1:8090"}, None),
+        ("accepted", '"><script>', {}, None),
+        ("pending", AT_CREDLY, {}, None),
+        ("issued", AT_CREDLY, {**OWN, "url": "https://badges.example.edu"}, None),
+        (
+            "issued",
+            "7",
+            {"id": OWN["id"], "provider": "webhook", "url": "https://hooks.example.edu/a"},
+            None,
+        ),
+    ],
+)
+async def test_only_where_an_issuer_surely_shows_a_badge_is_there_a_link(
+    tmp_path: Path, state: str, held: str, organization: dict[str, str], url: str | None
+) -> None:
+    batch, file = held_at(tmp_path, state, held, **{"id": OWN["id"]} | organization)
+
+    async with world(tmp_path, batch, catalog=file) as here:
+        text = (await page(here)).text
+        (badge,) = (await here.get("badges/", of(42)))["results"]
+
+    assert badge["issuer"]["url"] == url
+    assert re.findall(r'href="(https:[^"]+)"', text) == ([url] if url else [])
 
 
 async def test_who_has_done_nothing_sees_what_she_could(tmp_path: Path) -> None:
