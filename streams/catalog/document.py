@@ -193,7 +193,8 @@ _VALUE = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}
 
 
 class _Declared(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    # Most are read as parts of another, which then has no use for a validator of theirs.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 class Secret(_Declared):

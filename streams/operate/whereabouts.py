@@ -54,7 +54,7 @@ def lacking(issuance: Issuance, document: CatalogDocument) -> str:
     template = document.templates.get(issuance.template)
     if template is None or issuance.kind != "awarded" or done(issuance) or issuance.held:
         return ""
-    from streams.issuers import ISSUERS  # dear, and few badges wait for a learner's data
+    from streams.issuers.known import ISSUERS  # dear, and few badges wait for a learner's data
 
     issuer = ISSUERS[document.organizations[template.organization].provider]
     return issuer.lacks(issuance.recipient)

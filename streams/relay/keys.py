@@ -9,7 +9,7 @@ from stat import S_ISREG
 from yarl import URL
 
 from streams.catalog import is_loopback
-from streams.issuers import ISSUERS
+from streams.issuers.known import ISSUERS
 from streams.issuers.oauth import no_client
 from streams.settings import Settings
 

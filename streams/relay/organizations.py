@@ -14,9 +14,10 @@ from typing import Protocol, TypeVar
 
 from streams import metrics
 from streams.clock import Clock, change_within
-from streams.issuers import ISSUERS, oauth, outcomes
+from streams.issuers import oauth, outcomes
 from streams.issuers.http import Answer, NoAnswer, Request
 from streams.issuers.issuer import Call, Issuer
+from streams.issuers.known import ISSUERS
 from streams.issuers.outcomes import Outcome, Trouble
 from streams.relay.failing import Others
 from streams.relay.granting import Grants

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from streams.catalog import CatalogDocument, Duration, TemplateDeclaration
 from streams.catalog.texts import in_language
-from streams.issuers import ISSUERS
 from streams.issuers.issuer import About
+from streams.issuers.known import ISSUERS
 from streams.relay.keys import KeyRef
 
 

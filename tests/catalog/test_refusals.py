@@ -11,7 +11,7 @@ import pytest
 
 from streams.catalog import load_catalog, take_catalog
 from streams.errors import CatalogError
-from streams.issuers import ISSUERS
+from streams.issuers.known import ISSUERS
 from streams.operate.simulate import simulate
 
 BADGE = "org.openedx.learning.badge.awarded.v1"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from streams.issuers import ISSUERS
 from streams.issuers.http import Answer, NoAnswer
 from streams.issuers.issuer import Award, Call, Cause, Issuer, Revocation, Steps, Wanted, drive
+from streams.issuers.known import ISSUERS
 from streams.issuers.outcomes import Deferred, KeyRefused, Outcome, Recipient, Throttled, Unsupported
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from streams.catalog.document import Declaration
-from streams.issuers import ISSUERS
+from streams.issuers.known import ISSUERS
 
 
 def test_each_issuer_may_be_named_as_a_provider_and_each_provider_is_an_issuer() -> None:

@@ -11,6 +11,7 @@ import streams.operate
 FOLDER = Path(streams.operate.__file__).parent
 COMMANDS = sorted(f"streams.operate.{file.stem}" for file in FOLDER.glob("[a-z]*.py"))
 WORKER = ("faust", "mode", "streams.runtime")
+NETWORK = ("aiohttp", "prometheus_client", "stamina", "streams.issuers.known")
 HTTP = {
     "streams.operate.api",
     "streams.operate.asking",
@@ -35,9 +36,7 @@ def imported(statement: str) -> set[str]:
 def test_a_command_imports_nothing_of_a_workers(command: str) -> None:
     found = imported(f"import {command}")
     assert command in found
-    assert found.isdisjoint(
-        {*WORKER, *(() if command in HTTP else ("aiohttp", "prometheus_client", "stamina"))}
-    )
+    assert found.isdisjoint({*WORKER, *(() if command in HTTP else NETWORK)})
 
 
 @pytest.mark.parametrize("module", ["streams.cli", "streams.tracker", "streams.relay", "streams.catalog"])

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from streams.clock import Patience
-from streams.issuers import ISSUERS
 from streams.issuers.issuer import Traits
+from streams.issuers.known import ISSUERS
 from streams.relay.issuance import done
 from streams.relay.ownership import Ownership
 from streams.relay.pace import Limits

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from standardwebhooks import Webhook
 
-from streams.issuers import ISSUERS
+from streams.issuers.known import ISSUERS
 from streams.kafka.topics import topics
 from streams.relay.issuance import Issuance, done
 from streams.sandbox.accredible import AccredibleSimulator

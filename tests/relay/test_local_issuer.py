@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from streams.issuers import ISSUERS
 from streams.issuers.issuer import Award, Cause, Revocation, Steps, Wanted, at_once
+from streams.issuers.known import ISSUERS
 from streams.issuers.outcomes import Erased, EraseOutcome, Issued, IssueOutcome, Revoked, RevokeOutcome
 from streams.issuers.webhook.issuer import Webhook
 from tests.relay.simulated import WEBHOOK

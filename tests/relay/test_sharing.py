@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from streams.issuers import ISSUERS
 from streams.issuers.http import Answer, NoAnswer, Request
+from streams.issuers.known import ISSUERS
 from streams.relay.keys import KeyRef
 from streams.relay.organizations import Organization, Organizations
 from streams.relay.pace import Limits
