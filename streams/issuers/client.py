@@ -54,7 +54,8 @@ class Http:
                 allow_redirects=False,
                 **_proxy(url),
             ) as response:
-                return Answer(response.status, response.headers, await _body(response))
+                body, whole = await _body(response)
+                return Answer(response.status, response.headers, body, whole=whole)
         except _UNSENT as error:
             return NoAnswer(type(error).__name__, sent=False)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -83,15 +84,15 @@ def _proxy(url: URL) -> dict[str, Any]:
     return {"proxy": proxy.with_user(None), "proxy_headers": {"Proxy-Authorization": f"Basic {credentials}"}}
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """The body; empty where it is absurdly long or breaks off: the status still counts."""
+async def _body(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    """The body, and whether it came to its end; empty where it is absurdly long or breaks off."""
     parts, size = [], 0
     try:
         async for part in response.content.iter_chunked(READ_BYTES):
             size += len(part)
             if size > BODY_BYTES:
-                return b""
+                return b"", True
             parts.append(part)
     except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, TimeoutError):
-        return b""
-    return b"".join(parts)
+        return b"", False
+    return b"".join(parts), True

@@ -44,13 +44,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whatever it is, and when. `hidden` must never be quoted from it."""
+    """What came back, whatever it is, and when. `hidden` must never be quoted from it.
+
+    `whole` is false where the body broke off: the status was said, but not why.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
     hidden: tuple[str, ...] = field(default=(), repr=False)
     at: datetime = LONG_AGO
+    whole: bool = True
 
     @property
     def said(self) -> str:
@@ -87,6 +91,9 @@ def trouble(answer: Answer, now: datetime) -> Trouble:
         return Deferred(answer.why, ambiguous=True, wait=_retry_after(answer, now))
     if status < 400 or status in UNSENT:
         return Deferred(answer.why, ambiguous=False, wait=_retry_after(answer, now))
+    if not answer.whole:
+        # The words would have said whether it is for good, or a badge that is there already.
+        return Deferred(f"{status}: the answer breaks off", ambiguous=True)
     return Refused(answer.why)
 
 

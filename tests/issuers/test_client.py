@@ -171,7 +171,9 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
         (HEAD % b"201 Created" + b"Content-Length: 0\r\n\r\n", outcomes.Deferred),
         (HEAD % b"100 Continue" + b"\r\n" + HEAD % b"102 Processing" + b"\r\n", outcomes.Deferred),
         (HEAD % b"304 Not Modified" + b"\r\n", outcomes.Deferred),
-        (HEAD % b"422 No" + b"Content-Length: 99\r\n\r\n" + b'{"da', outcomes.Refused),
+        (HEAD % b"422 No" + b"Content-Length: 99\r\n\r\n" + b'{"da', outcomes.Deferred),
+        (HEAD % b"422 No" + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", outcomes.Deferred),
+        (HEAD % b"422 No" + b"Content-Length: 2\r\n\r\n{}", outcomes.Refused),
         (HEAD % b"401 No" + CHUNKED, outcomes.KeyRefused),
     ],
 )
