@@ -296,6 +296,13 @@ def _of_page(
     return read(answer, page)
 
 
+def no_line(text: str) -> str:
+    """Why a text can be no key that goes into a header; empty if it may be one."""
+    return (
+        "" if text.isprintable() else "what is at its key's reference is no key: it is not one line of text"
+    )
+
+
 def at_once(outcome: T) -> Steps[T]:
     """What an issuer knows without a call, as steps."""
     yield from ()

@@ -1,6 +1,7 @@
 """What an issuer's answer says, fit for a log line or a dead letter: one short line without personal data."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
 from html import unescape
 from typing import Any
@@ -16,6 +17,8 @@ SCANNED = 8_192
 TITLE_WITHIN = 2 * SCANNED
 """Bytes in which an HTML page's title is looked for: it stands in the head."""
 
+DEEPEST = 4
+"""How far errors are read that hold others: in an issuer's documentation two of them do."""
 SHORT = 8
 """Characters of what is hidden only as a whole word; keys are longer."""
 
@@ -55,7 +58,7 @@ def visible(text: str) -> str:
 def document(body: bytes) -> Mapping[str, Any]:
     """The JSON object of a body; empty if it is anything else."""
     try:
-        return mapping(orjson.loads(body))
+        return mapping(orjson.loads(body.removeprefix(BOM_UTF8)))
     except orjson.JSONDecodeError:
         return {}
 
@@ -78,12 +81,12 @@ def _messages(document: Mapping[str, Any]) -> Iterator[str]:
         for name in ("message", "error", "error_description"):
             if message := text(place.get(name)):
                 yield message
-        errors = place.get("errors")
-        for item in errors if isinstance(errors, list) else [errors]:
-            yield from _error(item)
+        for name in ("errors", "details"):
+            for item in _several(place.get(name)):
+                yield from _error(item)
 
 
-def _error(item: object) -> Iterator[str]:
+def _error(item: object, depth: int = 1) -> Iterator[str]:
     if isinstance(item, str):
         yield item
     elif isinstance(item, dict):
@@ -91,11 +94,15 @@ def _error(item: object) -> Iterator[str]:
             yield said
         for name, values in item.items():
             # Of each field what is wrong with it.
-            yield from (f"{name} {said}" for said in _texts(values))
+            for value in _several(values) if not text(values) else ():
+                if said := text(value):
+                    yield f"{name} {said}"
+                elif depth < DEEPEST:
+                    yield from _error(value, depth + 1)
 
 
-def _texts(values: object) -> Iterator[str]:
-    yield from (map(text, values) if isinstance(values, list) else ())
+def _several(values: object) -> Iterable[object]:
+    return values if isinstance(values, list) else [values]
 
 
 def _plain(body: bytes) -> str:

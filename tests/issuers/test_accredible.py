@@ -190,7 +190,15 @@ def test_what_is_made_and_not_published_is_withheld(created: bool) -> None:
     assert "no credits are left" in outcome.why
 
 
-@pytest.mark.parametrize("errors", [TAKEN, {"recipient.email": [TAKEN]}, [TAKEN]])
+DETAILED = {
+    "code": "credential_invalid",
+    "message": "The credential is not valid",
+    "details": [{"property": "recipient.email", "message": TAKEN}],
+}
+NESTED = {"recipient": {"email": [TAKEN]}}
+
+
+@pytest.mark.parametrize("errors", [TAKEN, {"recipient.email": [TAKEN]}, [TAKEN], DETAILED, NESTED])
 def test_a_second_credential_for_an_address_is_refused_by_the_group(errors: object) -> None:
     refused = answer(422, {"errors": errors})
     by_another = found(license_id=None, recipient_id=None)
@@ -243,6 +251,16 @@ def test_where_it_cannot_be_looked_for_nothing_is_created() -> None:
         outcome, calls = issue(trouble)
         assert isinstance(outcome, Deferred | Throttled)
         assert not any(call.changes for call in calls)
+
+
+def test_what_is_refused_in_detail_at_the_top_is_understood_too() -> None:
+    held, _ = issue(searched(), answer(422, DETAILED), searched(found(license_id=None, recipient_id=None)))
+    assert isinstance(held, AlreadyIssued)
+
+
+def test_an_answer_may_begin_with_a_byte_order_mark() -> None:
+    said = b"\xef\xbb\xbf" + orjson.dumps(credential())
+    assert issue(searched(), answer(200, said))[0] == Issued("10000005", "published")
 
 
 # Revoke and erase.
@@ -323,7 +341,49 @@ def test_a_look_up_believes_only_what_shows_that_it_is_the_learners(
     said, calls = through(ACCREDIBLE.look_up("", WANTED), *answers)
     assert said == outcome
     if second is not None:
-        assert body(calls[1])["query"] == {"recipient_email[in]": [EMAIL], "group.id": GROUP}
+        assert body(calls[1])["query"] == {"recipient_email": EMAIL, "group.id": GROUP}
+
+
+def test_an_address_is_looked_for_in_small_letters_too() -> None:
+    mixed = Wanted(GROUP, ("campus:42",), unique=True, addresses=("Ada@Example.org", EMAIL), own=OWN)
+    by_address = searched(found(license_id=None, recipient_id=None))
+    said, [_, search] = through(ACCREDIBLE.look_up("", mixed), searched(), by_address)
+    assert said == Found("10000005", "published", "address")
+    asked = {"recipient_email[in]": ["Ada@Example.org", EMAIL], "group.id": GROUP}
+    assert body(search)["query"] == asked
+
+
+def test_a_search_that_names_the_recipient_as_a_credential_does_is_understood() -> None:
+    shown = {"id": "7", "approve": True, "group_id": int(GROUP), "expired_on": None}
+    by_id = shown | {"recipient": {"id": "campus:42", "email": "x@example.org"}}
+    by_email = shown | {"recipient": {"email": EMAIL.upper()}}
+    assert through(ACCREDIBLE.look_up("", WANTED), searched(by_id))[0] == Found("7", "published")
+    said, _ = through(ACCREDIBLE.look_up("", WANTED), searched(), searched(by_email))
+    assert said == Found("7", "published", "address")
+    elsewhere = by_email | {"group_id": 1}
+    said, _ = through(ACCREDIBLE.look_up("", WANTED), searched(), searched(elsewhere))
+    assert said == Absent(unproven=1)
+
+
+def test_of_several_credentials_the_one_that_is_held_is_renewed() -> None:
+    several = searched(found(id=1, expired_on="2026-03-01"), found(id=2))
+    _, [_, renew] = issue(several, answer(200, credential(id="2")))
+    assert renew.request.path == "/v1/credentials/2"
+
+
+def others(first: int) -> list[dict[str, object]]:
+    """A full page of what a service shows that looks at no filter."""
+    return [found(id=n, recipient_id=f"campus:{n}", license_id=None) for n in range(first, first + 50)]
+
+
+def test_where_the_filter_is_ignored_a_look_up_goes_through_the_pages() -> None:
+    pages = [searched(*others(100), cursor="a"), searched(*others(200), found(), cursor="b"), searched()]
+    said, calls = through(ACCREDIBLE.look_up("", WANTED), *pages)
+    assert said == Found("10000005", "published")
+    assert [body(call)["page"].get("cursor") for call in calls] == [None, "a", "b"]
+    endless = [searched(*others(100 * n), cursor=f"c{n}") for n in range(1, 21)]
+    said, _ = through(ACCREDIBLE.look_up("", WANTED), *endless)
+    assert said == Refused("a search lists more than 20 pages")
 
 
 def test_a_site_without_a_prefix_is_shown_by_the_address() -> None:
@@ -336,11 +396,16 @@ def test_a_site_without_a_prefix_is_shown_by_the_address() -> None:
 
 
 def test_a_list_goes_on_by_its_cursor_to_the_last_page() -> None:
-    pages = [searched(*(found(id=n) for n in range(1, 51)), cursor="a"), searched(found(id=51), cursor="b")]
+    # Fewer than were asked for, and one of them twice: the list has changed meanwhile.
+    pages = [
+        searched(*(found(id=n) for n in range(1, 31)), cursor="a"),
+        searched(found(id=30), found(id=31), cursor="b"),
+        searched(cursor="b"),
+    ]
     listed, calls = through(ACCREDIBLE.listing("", GROUP), *pages)
     assert isinstance(listed, tuple)
-    assert len(listed) == 51
-    assert [body(call)["page"].get("cursor") for call in calls] == [None, "a"]
+    assert [badge.id for badge in listed] == [str(n) for n in range(1, 32)]
+    assert [body(call)["page"].get("cursor") for call in calls] == [None, "a", "b"]
     full = searched(*(found(id=n) for n in range(1, 51)), cursor="a")
     said, _ = through(ACCREDIBLE.listing("", GROUP), full, full)
     assert said == Deferred("a list does not lead on", ambiguous=False)
@@ -375,6 +440,11 @@ def test_each_region_is_a_service_of_its_own() -> None:
     assert ACCREDIBLE.base_url("us", "http://127.0.0.1:8071/v1/") == "http://127.0.0.1:8071"
     request = next(ACCREDIBLE.template("", GROUP)).request
     assert ACCREDIBLE.headers("a-key", request, NOW) == {"Authorization": "Token token=a-key"}
+
+
+def test_a_key_of_several_lines_is_none() -> None:
+    assert ACCREDIBLE.no_key("a-key") == ""
+    assert "not one line" in ACCREDIBLE.no_key("a-key\nanother")
 
 
 @pytest.mark.parametrize(

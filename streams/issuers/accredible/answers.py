@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from streams.issuers.accredible.requests import PAGE, today
+from streams.issuers.accredible.requests import today
 from streams.issuers.http import Answer
 from streams.issuers.issuer import Wanted
 from streams.issuers.outcomes import (
@@ -145,14 +145,14 @@ def groups(answer: Answer, page: int) -> TemplatePage | Deferred | None:
 
 
 def listed(answer: Answer) -> Page | Deferred | None:
-    """A page of credentials, with the cursor of the next."""
+    """A page of credentials, with the cursor of the next; the page after the last is empty."""
     if answer.status != 200:
         return None
     body = document(answer.body)
     credentials = body.get("credentials")
     if not isinstance(credentials, list):
         return Deferred("200 without a list of credentials", ambiguous=False)
-    cursor = text(mapping(body.get("meta")).get("cursor")) if len(credentials) >= PAGE else ""
+    cursor = text(mapping(body.get("meta")).get("cursor")) if credentials else ""
     return Page(tuple(_badges(credentials, today(answer.at))), None, cursor)
 
 
@@ -185,13 +185,15 @@ def _missing(answer: Answer) -> Missing | Deferred:
 def _badges(items: Sequence[Any], day: date) -> Iterator[IssuedBadge]:
     for item in items:
         credential = mapping(item)
-        email = text(credential.get("recipient_email")).strip().casefold()
+        # As a search names them, or as a credential does that is asked for by its id.
+        recipient, group = mapping(credential.get("recipient")), mapping(credential.get("group"))
+        email = _either(credential.get("recipient_email"), recipient.get("email")).strip().casefold()
         if identifier := _identifier(credential.get("id")):
             yield IssuedBadge(
                 identifier,
                 _state(credential, day),
-                text(mapping(credential.get("group")).get("id")),
-                text(credential.get("recipient_id")),
+                _either(group.get("id"), credential.get("group_id")),
+                _either(credential.get("recipient_id"), recipient.get("id")),
                 frozenset({email} if email else ()),
                 text(credential.get("issued_on")),
             )
@@ -216,6 +218,10 @@ def _day(value: object) -> date | None:
         return date.fromisoformat(text(value)[:10])
     except ValueError:
         return None
+
+
+def _either(value: object, other: object) -> str:
+    return text(value) or text(other)
 
 
 def _identifier(value: object) -> str:

@@ -4,7 +4,8 @@ It knows no revocation: a credential that expires on the day of the decision is 
 is the same credential, which expires no longer (decision 0082).
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +22,7 @@ from streams.issuers.issuer import (
     Traits,
     Wanted,
     at_once,
+    no_line,
     paged_templates,
 )
 from streams.issuers.outcomes import (
@@ -75,7 +77,7 @@ class Accredible:
         return ""
 
     def no_key(self, text: str) -> str:
-        return ""
+        return no_line(text)
 
     def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
         return {"Authorization": f"Token token={key}"}
@@ -104,7 +106,7 @@ class Accredible:
         if not isinstance(outcome, AlreadyIssued):
             return outcome
         # A credential that expired keeps its address from having another: it has to be that one.
-        others = yield from _search(requests.search_address(award.wanted))
+        others = yield from _search(partial(requests.search_address, award.wanted))
         own = (
             [badge for badge in others if answers.proof(badge, award.wanted)]
             if isinstance(others, tuple)
@@ -144,16 +146,16 @@ class Accredible:
             if isinstance(shown, Missing):
                 return (yield from _surely(wanted, Absent()))
             return _held(shown) if isinstance(shown, Found) else shown
-        outcome = yield from _find(requests.search_own(wanted), wanted)
+        outcome = yield from _find(partial(requests.search_own, wanted), wanted)
         if not isinstance(outcome, Absent) or not any(wanted.addresses):
             return outcome
-        by_address = yield from _find(requests.search_address(wanted), wanted)
+        by_address = yield from _find(partial(requests.search_address, wanted), wanted)
         if isinstance(by_address, Absent):
             return Absent(max(outcome.unproven, by_address.unproven))
         return by_address
 
     def trace(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
-        found = yield from _search(requests.search_own(wanted))
+        found = yield from _search(partial(requests.search_own, wanted))
         if not isinstance(found, tuple):
             return found
         for badge in found:
@@ -173,6 +175,9 @@ class Accredible:
 
 ACCREDIBLE = Accredible()
 
+_Ask = Callable[[str], Request]
+"""Asks for the page at a cursor; the first without one."""
+
 
 def _there(wanted: Wanted) -> Steps[Found | Absent | Trouble]:
     """The learner's credential in whatever state, by its id or by ours."""
@@ -180,10 +185,12 @@ def _there(wanted: Wanted) -> Steps[Found | Absent | Trouble]:
         shown = yield from _shown(wanted.badge)
         if not isinstance(shown, Missing):
             return shown
-    found = yield from _search(requests.search_own(wanted))
+    found = yield from _search(partial(requests.search_own, wanted))
     if not isinstance(found, tuple):
         return found
     own = [badge for badge in found if answers.proof(badge, wanted)]
+    # Of several, one that the learner holds: to renew another would give her two.
+    own.sort(key=lambda badge: badge.state != answers.HELD)
     return Found(own[0].id, own[0].state) if own else Absent()
 
 
@@ -200,9 +207,9 @@ def _renewed(award: Award, badge: str) -> Steps[IssueOutcome]:
     return answers.published(shown, ends=bool(award.expires_at))
 
 
-def _find(asked: Request, wanted: Wanted) -> Steps[LookUpOutcome]:
+def _find(ask: _Ask, wanted: Wanted) -> Steps[LookUpOutcome]:
     """Look for what the learner holds among what a search finds."""
-    found = yield from _search(asked)
+    found = yield from _search(ask)
     if not isinstance(found, tuple):
         return found
     held = [badge for badge in found if badge.state == answers.HELD]
@@ -221,25 +228,32 @@ def _shown(badge: str) -> Steps[Found | Missing | Trouble]:
     return Call[Found | Missing | Trouble]("look_up", requests.credential(badge), read).once()
 
 
-def _search(asked: Request) -> Steps[tuple[IssuedBadge, ...] | Trouble]:
+def _search(ask: _Ask) -> Steps[tuple[IssuedBadge, ...] | Trouble]:
     """What a search about one learner finds; a page is many times what a group has of one."""
-    outcome = yield from Call[Page | Trouble]("look_up", asked, answers.listed).once()
-    return outcome.badges if isinstance(outcome, Page) else outcome
+    return _pages("look_up", ask, least=requests.PAGE, most=requests.LOOK_UP_PAGES)
 
 
-def _search_all(template: str) -> Steps[ListOutcome]:
-    badges: list[IssuedBadge] = []
-    cursor, seen = "", {""}
+def _search_all(template: str) -> Steps[tuple[IssuedBadge, ...] | Trouble]:
+    return _pages("list", partial(requests.listing, template), least=1, most=math.inf)
+
+
+def _pages(word: str, ask: _Ask, *, least: int, most: float) -> Steps[tuple[IssuedBadge, ...] | Trouble]:
+    """The credentials of page after page, each once; one of fewer than `least` is the last."""
+    badges: dict[str, IssuedBadge] = {}
+    cursor, pages = "", 0
     while True:
-        asked = requests.listing(template, cursor)
-        outcome = yield from Call[Page | Trouble]("list", asked, answers.listed).once()
+        outcome = yield from Call[Page | Trouble](word, ask(cursor), answers.listed).once()
         if not isinstance(outcome, Page):
             return outcome
-        badges += outcome.badges
+        known, pages = len(badges), pages + 1
+        badges |= {badge.id: badge for badge in outcome.badges}
         cursor = outcome.cursor
-        if cursor in seen:
-            return tuple(badges) if not cursor else Deferred("a list does not lead on", ambiguous=False)
-        seen.add(cursor)
+        if not cursor or len(outcome.badges) < least:
+            return tuple(badges.values())
+        if len(badges) == known:
+            return Deferred("a list does not lead on", ambiguous=False)
+        if pages >= most:
+            return Refused(f"a search lists more than {most} pages")
 
 
 def _surely(wanted: Wanted, none: T) -> Steps[T | TemplateUnavailable | Trouble]:

@@ -23,6 +23,8 @@ BASES: Mapping[str, str] = {
 }
 PAGE = 50
 """Credentials of a page, as Accredible has it by default."""
+LOOK_UP_PAGES = 20
+"""A search is about one learner; if it has more full pages than this, the filter was ignored."""
 
 
 def base_url(region: str, url: str | None = None) -> str:
@@ -57,15 +59,18 @@ def credential(badge: str) -> Request:
     return Request("GET", _credentials(badge))
 
 
-def search_own(wanted: Wanted) -> Request:
-    """Ask for the credentials of the group that have our id."""
-    return _search({"license_id": wanted.own, "group.id": wanted.template})
+def search_own(wanted: Wanted, cursor: str = "") -> Request:
+    """Ask for a page of the credentials of the group that have our id."""
+    return _search({"license_id": wanted.own, "group.id": wanted.template}, cursor)
 
 
-def search_address(wanted: Wanted) -> Request:
-    """Ask for the credentials of the group that any of the learner's addresses has."""
-    addresses = [address.strip() for address in wanted.addresses if address.strip()]
-    return _search({"recipient_email[in]": addresses, "group.id": wanted.template}, hidden=tuple(addresses))
+def search_address(wanted: Wanted, cursor: str = "") -> Request:
+    """Ask for a page of the credentials of the group that any of the learner's addresses has."""
+    known = [address.strip() for address in wanted.addresses if address.strip()]
+    # Addresses are the same in any case, and may be kept in small letters.
+    addresses = [*dict.fromkeys(form for address in known for form in (address, address.lower()))]
+    by = {"recipient_email": addresses[0]} if len(addresses) == 1 else {"recipient_email[in]": addresses}
+    return _search(by | {"group.id": wanted.template}, cursor, tuple(addresses))
 
 
 def listing(template: str, cursor: str) -> Request:

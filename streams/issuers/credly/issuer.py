@@ -8,7 +8,17 @@ from typing import TypeVar
 
 from streams.issuers.credly import answers, requests
 from streams.issuers.http import Request
-from streams.issuers.issuer import Award, Call, Cause, Revocation, Steps, Traits, Wanted, paged_templates
+from streams.issuers.issuer import (
+    Award,
+    Call,
+    Cause,
+    Revocation,
+    Steps,
+    Traits,
+    Wanted,
+    no_line,
+    paged_templates,
+)
 from streams.issuers.outcomes import (
     Absent,
     AlreadyIssued,
@@ -62,11 +72,7 @@ class Credly:
         return requests.grant_url(service, url)
 
     def no_key(self, text: str) -> str:
-        return (
-            ""
-            if text.isprintable()
-            else "what is at its key's reference is no key: it is not one line of text"
-        )
+        return no_line(text)
 
     def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
         return {"Authorization": requests.authorization(key)}
