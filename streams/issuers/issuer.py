@@ -274,20 +274,30 @@ class Issuer(Protocol):
         """When the key expires."""
 
 
+ENDLESS = "a list does not lead on"
+"""What a list is that names a following page, and has nothing on this one that is not known."""
+
+
 def paged_templates(
     ask: Callable[[int], Request], read: Callable[[Answer, int], TemplatePage | Deferred | None]
 ) -> Steps[TemplatesOutcome]:
-    """All templates of a list whose pages have numbers, from 1; `ask` is for a page, `read` its answer."""
-    templates: list[IssuerTemplate] = []
+    """All templates of a list whose pages have numbers, from 1; `ask` is for a page, `read` its answer.
+
+    Each once: a list that changes while it is read shows one on two pages.
+    """
+    templates: dict[str, IssuerTemplate] = {}
     page: int | None = 1
     while page is not None:
         accept = partial(_of_page, read, page)
         outcome = yield from Call[TemplatePage | Trouble]("templates", ask(page), accept).once()
         if not isinstance(outcome, TemplatePage):
             return outcome
-        templates += outcome.templates
+        known = len(templates)
+        templates |= {template.id: template for template in outcome.templates}
         page = outcome.next
-    return tuple(templates)
+        if page is not None and len(templates) == known:
+            return Deferred(ENDLESS, ambiguous=False)
+    return tuple(templates.values())
 
 
 def _of_page(

@@ -119,24 +119,25 @@ def compare(
 
     `held` are the states of a badge that its earner has.
     """
-    by_id = {badge.id: badge for badge in listed}
+    # Ids are UUIDs, numbers or codes, and the same in any case.
+    by_id = {badge.id.casefold(): badge for badge in listed}
     settled = {badge: issuance for badge, issuance in table.items() if done(issuance)}
     working = {p for badge, i in table.items() if badge not in settled for p in _places(i, ownership)}
-    claimed = {i.held for i in table.values() if i.held and i.kind == "awarded"}
-    kept = {i.held: badge for badge, i in settled.items() if i.state == KEPT}
+    claimed = {i.held.casefold() for i in table.values() if i.held and i.kind == "awarded"}
+    kept = {i.held.casefold(): badge for badge, i in settled.items() if i.held and i.state == KEPT}
     revoked: dict[tuple[str, str], str] = {}
     for badge, issuance in settled.items():
         if issuance.kind != "awarded":
             revoked |= dict.fromkeys(_places(issuance, ownership), badge)
         elif issuance.held:
-            yield from _believed(badge, issuance, by_id.get(issuance.held), held)
-    for item in by_id.values():
+            yield from _believed(badge, issuance, by_id.get(issuance.held.casefold()), held)
+    for id, item in by_id.items():
         place = (item.template, item.earner)
-        if item.state not in held or item.id in claimed or place in working:
+        if item.state not in held or id in claimed or place in working:
             continue
         learner = ownership.learner(item.earner)
-        if item.id in kept:
-            own = kept[item.id]
+        if id in kept:
+            own = kept[id]
             yield Difference("kept", item.template, str(table[own].learner), own, item.id)
         elif learner is not None:
             kind: Kind = "still_held" if place in revoked else "issued_by_hand"
@@ -164,8 +165,9 @@ async def listed(organization: Organization, template: TemplateTerms, clock: Clo
     found = await drive(steps, asked(organization, clock))
     if not isinstance(found, tuple):
         raise FatalError(f"organization {organization.id}: no list of its badges: {found.why}")
+    external = template.external_id.casefold()
     return [
-        replace(badge, template=template.id) if badge.template == template.external_id else badge
+        replace(badge, template=template.id) if badge.template.casefold() == external else badge
         for badge in found
     ]
 
@@ -203,9 +205,9 @@ async def _report(
     own = {template.id for template in templates}
     before = await _table(here, own)
     asked = templates if organization.issuer.traits.finds else ()
-    issued = [badge for template in asked for badge in await listed(organization, template, clock)]
-    after = await _table(here, own)
     held = organization.issuer.traits.held
+    issued = await all_listed(organization, asked, before, held, clock)
+    after = await _table(here, own)
     # What the relay did meanwhile is no difference.
     first, second = (set(compare(table, issued, held, ownership)) for table in (before, after))
     lasts = {template.id: template.expires_after for template in templates}
@@ -225,6 +227,21 @@ async def _report(
         foreign=sum(badge.state in held and ownership.learner(badge.earner) is None for badge in issued),
         asked=organization.issuer.traits.finds,
     )
+
+
+async def all_listed(
+    organization: Organization,
+    templates: Sequence[TemplateTerms],
+    table: Mapping[str, Issuance],
+    held: Collection[str],
+    clock: Clock,
+) -> Collection[IssuedBadge]:
+    """The badges at the issuer. A badge that is missing may have changed its page while a list was read."""
+    issued = [badge for template in templates for badge in await listed(organization, template, clock)]
+    missing = {one.template for one in compare(table, issued, held) if one.kind == "missing"}
+    again = [template for template in templates if template.id in missing]
+    issued += [badge for template in again for badge in await listed(organization, template, clock)]
+    return {badge.id: badge for badge in issued}.values()
 
 
 def _is_over(issuance: Issuance, lasts: Mapping[str, Duration | None], now: datetime) -> bool:

@@ -543,6 +543,7 @@ def test_a_replaced_badge_is_not_revoked_and_its_replacement_is_named() -> None:
         (answer(200, listed(badge(issuer_earner_id=None))), Absent(unproven=1)),
         (answer(200, listed(badge(issuer_earner_id=42))), Found(BADGE, "accepted")),
         (answer(200, listed(badge(badge_template={"id": "another"}))), Absent()),
+        (answer(200, listed(badge(badge_template={"id": TEMPLATE.upper()}))), Found(BADGE, "accepted")),
         (answer(200, listed(badge(badge_template=None))), Found(BADGE, "accepted")),
         (answer(200, {"data": [None, 1, "x", {}]}), Absent()),
         (answer(200, HTML), Deferred("200 without a list of badges", ambiguous=False)),
@@ -700,6 +701,28 @@ def test_a_listing_goes_through_all_pages(metadata: dict[str, object]) -> None:
     badges = through(CREDLY.listing(ORGANIZATION, TEMPLATE), *pages)
     assert isinstance(badges, tuple)
     assert [badge.id for badge in badges] == [BADGE, "c-2"]
+
+
+def test_a_badge_that_changes_its_page_meanwhile_is_listed_once() -> None:
+    pages = page_of(1, 2, badge(), badge(id="c-2")), page_of(2, 2, badge(id="c-2"), badge(id="c-3"))
+    badges = through(CREDLY.listing(ORGANIZATION, TEMPLATE), *pages)
+    assert isinstance(badges, tuple)
+    assert [badge.id for badge in badges] == [BADGE, "c-2", "c-3"]
+
+
+def test_a_list_without_an_end_is_not_read_for_ever() -> None:
+    pages = [page_of(n, n + 1, badge()) for n in (1, 2)]
+    said = Deferred("a list does not lead on", ambiguous=False)
+    assert through(CREDLY.listing(ORGANIZATION, TEMPLATE), *pages) == said
+    templates = [page_of(n, n + 1, {"id": TEMPLATE, "name": "Kafka"}) for n in (1, 2)]
+    assert through(CREDLY.templates(ORGANIZATION), *templates) == said
+
+
+def test_a_template_that_changes_its_page_meanwhile_is_listed_once() -> None:
+    pages = page_of(1, 2, {"id": TEMPLATE}), page_of(2, 2, {"id": TEMPLATE}, {"id": "another"})
+    found = through(CREDLY.templates(ORGANIZATION), *pages)
+    assert isinstance(found, tuple)
+    assert [template.id for template in found] == [TEMPLATE, "another"]
 
 
 def test_a_page_of_a_listing_that_fails_may_be_asked_for_again() -> None:

@@ -3,13 +3,14 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streams.errors import FatalError
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.outcomes import Absent, Found, Issued, IssuedBadge, Refused, Revoked
-from streams.operate.reconcile import Difference, compare, listed, reports
+from streams.operate.reconcile import Difference, all_listed, compare, listed, reports
 from streams.relay.issuance import Issuance, desire, kept, learned
 from streams.relay.ownership import Ownership
 from streams.relay.steps import Issue, LookUp, Revoke
@@ -45,6 +46,12 @@ def test_what_agrees_is_no_difference() -> None:
     assert kinds(table(held()), HELD) == []
     assert kinds(table(revoked()), replace(HELD, state="revoked")) == []
     assert kinds({}) == []
+
+
+def test_an_id_in_capitals_is_the_same_id() -> None:
+    assert kinds(table(held()), replace(HELD, id="C-1")) == []
+    left = kept(desire(replace(held(), adopted=True), event("revoked")))
+    assert kinds(table(left), replace(HELD, id="C-1", earner="")) == ["kept"]
 
 
 def test_a_badge_that_credly_does_not_know_is_missing() -> None:
@@ -122,6 +129,32 @@ async def test_a_list_names_templates_as_the_catalog_does_and_asks_again_after_t
     assert {badge.template for badge in badges} == {TEMPLATE}
     believed = {badge.decode(): issuance for badge, issuance in here.store.scan()}
     assert list(compare(believed, badges, CREDLY.traits.held)) == []
+
+
+@in_world()
+async def test_what_is_missing_is_looked_for_once_more(
+    here: World,
+) -> None:
+    terms = TemplateTerms(TEMPLATE, TEMPLATE, ORGANIZATION)
+    here.say(event("awarded", 1), event("awarded", 2))
+    await here.settled()
+    organization = next(iter(here.organizations))
+    table = {badge.decode(): issuance for badge, issuance in here.store.scan()}
+    ask: Any = organization.ask
+    asked = 0
+
+    async def without_one(*given: Any) -> Any:
+        nonlocal asked
+        page, asked = await ask(*given), asked + 1
+        # The first page was deleted from while it was read.
+        return replace(page, badges=page.badges[1:]) if asked == 1 else page
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(organization, "ask", without_one)
+        badges = await all_listed(organization, [terms], table, CREDLY.traits.held, virtual_clock())
+
+    assert len(badges) == 2
+    assert asked == 2
 
 
 @in_world()

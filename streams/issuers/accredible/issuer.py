@@ -13,6 +13,7 @@ from functools import partial
 from streams.issuers.accredible import answers, requests
 from streams.issuers.http import Request
 from streams.issuers.issuer import (
+    ENDLESS,
     Award,
     Call,
     Cause,
@@ -251,7 +252,7 @@ def _pages(word: str, ask: _Ask, *, least: int, most: float) -> Steps[tuple[Issu
         if not cursor or len(outcome.badges) < least:
             return tuple(badges.values())
         if len(badges) == known:
-            return Deferred("a list does not lead on", ambiguous=False)
+            return Deferred(ENDLESS, ambiguous=False)
         if pages >= most:
             return Refused(f"a search lists more than {most} pages")
 

@@ -232,7 +232,9 @@ def _revoked_badge(answer: Answer) -> Revoked | Deferred:
 
 def _may_be(badge: IssuedBadge, wanted: Wanted, states: Sequence[str]) -> bool:
     held = not states or badge.state in states
-    return held and badge.earner in ("", *wanted.earners) and badge.template in ("", wanted.template)
+    # UUIDs are the same in any case.
+    of_template = badge.template.casefold() in ("", wanted.template.casefold())
+    return held and badge.earner in ("", *wanted.earners) and of_template
 
 
 def _proof(badge: IssuedBadge, wanted: Wanted) -> Proof | None:

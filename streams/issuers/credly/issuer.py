@@ -9,6 +9,7 @@ from typing import TypeVar
 from streams.issuers.credly import answers, requests
 from streams.issuers.http import Request
 from streams.issuers.issuer import (
+    ENDLESS,
     Award,
     Call,
     Cause,
@@ -161,7 +162,7 @@ class Credly:
         return outcome
 
     def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
-        badges: list[IssuedBadge] = []
+        badges: dict[str, IssuedBadge] = {}
         page: int | None = 1
         while page is not None:
             asked = requests.listing(organization, template, page)
@@ -170,9 +171,12 @@ class Credly:
             ).once()
             if not isinstance(outcome, Page):
                 return outcome
-            badges += outcome.badges
+            known = len(badges)
+            badges |= {badge.id: badge for badge in outcome.badges}
             page = outcome.next
-        return tuple(badges)
+            if page is not None and len(badges) == known:
+                return Deferred(ENDLESS, ambiguous=False)
+        return tuple(badges.values())
 
     def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
         """By the list of keys, which says their rights; where it is not shown, by the organization."""
