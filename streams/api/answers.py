@@ -24,7 +24,7 @@ from streams.badges import (
 from streams.badges.completeness import expiry
 from streams.catalog import CatalogDocument, TemplateDeclaration
 from streams.catalog.texts import in_language
-from streams.issuers import ISSUERS
+from streams.issuers.known import ISSUERS
 from streams.operate.standing import standing_of, step_of
 from streams.relay.issuance import Issuance, done
 

@@ -78,7 +78,7 @@ class OpenBadges:
 
     def page(self, organization: str, service: str, url: str | None, badge: str) -> str:
         # A badge of another issuer, from where the template has moved, is none of ours.
-        return did.credential_url(url, badge) if url and badge.startswith(f"{organization}-") else ""
+        return did.credential_url(url, badge) if url and is_of(organization, badge) else ""
 
     def lacks(self, recipient: Recipient | None) -> str:
         """The address: by its hash the learner shows whose badge it is."""
