@@ -18,6 +18,7 @@ from streams.api.pictures import Pictures
 from streams.api.view import View
 from streams.catalog.document import OpenBadgesOrganization
 from streams.issuers.open_badges import did
+from streams.issuers.open_badges.achievement import Achievement
 from streams.issuers.open_badges.status import decoded
 from streams.relay.terms import about_of
 
@@ -87,15 +88,12 @@ async def achievement(view: Known, template: Name) -> Response:
     if declared is None or not isinstance(organization, OpenBadgesOrganization):
         raise HTTPException(404, "Not found.")
     about = about_of(declared)
-    told: dict[str, Any] = {
-        "@context": ["https://www.w3.org/ns/credentials/v2", did.OPEN_BADGES_CONTEXT],
-        "id": f"{organization.url.rstrip('/')}/badges/achievements/{template}",
-        "type": ["Achievement"],
-        "name": about.name,
-        "description": about.description,
-        "criteria": {"narrative": about.criteria},
-    }
-    return Response(orjson.dumps(told), media_type="application/ld+json", headers=HEADERS)
+    address = f"{organization.url.rstrip('/')}/badges/achievements/{template}"
+    told = Achievement(address, about.name, about.description, about.criteria, about.image).told()
+    contexts = [did.CREDENTIALS_CONTEXT, did.OPEN_BADGES_CONTEXT]
+    return Response(
+        orjson.dumps({"@context": contexts} | told), media_type="application/ld+json", headers=HEADERS
+    )
 
 
 @router.get("/.well-known/did.json")

@@ -17,6 +17,7 @@ from streams.api.store import Batch
 from streams.issuers.issuer import About
 from tests.api.world import NOW, World, world
 from tests.issuers.open_badges.a_badge import ISSUER, LIST, ORGANIZATION, URL, Issuing
+from tests.issuers.open_badges.data_model import faults
 from tests.issuers.open_badges.pictures import png, svg
 from tests.issuers.open_badges.test_baking import of_png, of_svg
 
@@ -30,6 +31,7 @@ templates:
     organization: {ORGANIZATION}
     name: Diligent
     criteria: Pass <two> courses
+    image_url: https://images.example.edu/1.png
     requirements:
       - {{id: passed, event_type: org.openedx.learning.course.passing.status.updated.v1}}
 """
@@ -252,6 +254,9 @@ async def test_an_achievement_is_what_the_catalog_says(tmp_path: Path) -> None:
         told = (await asked(here, f"{URL}/badges/achievements/{TEMPLATE}")).json()
 
     assert (told["name"], told["criteria"]) == ("Diligent", {"narrative": "Pass <two> courses"})
+    assert told["image"] == {"id": "https://images.example.edu/1.png", "type": "Image"}
+    assert told.pop("@context")
+    assert faults("Achievement", told) == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from streams.issuers.open_badges.achievement import Achievement
 from streams.issuers.open_badges.did import OPEN_BADGES_CONTEXT
 from streams.issuers.open_badges.keys import Key
 from streams.issuers.open_badges.proof import CREDENTIALS, timestamp
@@ -19,17 +20,6 @@ class Profile:
     name: str
     url: str = ""
     email: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Achievement:
-    """What a badge is given for. `criteria` says in words what has to be done."""
-
-    id: str
-    name: str
-    description: str
-    criteria: str
-    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +59,6 @@ def credential(id: str, profile: Profile, achievement: Achievement, badge: Badge
         issuer["url"] = profile.url
     if profile.email:
         issuer["email"] = profile.email
-    told: dict[str, Any] = {
-        "id": achievement.id,
-        "type": ["Achievement"],
-        "name": achievement.name,
-        "description": achievement.description,
-        "criteria": {"narrative": achievement.criteria},
-    }
-    if achievement.image:
-        told["image"] = {"id": achievement.image, "type": "Image"}
     made: dict[str, Any] = {
         "@context": [CREDENTIALS, OPEN_BADGES_CONTEXT],
         "id": id,
@@ -88,7 +69,7 @@ def credential(id: str, profile: Profile, achievement: Achievement, badge: Badge
         "credentialSubject": {
             "type": ["AchievementSubject"],
             "identifier": [_hashed(badge.email, badge.salt)],
-            "achievement": told,
+            "achievement": achievement.told(),
         },
         "credentialStatus": entry(badge.list_url, badge.place),
     }

@@ -19,7 +19,8 @@ import orjson
 
 from streams.issuers.issuer import About, Artefact, Award, Desk, Made
 from streams.issuers.open_badges import HELD, did, is_of, proof, status
-from streams.issuers.open_badges.credential import Achievement, Badge, Profile, credential, names
+from streams.issuers.open_badges.achievement import Achievement
+from streams.issuers.open_badges.credential import Badge, Profile, credential, names
 from streams.issuers.open_badges.keys import KeyInMemory, multikey, read_private
 from streams.issuers.open_badges.status import BITS, StatusList, unpacked
 from streams.issuers.outcomes import Erased, Issued, Revoked
