@@ -9,6 +9,7 @@ from typing import Any, Literal
 from streams.bus import schemas
 from streams.bus.publication import PUBLICATIONS, REPEATED, read_on, topic_name
 from streams.catalog.document import (
+    OpenBadgesOrganization,
     PenaltyDeclaration,
     RequirementDeclaration,
     RuleDeclaration,
@@ -53,12 +54,23 @@ def advice(document: CatalogDocument, sources: Sources | None = None) -> Iterato
     """All of it, in the catalog's order; of topics only where the site's are given."""
     for number, template in enumerate(document.templates.values()):
         name, place = template.name or template.id, f"templates[{number}]"
-        for below, said in _of_template(template, sources):
+        open_badge = isinstance(document.organizations.get(template.organization), OpenBadgesOrganization)
+        for below, said in (*_read_by_people(template, open_badge), *_of_template(template, sources)):
             yield Advice(place + below, name, said)
 
 
 Found = Iterator[tuple[str, str]]
 """A place below, and what is said of it."""
+
+
+def _read_by_people(template: TemplateDeclaration, open_badge: bool) -> Found:
+    """What pages do not show, and what each Open Badge has to say."""
+    if template.image_url and not template.image_url.startswith("https://"):
+        yield ".image_url", "is no https address: pages show their own picture instead"
+    if open_badge and not template.description:
+        yield "", "has no description, which each Open Badge has: people read its name there"
+    if open_badge and not template.criteria:
+        yield "", "has no criteria, which each Open Badge has: write in words what has to be done for it"
 
 
 def _of_template(template: TemplateDeclaration, sources: Sources | None) -> Found:
