@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import orjson
 import pytest
 import uvicorn
 from playwright.async_api import Browser, Page, Route
@@ -20,6 +22,7 @@ from streams.api.tokens import HEADER_PAYLOAD, SIGNATURE
 from streams.badges import badge_id, decision_id
 from tests.api.html.browsers import TOOLS, browser, pictured
 from tests.api.world import APPRENTICE, World, issued, judged, passed, rows, token, world
+from tests.issuers.open_badges.a_badge import Issuing
 
 PHONE, DESK = 320, 1_280
 """Widths: the narrowest that WCAG asks for, and a usual one."""
@@ -70,13 +73,26 @@ class Site:
             await route.abort()
 
 
+ISSUING = Issuing()
+VALID, REVOKED = (f"/badges/credentials/{ISSUING.issue(badge)}" for badge in ("valid", "revoked"))
+ISSUING.revoke(REVOKED.rpartition("/")[2])
+
+
 def learners() -> Batch:
-    """Ada holds a badge that she has not accepted, Grace lost one, Linus has done nothing."""
+    """Ada holds a badge that she has not accepted, Grace lost one, Alan accepted one, Linus has done nothing.
+
+    Two Open Badges are published, of which one was revoked.
+    """
     lost = [passed(43, "kafka", 1, name="Grace"), passed(43, "kafka", 2, passing=False, name="Grace")]
-    batch = rows(judged([passed(42, "kafka", 1, name="Ada"), *lost]))
-    decision = str(decision_id(badge_id(APPRENTICE, 42), "awarded", 1))
-    key, row = issued(42, APPRENTICE, held="x", state="pending", sure=True, decision=decision)
-    batch.issuances[key] = issuance_row(row)
+    held = [passed(42, "kafka", 1, name="Ada"), passed(45, "kafka", 1, name="Alan")]
+    batch = rows(judged([*held, *lost]))
+    for learner, state in ((42, "pending"), (45, "accepted")):
+        decision = str(decision_id(badge_id(APPRENTICE, learner), "awarded", 1))
+        key, row = issued(
+            learner, APPRENTICE, held=str(UUID(int=learner)), state=state, sure=True, decision=decision
+        )
+        batch.issuances[key] = issuance_row(row)
+    batch.published = {key: orjson.dumps(value) for key, value in ISSUING.published.items()}
     return batch
 
 
@@ -107,7 +123,16 @@ async def violations(page: Page) -> list[Any]:
 @pytest.mark.parametrize("language", NAMES)
 @pytest.mark.parametrize("width", [PHONE, DESK])
 async def test_axe_finds_nothing(site: Site, language: str, width: int) -> None:
-    for path, learner in ((HOME, 42), (HOME, 43), (HOME, 44), (HOME, None), (FRAGMENT, 42), (FRAGMENT, 44)):
+    of_learners = (
+        (HOME, 42),
+        (HOME, 43),
+        (HOME, 44),
+        (HOME, 45),
+        (HOME, None),
+        (FRAGMENT, 42),
+        (FRAGMENT, 44),
+    )
+    for path, learner in (*of_learners, (VALID, None), (REVOKED, None)):
         async with site.page(path, language, width, learner=learner) as page:
             for details in await page.locator("summary").all():
                 await details.click()
@@ -116,7 +141,7 @@ async def test_axe_finds_nothing(site: Site, language: str, width: int) -> None:
 
 
 @pytest.mark.parametrize("language", NAMES)
-@pytest.mark.parametrize("path", [HOME, FRAGMENT])
+@pytest.mark.parametrize("path", [HOME, FRAGMENT, VALID])
 async def test_a_narrow_screen_shows_all_of_its_width(site: Site, path: str, language: str) -> None:
     async with site.page(path, language, PHONE) as page:
         assert await page.evaluate("document.documentElement.scrollWidth") == PHONE
@@ -174,3 +199,15 @@ async def test_of_others_it_asks_pictures_alone_and_breaks_no_policy(site: Site)
 
         assert set(site.elsewhere) == {"image"}
         assert [text for text in said if "Content Security Policy" in text] == []
+
+
+async def test_a_baked_svg_that_is_opened_runs_nothing_and_shows_its_picture(site: Site) -> None:
+    context = await site.browser.new_context()
+    page = await context.new_page()
+    await page.route("**/*", lambda route: route.continue_(headers={"accept": "image/svg+xml"}))
+    answer = await page.goto(f"{site.address}{VALID}")
+
+    assert answer is not None
+    assert answer.headers["content-security-policy"].endswith("sandbox")
+    assert await page.locator("circle").count() == 1
+    await context.close()
