@@ -35,6 +35,8 @@ def _endpoint(method: str, rest: tuple[str, ...]) -> Endpoint:
             return "look_up"
         case "GET", ("badge_templates", *_):
             return "template"
+        case "GET", ("events", *_):
+            return "feed"
         case "GET", ("authorization_tokens",):
             return "tokens"
     return "other"

@@ -16,7 +16,9 @@ class Manners:
     after a `burst`; beyond it is a 429 that says `retry_after` if it is not None. `ignored_filters`: filters
     that a list does not know. `not_held`: the status of a revocation of what nobody holds, which is not
     documented: 200 changes nothing. `hides_archived`: of an archived template, and of the badges in a list
-    that is filtered by it, a 200 shows empty data.
+    that is filtered by it, a 200 shows empty data. Of what happened, `feed_lag` is after how many seconds it
+    shows, `feed_keeps` how many events it keeps, `feed_tells` whether it says what they are about; its first
+    page has the newest unless `feed_oldest_first`, and `feed_twice` shows each event twice.
     """
 
     latency: float = 0.0
@@ -28,6 +30,11 @@ class Manners:
     ignored_filters: frozenset[str] = frozenset()
     not_held: Literal[200, 404, 409, 422] = 422
     hides_archived: bool = False
+    feed_lag: float = 0.0
+    feed_keeps: int | None = None
+    feed_tells: bool = True
+    feed_oldest_first: bool = False
+    feed_twice: bool = False
 
 
 KIND = Manners()

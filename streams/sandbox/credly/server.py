@@ -1,8 +1,8 @@
 """The service behind HTTP.
 
 Under `/_sandbox/` it can be looked at and given orders: `journal`, `badges` (GET), `organizations`, `tokens`,
-`accounts`, `templates`, `badges`, `replacements`, `faults`, `manners` (POST a JSON list; for faults it
-replaces the schedule, for manners an item changes what it names).
+`accounts`, `templates`, `badges`, `replacements`, `events`, `faults`, `manners` (POST a JSON list; for faults
+it replaces the schedule, for manners an item changes what it names).
 """
 
 from dataclasses import replace
@@ -30,6 +30,7 @@ class Server(IssuerServer):
             "tokens": lambda **token: self.credly.add_token(Token(**token)),
             "accounts": lambda emails: self.credly.add_account(*emails),
             "replacements": self.credly.replace,
+            "events": self.credly.tell,
             "manners": self._change_manners,
         }
 

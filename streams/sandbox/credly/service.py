@@ -13,6 +13,7 @@ import orjson
 from streams.sandbox.credly import documents
 from streams.sandbox.credly.books import Books, CredlyBadge, CredlyTemplate
 from streams.sandbox.credly.calls import incoming, unprocessable
+from streams.sandbox.credly.events import Events
 from streams.sandbox.credly.manners import KIND, Manners, RateLimit
 from streams.sandbox.credly.tokens import Client, Token, Tokens
 from streams.sandbox.issuers.calls import Entry, Incoming, RefusalError, Reply
@@ -43,6 +44,7 @@ class CredlySimulator(Simulator):
         self.manners = manners
         self._books = Books()
         self._tokens = Tokens()
+        self._events = Events()
         self._limit = RateLimit()
         self._issued = itertools.count()
 
@@ -85,17 +87,27 @@ class CredlySimulator(Simulator):
         **texts: str,
     ) -> None:
         """Add a template, or change it; `texts` are its name, description and image_url."""
-        self.templates[template] = CredlyTemplate(
-            template, organization, state, allow_duplicate_badges, **texts
-        )
+        word = "changed" if template in self.templates else "created"
+        added = CredlyTemplate(template, organization, state, allow_duplicate_badges, **texts)
+        self.templates[template] = added
+        self.tell(organization, f"badge_template.{word}", documents.template_document(added))
 
     def held(self) -> list[CredlyBadge]:
         """The badges that somebody holds."""
         return self._books.held()
 
     def set_state(self, badge: str, state: str) -> None:
-        """Do what an earner or an operator does on Credly's site."""
-        self.badges[badge].change(state, self._now())
+        """Do what an earner or an operator does on Credly's site; an empty state deletes the badge."""
+        known = self.badges[badge]
+        if not state:
+            self._delete(known)
+            return
+        known.change(state, self._now())
+        self._tell(known, "badge.state.changed")
+
+    def tell(self, organization: str, type: str, about: Mapping[str, Any]) -> None:
+        """Have the list of events say that something happened."""
+        self._events.add(organization, type, self._now(), about)
 
     def replace(self, badge: str, template: str) -> CredlyBadge:
         """Replace a badge by one of this template, as an operator does on Credly's site."""
@@ -149,6 +161,11 @@ class CredlySimulator(Simulator):
                 return documents.page_of_templates(own, int(call.query.get("page", ["1"])[0])), entry
             case "GET", ("badge_templates", template):
                 return self._template(books.template(organization, template)), entry
+            case "GET", ("events",):
+                page = int(call.query.get("page", ["1"])[0])
+                return self._events.page(organization, page, self._now(), self.manners), entry
+            case "GET", ("events", event):
+                return self._events.one(organization, event, self._now(), self.manners), entry
             case "GET", ("authorization_tokens",):
                 return documents.many(self._tokens.documents(organization)), entry
             case "GET", ("",):
@@ -175,6 +192,7 @@ class CredlySimulator(Simulator):
             expires_at=wanted.get("expires_at"),
         )
         self._books.add(badge, self._now())
+        self._tell(badge, "badge.created")
         suppressed = bool(wanted.get("suppress_badge_notification_email"))
         entry = replace(_done(entry, badge), issued_at=badge.issued_at, suppressed=suppressed)
         return self._shown(badge, 201), entry
@@ -188,6 +206,7 @@ class CredlySimulator(Simulator):
             return self._revoke_again(badge), entry
         badge.change("revoked", self._now())
         badge.revocation_reason = str(wanted["reason"])
+        self._tell(badge, "badge.state.changed")
         suppressed = bool(wanted.get("suppress_revoke_notification_email"))
         return self._shown(badge), replace(_done(entry, badge), suppressed=suppressed)
 
@@ -224,11 +243,20 @@ class CredlySimulator(Simulator):
     def _replace(self, old: CredlyBadge, new: CredlyBadge) -> CredlyBadge:
         new.replaces, old.replaced_by, new.changes = old.id, new.id, []
         self._books.add(new, self._now())
+        self._tell(new, "badge.created")
         return new
 
     def _erase(self, badge: CredlyBadge, entry: Entry) -> tuple[Reply, Entry]:
-        self._books.erase(badge, self._now())
+        self._delete(badge)
         return Reply(204, b""), _done(entry, badge)
+
+    def _delete(self, badge: CredlyBadge) -> None:
+        self._books.erase(badge, self._now())
+        self.tell(badge.organization, "badge.deleted", {"id": badge.id})
+
+    def _tell(self, badge: CredlyBadge, type: str) -> None:
+        about = documents.badge_document(badge, self._books.account(badge.email))
+        self.tell(badge.organization, type, about)
 
     def _list(self, call: Incoming) -> Reply:
         ignored = self.manners.ignored_filters

@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 
 import orjson
 
-Endpoint = Literal["issue", "revoke", "erase", "look_up", "replace", "template", "tokens", "other"]
+Endpoint = Literal["issue", "revoke", "erase", "look_up", "replace", "template", "tokens", "feed", "other"]
 
 
 @dataclass(frozen=True, slots=True)
