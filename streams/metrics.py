@@ -132,6 +132,20 @@ ISSUER_KEY_EXPIRY = _gauge(
 ISSUER_PARKED = _gauge(
     "issuer_parked", "Badges parked: their template is archived or missing.", *_WHERE, "template"
 )
+FEED_EVENTS = _counter("issuer_feed_events_total", "What happened at the issuer, as read.", *_WHERE, "event")
+FEED_AS_OF = _gauge(
+    "issuer_feed_as_of_timestamp_seconds",
+    "Unix time until which it is read what happened at the issuer; of the worker that reads it.",
+    *_WHERE,
+)
+FEED_GAPS = _counter(
+    "issuer_feed_gaps_total", "Times that the issuer no longer said all that had happened.", *_WHERE
+)
+CORRECTIONS = _counter(
+    "issuer_corrections_total",
+    "Badges whose state at the issuer was changed there by others, by the state since.",
+    *(*_WHERE, "state"),
+)
 
 # The API.
 API_REQUESTS = _counter("api_requests_total", "Requests answered.", "status")

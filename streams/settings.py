@@ -135,6 +135,13 @@ class Settings(BaseModel):
         description="By how much an issuer's lists may be late: for so long no look-up is believed where "
         "a badge could be issued twice, or become a dead letter for no reason.",
     )
+    issuer_feed_seconds: float = Field(
+        30,
+        ge=0,
+        le=3_600,
+        description="How often an issuer is asked what has happened there, whoever did it (Credly's events); "
+        "0: never.",
+    )
     issuer_give_up_hours: float = Field(
         24,
         gt=0,

@@ -45,11 +45,12 @@ from streams.catalog import CatalogDocument, in_force, load_catalog
 from streams.errors import UnreadableError
 from streams.headers import Headers
 from streams.issuers.credly.issuer import CREDLY
-from streams.issuers.outcomes import Issued
+from streams.issuers.outcomes import Issued, Occurrence
 from streams.kafka import dead_letters, orders, origin
 from streams.kafka.forgotten import of_order
 from streams.kafka.topics import topics
-from streams.relay import importing, issuance, next_step, rows
+from streams.relay import cursor as feed_cursor
+from streams.relay import importing, issuance, next_step, rows, seen
 from streams.relay.badge_events import word_of
 from streams.relay.doubt import Doubt
 from streams.relay.failing import Failing
@@ -223,6 +224,11 @@ EXAMPLES: dict[str, tuple[Callable[[], str], ...]] = {
     "Badge events": (lambda: as_lines(badge_on_the_bus()[0].headers),),
     "Progress": (lambda: as_json(dump(judged()[0])),),
     "Issuances": (lambda: as_json(rows.dump(pending())), lambda: as_json(rows.dump(held()))),
+    "Feeds": (
+        lambda: seen.line(a_badge_seen()).decode(),
+        lambda: seen.line("0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10").decode(),
+        lambda: feed_cursor.dump(read_to()).decode(),
+    ),
     "Forgotten learners": (
         lambda: as_json(ormsgpack.unpackb(pack(Progress.initial(), orders_at()))),
         lambda: forgotten_row(b"42", moment(orders_at())).decode(),
@@ -287,6 +293,15 @@ def full_progress() -> Progress:
     return evolve(Progress.initial(), full)
 
 
+def a_badge_seen() -> seen.Seen:
+    return seen.Seen("9f0c1a52-7c1e-4bb0-9a53-1d0e6f1f7a10", "revoked", AT)
+
+
+def read_to() -> feed_cursor.Cursor:
+    event = Occurrence("0c2f9a39-7e4c-5f3b-9a7e-2d1f0a3c4b5d", "state_changed", AT)
+    return feed_cursor.after(feed_cursor.Cursor(), [event], AT)
+
+
 def full_issuance() -> Issuance:
     doubt = Doubt("revoke", AT)
     return replace(
@@ -305,6 +320,7 @@ def full_issuance() -> Issuance:
         forbidden=1,
         answer="x",
         answered_at=AT,
+        seen=a_badge_seen(),
         reason="x",
     )
 

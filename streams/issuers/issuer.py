@@ -16,12 +16,14 @@ from streams.issuers.http import Answer, NoAnswer, Request, trouble
 from streams.issuers.outcomes import (
     Deferred,
     EraseOutcome,
+    FeedOutcome,
     IssueOutcome,
     IssuerTemplate,
     KeyExpiryOutcome,
     KeyOutcome,
     ListOutcome,
     LookUpOutcome,
+    Occurrence,
     Outcome,
     Recipient,
     RevokeOutcome,
@@ -74,13 +76,15 @@ class Traits:
     `held` are the states of a badge that its earner has. `settles`: how long after a call without an answer a
     look-up is believed, where a late call is refused. `finds`: it can be asked what it holds; one that cannot
     is told the same decision again, which must be as good as once. `searches`: its issue itself looks first
-    whether the badge is there. `rate`: the calls a second that an organization may make, if it says.
+    whether the badge is there. `feeds`: it says what happened to badges and templates, whoever did it.
+    `rate`: the calls a second that an organization may make, if it says.
     """
 
     held: frozenset[str]
     settles: timedelta = timedelta()
     finds: bool = True
     searches: bool = False
+    feeds: bool = False
     rate: float = math.inf
 
 
@@ -142,6 +146,19 @@ class Wanted:
     def earner(self) -> str:
         """The id by which the site knows the learner at the issuer."""
         return self.earners[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of what happened at an organization: the newest, by id, and all that is older."""
+
+    ids: frozenset[str] = frozenset()
+    before: datetime | None = None
+
+    def __contains__(self, occurrence: Occurrence) -> bool:
+        """True if an occurrence is known, or so old that it must be."""
+        at = occurrence.at
+        return occurrence.id in self.ids or (self.before is not None and at is not None and at < self.before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +283,9 @@ class Issuer(Protocol):
 
     def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
         """All badges of a template in whatever state."""
+
+    def feed(self, organization: str, known: Known | None) -> Steps[FeedOutcome]:
+        """What has happened at the organization besides what is known; None: it was never asked for."""
 
     def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
         """Whether the key is good for issuing, by calls that no proxy has a reason to forbid."""

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import ClassVar, Literal
 
 Proof = Literal["site", "earner", "address"]
+Event = Literal["created", "deleted", "state_changed", "privacy_changed", "template", "other", "unreadable"]
+"""What kind of thing happened: to a badge, or to its template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,49 @@ class TemplatePage:
 
 
 @dataclass(frozen=True, slots=True)
+class Occurrence:
+    """What happened at the issuer to a badge or a template, by the issuer's ids.
+
+    What it does not say is empty. `state` is the badge's since then, where that may have changed; `at` is
+    None if its time cannot be read.
+    """
+
+    id: str
+    event: Event
+    at: datetime | None
+    badge: str = ""
+    state: str = ""
+    template: str = ""
+    earner: str = ""
+
+    @property
+    def lacks(self) -> bool:
+        """True if it does not say of what it is."""
+        if self.event in ("state_changed", "deleted"):
+            return not (self.badge and self.state)
+        return self.event == "template" and not self.template
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """One page of what happened; `next` is the number of the following one, `last` of the last, if known."""
+
+    word: ClassVar[str] = "feed"
+
+    occurrences: tuple[Occurrence, ...]
+    next: int | None
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What was not known before, the oldest first. `joins`: nothing is missing between it and what was."""
+
+    occurrences: tuple[Occurrence, ...]
+    joins: bool
+
+
+@dataclass(frozen=True, slots=True)
 class KeyExpiry:
     """When the key expires, if the issuer says."""
 
@@ -264,6 +309,8 @@ class Refused:
     why: str
 
 
+TAKEN_BACK = frozenset(("rejected", "revoked", "expired", "deleted"))
+"""The states, in an occurrence, of a badge that its learner does not have any more."""
 DONE = Issued | Revoked | Erased | Found | Absent
 """What was asked for is done, or answered."""
 Trouble = KeyRefused | Forbidden | Throttled | Deferred | Refused
@@ -274,6 +321,7 @@ LookUpOutcome = Found | Absent | TemplateUnavailable | Trouble
 TemplateOutcome = TemplateActive | TemplateUnavailable | Trouble
 ListOutcome = tuple[IssuedBadge, ...] | Unsupported | Trouble
 TemplatesOutcome = tuple[IssuerTemplate, ...] | Unsupported | Trouble
+FeedOutcome = Happened | Unsupported | Trouble
 KeyOutcome = KeyWorks | Unsupported | Trouble
 GrantOutcome = Granted | Trouble
 KeyExpiryOutcome = KeyExpiry | Unsupported | Trouble
@@ -288,6 +336,7 @@ Outcome = (
     | KeyOutcome
     | Page
     | TemplatePage
+    | FeedPage
     | Unsaid
     | Missing
 )

@@ -14,6 +14,8 @@ FORGET = b"forget"
 REISSUE = b"reissue"
 IMPORT = b"import"
 """Of a badge, among the relay's decisions: unlike the others it has a value and the badge's key."""
+SEEN = b"seen"
+"""Of a badge or a template, among the relay's decisions: no order, but what its issuer says has happened."""
 
 
 def order_of(value: bytes | None, headers: Headers) -> bytes | None:

@@ -16,7 +16,7 @@ from streams.clock import Clock
 from streams.errors import FatalError
 from streams.issuers.client import Http
 from streams.issuers.issuer import drive
-from streams.issuers.outcomes import IssuedBadge
+from streams.issuers.outcomes import TAKEN_BACK, IssuedBadge
 from streams.logs import blanked
 from streams.operate.asking import asked
 from streams.operate.asking import wanted as chosen
@@ -221,7 +221,7 @@ async def _report(
     return Report(
         organization.id,
         sorted(differences, key=str),
-        believed=sum(issuance.held is not None for issuance in after.values()),
+        believed=sum(bool(i.held) and i.state not in TAKEN_BACK for i in after.values()),
         listed=sum(badge.state in held for badge in issued),
         pending=sum(not done(issuance) for issuance in after.values()),
         foreign=sum(badge.state in held and ownership.learner(badge.earner) is None for badge in issued),

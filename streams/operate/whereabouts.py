@@ -8,6 +8,7 @@ import orjson
 from aiokafka.structs import TopicPartition
 
 from streams.catalog import CatalogDocument
+from streams.issuers.outcomes import TAKEN_BACK
 from streams.kafka.changelog import read
 from streams.kafka.client import partition_of
 from streams.operate.site import Site
@@ -66,6 +67,8 @@ def _where(issuance: Issuance, document: CatalogDocument) -> str:
         return f"refused{at}: {issuance.refused} (when that is mended: badge-streams reissue)"
     if done(issuance):
         held = f"issued as {issuance.held}, {issuance.state}" if issuance.held else "revoked"
+        if issuance.held and issuance.state in TAKEN_BACK:
+            held = f"{held} there by others (to issue it again: badge-streams reissue)"
         return f"{held}, as the issuer said{at}" if at else f"{held}: never issued"
     doing = _DOING[issuance.kind]
     if issuance.state == WITHHELD and issuance.kind == "awarded":

@@ -44,6 +44,7 @@ def build(settings: Settings) -> App:
             async with app.unit(batch) as unit:
                 desiring = Desiring(relay, unit, batch)
                 batch.work_off(desiring)
+                desiring.find()
                 unit.after_commit.append(desiring.follow)
 
     return app

@@ -11,12 +11,13 @@ from streams.errors import UnreadableError
 from streams.headers import header
 from streams.kafka.dead_letters import set_aside
 from streams.kafka.forgotten import is_past, of_order
-from streams.kafka.orders import FORGET, IMPORT, ORDER, order_of
+from streams.kafka.orders import FORGET, IMPORT, ORDER, SEEN, order_of
 from streams.kafka.origin import forwarded, original_of
 from streams.relay.importing import imported, taken_along
-from streams.relay.issuance import Issuance, Word, desire, forget
+from streams.relay.issuance import Issuance, Word, desire, forget, observe
 from streams.relay.relay import Relay
-from streams.relay.rows import dump, is_issuance, load
+from streams.relay.rows import dump, held_in, is_issuance, load
+from streams.relay.seen import Seen, said_in
 from streams.relay.table import AGENT, forgotten_row
 from streams.runtime.unit import Batch, Unit
 
@@ -33,6 +34,9 @@ class Desiring:
         self._partition = batch.partition
         self._changed: dict[bytes, None] = {}
         self._past = 0
+        self._sought: list[Seen] = []
+        self._corrected: list[tuple[str, str]] = []
+        self._templates: set[str] = set()
         reconciler = relay.reconcilers.get(batch.partition.tp.partition)
         self._history = reconciler is not None and reconciler.history
 
@@ -46,6 +50,9 @@ class Desiring:
         try:
             if record.value and header(record.headers, ORDER) == IMPORT:
                 self._import(record)
+                return
+            if record.value and header(record.headers, ORDER) == SEEN:
+                self._see(record)
                 return
             original = forwarded(record)
             word = self._relay.read(record, original.timestamp)
@@ -66,12 +73,29 @@ class Desiring:
         """Send the original of a badge event to the dead letters."""
         set_aside(self._unit, self._relay.names.relay_dead_letters.name, AGENT, original_of(record), error)
 
+    def find(self) -> None:
+        """Follow what was said of badges of which only the issuer's id is known: one look at all rows."""
+        if not self._sought:
+            return
+        rows = {**self._partition.rows, **self._unit.table}
+        held = {held_in(raw): badge for badge, raw in rows.items() if raw and is_issuance(badge)}
+        for seen in self._sought:
+            if badge := held.get(seen.badge.encode()):
+                self._observe(badge, seen)
+
     def follow(self) -> None:
         """Have the reconciler look at what has changed, once it is committed."""
         metrics.RECORDS_DROPPED.labels("relay", "forgotten").inc(self._past)
+        organizations = self._relay.organizations
+        for template, state in self._corrected:
+            known = organizations.of(template)
+            if known is not None:
+                metrics.CORRECTIONS.labels(*known[0].labels, state).inc()
         reconciler = self._relay.reconcilers.get(self._partition.tp.partition)
         if reconciler is not None:
             reconciler.follow(self._changed)
+            for template in self._templates:
+                reconciler.template_changed(template)
 
     def _forget(self, learner: bytes, at: datetime) -> None:
         """Have all the learner's badges of this partition deleted; the learner's id is in each row."""
@@ -102,6 +126,27 @@ class Desiring:
         after = taken_along(before, brought)
         if after is not before:
             self._write(badge, after)
+
+    def _see(self, record: ConsumerRecord) -> None:
+        """Follow what an issuer says has happened to a badge or a template."""
+        assert record.value is not None
+        said = said_in(record.value)
+        if isinstance(said, str):
+            self._templates.add(said)
+        elif record.key is None:
+            self._sought.append(said)
+        else:
+            self._observe(record.key, said)
+
+    def _observe(self, badge: bytes, seen: Seen) -> None:
+        before = self._known(badge)
+        if before is None:
+            return
+        after = observe(before, seen)
+        if after is not before:
+            self._write(badge, after)
+            if after.state != before.state:
+                self._corrected.append((after.template, after.state))
 
     def _desire(self, badge: bytes, word: Word, *, redriven: bool) -> None:
         before = self._known(badge)

@@ -11,6 +11,7 @@ from streams.issuers import outcomes
 from streams.issuers.outcomes import Recipient
 from streams.relay.doubt import USUAL, Doubt, Trust, arrives, contrary, left
 from streams.relay.failing import UNSEEN, Failing, Others, failed, hopeless
+from streams.relay.seen import Seen
 from streams.relay.steps import Called, Erase, Issue, LookUp, Revoke, Trace
 
 FORBIDDEN_TRIES = 12
@@ -67,6 +68,7 @@ class Issuance:
     perhaps several. `past` are the issuer's ids of the badges
     that the relay issued before and nobody holds any more: to forget the learner is to delete them, too.
     `renews`: what is held is of an earlier award, which has expired.
+    `seen`: what happened to a badge by the issuer's feed, and no answer said.
     `reason`: why an operator has it revoked, until that is done.
     """
 
@@ -93,6 +95,7 @@ class Issuance:
     forbidden: int = 0
     answer: str = ""
     answered_at: datetime | None = None
+    seen: Seen | None = None
     reason: str = field(default="", repr=False)
 
 
@@ -118,6 +121,9 @@ def desire(issuance: Issuance | None, word: Word, *, history: bool = False) -> I
     elif word.decision != issuance.decision and _rank(word) <= issuance.rank:
         return issuance
     if history and word.kind == "revoked" and not issuance.held:
+        doubt = doubt or Doubt("unseen", word.time)
+    if word.kind == "awarded" and issuance.held and issuance.state in outcomes.TAKEN_BACK:
+        # It is a new award: what was taken back is not it.
         doubt = doubt or Doubt("unseen", word.time)
     # No revocation came between: the badge has expired, and is earned again.
     again = issuance.kind == word.kind == "awarded" and word.decision != issuance.decision
@@ -205,7 +211,27 @@ def learned(
     early = arrives(issuance.doubt, now, trust, trust.surely)
     if early and issuance.doubt and isinstance(outcome, outcomes.Found | outcomes.Absent):
         after = replace(after, loose=trust.owned(issuance.doubt))
+    # A look-up knows better than what was said before it, an issue does not.
+    after = _as_seen(after) if isinstance(outcome, outcomes.Issued) else replace(after, seen=None)
     return settled(after)
+
+
+def observe(issuance: Issuance, seen: Seen) -> Issuance:
+    """Follow what the issuer says has happened to a badge; unchanged if that is known, or of another badge.
+
+    What was taken back there stays so until the bus or an operator speaks of it: the relay does not undo what
+    a person has done.
+    """
+    before = issuance.seen
+    if issuance.kind == "forgotten" or (before and before.badge == seen.badge and before.at >= seen.at):
+        return issuance
+    if not done(issuance):
+        # The answer that says which badge it is may still be on its way.
+        late = issuance.kind == "awarded" and seen.state in outcomes.TAKEN_BACK
+        return replace(issuance, seen=seen) if late else issuance
+    if seen.badge != issuance.held or seen.state == issuance.state:
+        return issuance
+    return settled(_as_seen(replace(issuance, seen=seen)))
 
 
 def letter_due(before: Issuance, after: Issuance) -> bool:
@@ -319,6 +345,7 @@ def _observed(
         case (
             outcomes.Page()
             | outcomes.TemplatePage()
+            | outcomes.FeedPage()
             | outcomes.Missing()
             | outcomes.Granted()
             | outcomes.Unsaid()
@@ -339,6 +366,16 @@ def _leaves_doubt(issuance: Issuance, step: Called) -> bool:
             # Of what is held: it was ordered to be issued again.
             return issuance.held is not None and issuance.state != WITHHELD and not issuance.renews
     return False
+
+
+def _as_seen(issuance: Issuance) -> Issuance:
+    seen = issuance.seen
+    if seen is None or seen.badge != issuance.held:
+        return issuance
+    if issuance.kind == "revoked" and seen.state in outcomes.TAKEN_BACK:
+        gone = replace(issuance, held=None, adopted=False, past=_past(issuance), doubt=None, loose=None)
+        return replace(gone, state=seen.state, refused="", answer="", attempts=0)
+    return replace(issuance, state=seen.state)
 
 
 def _refused_second(issuance: Issuance) -> bool:
@@ -386,4 +423,5 @@ def settled(issuance: Issuance) -> Issuance:
     if not done(issuance):
         return issuance
     loose = issuance.loose and replace(issuance.loose, address="")
-    return replace(issuance, recipient=None, original=None, loose=loose, reason="")
+    seen = issuance.seen if issuance.seen and issuance.seen.badge == issuance.held else None
+    return replace(issuance, recipient=None, original=None, loose=loose, seen=seen, reason="")

@@ -316,6 +316,10 @@ class Organizations:
         organization = self._organizations.get(terms.organization) if terms else None
         return (organization, terms) if organization and terms else None
 
+    def templates_of(self, organization: str) -> Iterator[TemplateTerms]:
+        """The templates of an organization in the catalog."""
+        return (terms for terms in self._templates.values() if terms.organization == organization)
+
     def _organization(self, terms: OrganizationTerms) -> Organization:
         return Organization(
             terms, self.limits, self._transport, self._clock, self._reach, self._released, self._share

@@ -103,6 +103,13 @@ class Reconciler:
         """Let badges wait where the catalog says now."""
         self._waiting.catalog_changed()
 
+    def template_changed(self, template: str) -> None:
+        """Ask for a template again before it is needed next; at once if its badges are parked."""
+        known = self._organizations.of(template)
+        if known is not None:
+            known[0].templates.doubt(template)
+            self._waiting.look_again(template, self._clock.monotonic())
+
     def census(self) -> Census:
         """What is pending at present."""
         return self._waiting.census()

@@ -21,6 +21,7 @@ from streams.kafka.topics import Topics
 from streams.relay import expiry
 from streams.relay.backlog import Backlog
 from streams.relay.badge_events import KINDS, word_of
+from streams.relay.feed import Feeds
 from streams.relay.history import never_called, read_up
 from streams.relay.issuance import Word
 from streams.relay.keys import reach
@@ -108,6 +109,11 @@ class Relay:
             )
             self.reconcilers[number] = reconciler
             partition.run(partial(self._reconcile, partition, reconciler))
+            if seconds := self.settings.issuer_feed_seconds:
+                count = partition.host.partitions[partition.tp.topic]
+                topic = self.names.decisions.name
+                feeds = Feeds(store, self.organizations, self.clock, topic, number, count, seconds)
+                partition.run(feeds.run)
             partition.run(partial(sweep, partition, self._is_over, self.clock))
 
     async def _reconcile(self, partition: Partition, reconciler: Reconciler) -> None:

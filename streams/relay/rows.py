@@ -10,6 +10,7 @@ from streams.issuers.outcomes import Recipient
 from streams.relay.doubt import Doubt
 from streams.relay.failing import Failing
 from streams.relay.issuance import Issuance, KeptRecord
+from streams.relay.seen import Seen
 
 VERSION = 1
 KEPT = b"kept:"
@@ -24,6 +25,12 @@ def is_issuance(key: bytes) -> bool:
 def issuances(rows: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, Issuance]]:
     """The issuances among rows of the table, by their keys."""
     return ((key, load(orjson.loads(raw))) for key, raw in rows if is_issuance(key))
+
+
+def held_in(raw: bytes) -> bytes:
+    """The issuer's id of the badge that a dumped row holds, empty if it holds none; no more of it is read."""
+    _, found, rest = raw.partition(_HELD)
+    return rest.partition(b'"')[0] if found else b""
 
 
 def dump(issuance: Issuance) -> dict[str, Any]:
@@ -47,6 +54,8 @@ def dump(issuance: Issuance) -> dict[str, Any]:
             value[name] = [doubt.about, doubt.at.isoformat(), *([doubt.address] if doubt.address else [])]
     if (failing := issuance.failing) is not None:
         value["failing"] = [at.isoformat() for at in (failing.since, failing.alone) if at]
+    if (seen := issuance.seen) is not None:
+        value["seen"] = [seen.badge, seen.state, seen.at.isoformat()]
     if issuance.answered_at is not None:
         value["answered_at"] = issuance.answered_at.isoformat()
     rest = {name: getattr(issuance, name) for name in (*_PLAIN, "past")}
@@ -72,11 +81,14 @@ def load(value: Mapping[str, Any]) -> Issuance:
         loose=_load_doubt(value.get("loose")),
         answered_at=datetime.fromisoformat(at) if at else None,
         failing=Failing(*map(datetime.fromisoformat, value["failing"])) if "failing" in value else None,
+        seen=_load_seen(value.get("seen")),
         past=tuple(value.get("past", ())),
         **{name: value[name] for name in _PLAIN if name in value},
     )
 
 
+_HELD = b',"held":"'
+"""Before the id in a row: within a text each quotation mark has a backslash before it."""
 _PLAIN = (
     "held",
     "state",
@@ -103,6 +115,10 @@ def _decode(text: str | None) -> Any:
 
 def _load_doubt(value: list[Any] | None) -> Doubt | None:
     return Doubt(value[0], datetime.fromisoformat(value[1]), *value[2:]) if value else None
+
+
+def _load_seen(value: list[str] | None) -> Seen | None:
+    return Seen(value[0], value[1], datetime.fromisoformat(value[2])) if value else None
 
 
 def _load_kept(value: list[Any]) -> KeptRecord:

@@ -1,7 +1,8 @@
 """One partition of the table of issuances."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 
@@ -17,6 +18,7 @@ from streams.relay.rows import KEPT, dump, issuances, load
 from streams.relay.saving import ToSave
 from streams.runtime.app import App
 from streams.runtime.partition import Partition
+from streams.runtime.unit import Unit
 
 AGENT = "relay"
 
@@ -49,16 +51,28 @@ class PartitionStore:
         raw = self._partition.rows.get(badge)
         return None if raw is None else load(orjson.loads(raw))
 
+    def row(self, key: bytes) -> bytes | None:
+        """A row as it is, as far as it is durable."""
+        return self._partition.rows.get(key)
+
     def kept(self) -> Mapping[str, bytes]:
         """What issuers have written down."""
         rows = self._partition.rows.items()
         return {key.removeprefix(KEPT).decode(): raw for key, raw in rows if key.startswith(KEPT)}
 
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Unit]:
+        """A unit of work; what comes after it finds it committed."""
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        async with self._app.unit_of(self._partition) as unit:
+            yield unit
+            unit.after_commit.append(partial(_resolve, committed))
+        await committed
+
     async def save(self, entries: Sequence[ToSave]) -> Sequence[Issuance]:
         """Apply the changes in one unit of work; return when it is committed."""
-        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         results = []
-        async with self._app.unit_of(self._partition) as unit:
+        async with self.unit() as unit:
             published: dict[str, Artefact] = {}
             for entry in entries:
                 raw = unit.get(entry.badge)
@@ -76,8 +90,6 @@ class PartitionStore:
                     unit.put(KEPT + key.encode(), value)
             for key, artefact in published.items():
                 unit.send(self._credentials, key=key.encode(), value=artefact.make())
-            unit.after_commit.append(partial(_resolve, committed))
-        await committed
         return results
 
 

@@ -58,6 +58,11 @@ class Templates:
         known = self[template]
         return not known.parked and self._clock.monotonic() < known.known_until
 
+    def doubt(self, template: str) -> None:
+        """Believe nothing of a template until it was asked for again."""
+        known = self[template]
+        known.known_until, known.probe_at = -math.inf, -math.inf
+
     def park(self, template: str, why: str) -> None:
         """Hold the template's badges back until it is active again; the first time is logged."""
         known = self[template]

@@ -24,7 +24,7 @@ def test_a_client_asks_for_a_token_by_a_form() -> None:
         "grant_type": ["client_credentials"],
         "client_id": ["an-id"],
         "client_secret": ["a secret&more"],
-        "scope": ["issued_badges badge_templates authorization_tokens"],
+        "scope": ["issued_badges badge_templates authorization_tokens events"],
     }
     assert bearer("a-token") == {"Authorization": "Bearer a-token"}
 

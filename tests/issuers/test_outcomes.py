@@ -15,6 +15,7 @@ def test_the_words_of_outcomes_are_distinct_and_stay_what_they_are() -> None:
         "deferred",
         "dormant",
         "erased",
+        "feed",
         "forbidden",
         "found",
         "granted",

@@ -201,6 +201,19 @@ async def all_done(settings: Settings, badges: int, within: float) -> dict[str, 
         raise TimeoutError(f"{len(held)} badges, {len(left)} with something left to do: {left[:3]}") from None
 
 
+async def until_table(
+    settings: Settings, word: Word, true: Callable[[Issuance], bool], within: float
+) -> Issuance:
+    """Wait until what the table holds of a badge is so; return it."""
+    badge = str(word.badge)
+    async with asyncio.timeout(within):
+        while True:
+            known = (await issuances(settings)).get(badge)
+            if known is not None and true(known):
+                return known
+            await asyncio.sleep(0.2)
+
+
 async def dead_letters(settings: Settings, count: int, within: float) -> list[ConsumerRecord]:
     """Wait until there are so many; return them."""
     async with asyncio.timeout(within), reader(settings) as consumer:

@@ -39,7 +39,7 @@ class Simulated:
 
 
 def _credly(clock: Clock, duplicates: bool) -> CredlySimulator:
-    credly = CredlySimulator(now=clock.monotonic)
+    credly = CredlySimulator(now=lambda: clock.wall().timestamp())
     for organization, template in TEMPLATES.items():
         credly.add_organization(organization, KEY)
         credly.add_template(organization, template, allow_duplicate_badges=duplicates)

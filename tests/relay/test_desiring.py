@@ -15,18 +15,19 @@ from streams.headers import Headers, header
 from streams.issuers.outcomes import Recipient
 from streams.kafka.dead_letters import REASON, left_at
 from streams.kafka.forgotten import of_order
-from streams.kafka.orders import FORGET, ORDER
+from streams.kafka.orders import FORGET, ORDER, SEEN
 from streams.kafka.origin import ORIGIN, ORIGIN_KEY, origin_headers
 from streams.relay import desiring
 from streams.relay.desiring import Desiring
 from streams.relay.issuance import Issuance, desire, gone
 from streams.relay.reconciler import Reconciler
 from streams.relay.rows import dump, load
+from streams.relay.seen import Seen, line
 from streams.relay.table import forgotten_row, is_over
 from streams.runtime.unit import Batch
 from streams.runtime.work import Outbox, batches
 from tests.bus.memory import record, record_of, take
-from tests.relay.scene import AWARDED, BADGE, LEARNER, REVOKED, SETTINGS, TOPICS, decision, relay
+from tests.relay.scene import AWARDED, BADGE, LEARNER, REVOKED, SETTINGS, TEMPLATE, TOPICS, decision, relay
 from tests.relay.virtual import EPOCH
 from tests.relay.world import badge_id, event
 from tests.runtime import fetches
@@ -48,6 +49,9 @@ class Follower:
     def follow(self, badges: Mapping[bytes, None]) -> None:
         self.badges += badges
 
+    def template_changed(self, template: str) -> None:
+        self.badges.append(template.encode())
+
 
 async def desired(*records: ConsumerRecord, rows: Mapping[bytes, bytes] | None = None) -> RecordingUnit:
     unit, _ = await followed(*records, rows=rows)
@@ -64,6 +68,7 @@ async def followed(
     batch = Batch(unit.partition, fetches.fetched(fetches.batch([0])))
     step = Desiring(here, unit, batch)
     await take(records, step.step)
+    step.find()
     assert follower.badges == []
     step.follow()
     return unit, follower.badges
@@ -233,3 +238,46 @@ async def test_an_order_for_nobody_is_set_aside() -> None:
         unit = await desired(replace(ORDERED, key=key), rows=rows)
         assert [header(sent.headers, REASON) for sent in unit.sent] == [b"origin"]
         assert unit.table == {}
+
+
+def seen(said: Seen | str, key: bytes | None = KEY) -> ConsumerRecord:
+    return record(line(said), [(ORDER, SEEN)], key=key, topic=DECISIONS)
+
+
+def issued(badge: bytes = KEY, held: str = "at the issuer") -> dict[bytes, bytes]:
+    known = Issuance("awarded", TEMPLATE, 1, 2, "decision", EPOCH, held=held, state="pending", sure=True)
+    return {badge: orjson.dumps(dump(known))}
+
+
+@pytest.mark.parametrize("key", [KEY, None])
+async def test_what_an_issuer_says_of_a_badge_is_written_down_by_the_badges_owner(key: bytes | None) -> None:
+    said = Seen("at the issuer", "revoked", EPOCH)
+    rows = issued() | issued(b"another", "another") | {b"kept:feed/x": b"{}"}
+    unit, followed_badges = await followed(seen(said, key), rows=rows)
+
+    assert list(unit.table) == [KEY]
+    assert (issuance(unit).state, issuance(unit).seen) == ("revoked", said)
+    assert followed_badges == [KEY]
+
+
+@pytest.mark.parametrize("key", [KEY, None, b"of nobody"])
+@pytest.mark.parametrize("said", [Seen("another", "revoked", EPOCH), Seen("at the issuer", "pending", EPOCH)])
+async def test_what_is_of_another_badge_or_says_nothing_new_changes_nothing(
+    key: bytes | None, said: Seen
+) -> None:
+    unit, followed_badges = await followed(seen(said, key), rows=issued())
+
+    assert (unit.table, unit.sent, followed_badges) == ({}, [], [])
+
+
+async def test_a_template_of_which_the_issuer_says_something_is_looked_at() -> None:
+    unit, looked_at = await followed(seen(TEMPLATE, None))
+
+    assert (unit.table, looked_at) == ({}, [TEMPLATE.encode()])
+
+
+@pytest.mark.parametrize("value", [b"{", b"7", b"[]", b"{}", b'{"held":"a","state":"revoked","at":7}'])
+async def test_what_only_looks_like_it_is_set_aside(value: bytes) -> None:
+    unit = await desired(record(value, [(ORDER, SEEN)], key=KEY, topic=DECISIONS), rows=issued())
+
+    assert [header(sent.headers, REASON) for sent in unit.sent] == [b"bad_badge"]

@@ -22,6 +22,7 @@ from streams.relay.ownership import Ownership
 from streams.relay.pace import Limits
 from streams.sandbox.issuers.calls import Endpoint, Entry
 from streams.sandbox.issuers.faults import Fault
+from tests.relay.feeding import reading
 from tests.relay.simulated import ORGANIZATION, SIMULATED, TEMPLATE, Simulated
 from tests.relay.virtual import EPOCH
 from tests.relay.world import QUICK, World, event, play, recipient
@@ -133,6 +134,25 @@ async def test_a_badge_that_is_revoked_and_awarded_again_during_an_outage_stays(
     await here.settled()
     assert here.held() == [(TEMPLATE, "1")]
     assert [entry.call for entry in done_calls(here, "issue", "revoke")] == ["issue"]
+
+
+# What others do there.
+
+
+@with_every_issuer(duplicates=False)
+async def test_what_is_revoked_by_hand_is_known_where_the_issuer_says_what_happens(here: World) -> None:
+    await here.follows(event("awarded"))
+    before = len(here.simulator.journal)
+    async with reading(here):
+        if not traits(here).feeds:
+            await asyncio.sleep(3_600)
+            assert len(here.simulator.journal) == before
+            return
+        here.simulator.set_state(here.badge().id, "revoked")
+        await asyncio.sleep(60)
+    assert here.issuance().state == "revoked"
+    assert done(here.issuance())
+    assert done_calls(here, "issue", "revoke", "replace") == done_calls(here, "issue")
 
 
 # Ambiguous ends.

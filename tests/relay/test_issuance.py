@@ -14,8 +14,9 @@ from streams.issuers import outcomes
 from streams.issuers.credly.issuer import CREDLY
 from streams.relay import next_step as steps
 from streams.relay.doubt import USUAL, Doubt, Trust
-from streams.relay.issuance import Issuance, Word, desire, done, forget, learned
+from streams.relay.issuance import Issuance, Word, desire, done, forget, learned, observe
 from streams.relay.rows import dump, load
+from streams.relay.seen import Seen
 from streams.relay.steps import Issue, Lack, LookUp, Nothing, Revoke, Trace, Wait
 from tests.relay.virtual import EPOCH
 from tests.relay.world import event, recipient
@@ -335,3 +336,70 @@ def test_why_a_badge_is_revoked_is_kept_until_that_is_done() -> None:
 def test_another_version_is_not_guessed_at() -> None:
     with pytest.raises(ValueError, match="version 2"):
         load(dump(after(event("awarded"))) | {"v": 2})
+
+
+@pytest.mark.parametrize("state", ["rejected", "revoked", "expired", "deleted"])
+def test_what_was_taken_back_at_the_issuer_is_done_and_still_to_be_revoked(state: str) -> None:
+    taken = observe(holding(), Seen("c-1", state, LATER))
+    assert (taken.held, taken.state, done(taken)) == ("c-1", state, True)
+    assert next_step(desire(taken, event("revoked")), LATER) == Revoke("c-1")
+
+
+def test_a_new_award_of_what_was_taken_back_is_looked_up_and_issued() -> None:
+    taken = observe(holding(), Seen("c-1", "revoked", LATER))
+    for again in (
+        desire(desire(taken, event("revoked")), event("awarded", generation=2)),
+        desire(taken, event("awarded", generation=2)),
+    ):
+        look_up = next_step(again, LATER)
+        assert look_up == LookUp((WHO.email,), "c-1")
+        assert isinstance(look_up, LookUp)
+        absent = learned(again, look_up, outcomes.Absent(), LATER)
+        assert next_step(absent, LATER) == ISSUE
+
+
+def test_the_last_of_what_happened_at_the_issuer_counts_in_whatever_order_it_is_said() -> None:
+    said = [
+        Seen("c-1", state, EPOCH + timedelta(seconds=n)) for n, state in enumerate(("rejected", "accepted"))
+    ]
+    for order in (said, said[::-1], [*said, *said]):
+        issuance = holding()
+        for seen in order:
+            issuance = observe(issuance, seen)
+        assert issuance.state == "accepted"
+
+
+@pytest.mark.parametrize(
+    "issuance",
+    [
+        after(event("awarded")),
+        holding(),
+        holding(event("revoked")),
+        replace(holding(), refused="why"),
+        forget(holding(), LATER),
+        replace(holding(), renews=True),
+    ],
+)
+@pytest.mark.parametrize("state", ["pending", "accepted", "revoked"])
+def test_what_happens_to_another_badge_changes_nothing_that_is_to_be_done(
+    issuance: Issuance, state: str
+) -> None:
+    seen = observe(issuance, Seen("another", state, LATER))
+    assert next_step(seen, LATER) == next_step(issuance, LATER)
+    assert (seen.held, seen.state, done(seen)) == (issuance.held, issuance.state, done(issuance))
+
+
+def test_a_revocation_that_was_refused_is_over_once_somebody_revoked_the_badge() -> None:
+    refused = learned(holding(event("revoked")), Revoke("c-1"), outcomes.Refused("422"), LATER)
+    over = observe(refused, Seen("c-1", "revoked", LATER))
+    assert (over.held, over.refused, over.past, done(over)) == (None, "", ("c-1",), True)
+
+
+def test_an_answer_that_is_late_does_not_hide_what_happened_since() -> None:
+    seen = observe(after(event("awarded")), Seen("c-1", "revoked", LATER))
+    issued = learned(seen, ISSUE, outcomes.Issued("c-1", "pending"), LATER)
+    assert (issued.state, done(issued)) == ("revoked", True)
+    found = learned(seen, ISSUE, outcomes.Issued("c-2", "pending"), LATER)
+    assert (found.state, found.seen) == ("pending", None)
+    looked_up = learned(seen, LookUp(), outcomes.Found("c-1", "accepted"), LATER)
+    assert (looked_up.state, looked_up.seen) == ("accepted", None)

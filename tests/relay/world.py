@@ -18,7 +18,18 @@ from yarl import URL
 from streams.clock import Patience
 from streams.issuers.http import Answer, NoAnswer, Request
 from streams.issuers.outcomes import Recipient
-from streams.relay.issuance import Issuance, KeptRecord, Kind, Word, desire, done, forget, gone, letter_due
+from streams.relay.issuance import (
+    Issuance,
+    KeptRecord,
+    Kind,
+    Word,
+    desire,
+    done,
+    forget,
+    gone,
+    letter_due,
+    observe,
+)
 from streams.relay.keys import KeyRef, Reach
 from streams.relay.organizations import Organizations
 from streams.relay.ownership import BARE, Ownership
@@ -26,6 +37,7 @@ from streams.relay.pace import Limits
 from streams.relay.reconciler import Reconciler
 from streams.relay.rows import dump, load
 from streams.relay.saving import Change, ToSave
+from streams.relay.seen import Seen
 from streams.relay.terms import OrganizationTerms, TemplateTerms
 from streams.sandbox.credly import CredlyBadge, CredlySimulator, Entry
 from tests.relay.simulated import (
@@ -166,6 +178,7 @@ class Wire:
         self.in_flight: Counter[str] = Counter()
         self.most_in_flight: Counter[str] = Counter()
         self.started: list[tuple[float, str]] = []
+        self.feed_items: list[Any] = []
 
     async def call(self, base: str, request: Request, headers: Mapping[str, str]) -> Answer | NoAnswer:
         organization = self.simulated.organization(base, request.path, headers)
@@ -195,6 +208,9 @@ class Wire:
         await asyncio.sleep(reply.delay + self.latency / 2)
         if reply.reset:
             return NoAnswer("ServerDisconnectedError", sent=True)
+        if self.feed_items and request.path.endswith("/events?page=1"):
+            told = orjson.loads(reply.body)
+            return Answer(200, {}, orjson.dumps(told | {"data": [*self.feed_items, *told["data"]]}))
         return Answer(reply.status, dict(reply.headers), reply.body)
 
 
@@ -231,6 +247,15 @@ class World:
 
     def forget(self, learner: int) -> None:
         self.reconciler.follow(self.store.forget(learner, EPOCH))
+
+    def see(self, badge: bytes | None, seen: Seen) -> None:
+        """An issuer says what has happened to a badge: to this one, or to the one that holds it."""
+        held = (own for own, issuance in self.store.scan() if issuance.held == seen.badge)
+        own = badge or next(held, b"")
+        before = self.store.get(own)
+        if before is not None:
+            self.store.table[own] = orjson.dumps(dump(observe(before, seen)))
+            self.reconciler.follow([own])
 
     def catalog(self, terms: Sequence[OrganizationTerms], templates: Mapping[str, TemplateTerms]) -> None:
         """Another catalog comes into force."""

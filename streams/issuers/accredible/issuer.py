@@ -17,6 +17,7 @@ from streams.issuers.issuer import (
     Award,
     Call,
     Cause,
+    Known,
     Revocation,
     Steps,
     T,
@@ -33,6 +34,7 @@ from streams.issuers.outcomes import (
     Dormant,
     Erased,
     EraseOutcome,
+    FeedOutcome,
     Found,
     IssuedBadge,
     IssueOutcome,
@@ -166,6 +168,9 @@ class Accredible:
 
     def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
         return _search_all(template)
+
+    def feed(self, organization: str, known: Known | None) -> Steps[FeedOutcome]:
+        return at_once(Unsupported("it does not say what happens"))
 
     def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
         return Call[KeyOutcome]("key", requests.account(), answers.key_works).once()

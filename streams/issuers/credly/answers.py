@@ -6,8 +6,12 @@ has are matched; what else it refuses is looked at by another call, in `issuer.p
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
+
+import orjson
 
 from streams.issuers.credly.requests import HELD
 from streams.issuers.http import Answer
@@ -18,6 +22,8 @@ from streams.issuers.outcomes import (
     Deferred,
     Erased,
     EraseOutcome,
+    Event,
+    FeedPage,
     Found,
     Issued,
     IssuedBadge,
@@ -30,6 +36,7 @@ from streams.issuers.outcomes import (
     KeyWorks,
     LookUpOutcome,
     Missing,
+    Occurrence,
     Page,
     Proof,
     Refused,
@@ -47,6 +54,22 @@ LONGEST_ID = 200
 """Credly's ids are UUIDs; anything much longer is no id, and the table keeps no text of unknown size."""
 LOOK_UP_PAGES = 20
 """A look-up is about one learner; if it has more pages than this, of 50 badges, Credly ignored the filter."""
+
+EVENTS: Mapping[str, Event] = {
+    "badge.created": "created",
+    "badge.deleted": "deleted",
+    "badge.state.changed": "state_changed",
+    "badge.privacy.changed": "privacy_changed",
+    "badge_template.created": "template",
+    "badge_template.changed": "template",
+    "badge_template.deleted": "template",
+}
+"""Credly's types of events."""
+STATES = frozenset((*HELD, "rejected", "revoked", "expired"))
+"""Of a badge; what else an event says of it, nothing here would understand."""
+
+_OF_EVERYTHING = (401, 429)
+"""What says of each call, not only of this one, that it may not be made, or not now."""
 
 _ALREADY_ISSUED = re.compile(r"\balready has this badge\b", re.I)
 _NOT_FOUND = re.compile(r"\bresource not found\b", re.I)
@@ -169,6 +192,28 @@ def listed(answer: Answer, page: int) -> Page | Deferred | None:
     return Page(tuple(_badges(read[0])), read[1]) if isinstance(read, tuple) else read
 
 
+def events(answer: Answer, page: int) -> FeedPage | Unsupported | None:
+    """A page of what happened. That there is none says nothing about the key's other uses."""
+    if answer.status in _OF_EVERYTHING:
+        return None
+    read = _page(answer, page, "events")
+    if not isinstance(read, tuple):
+        return Unsupported(read.why if read else answer.why)
+    last = mapping(document(answer.body).get("metadata")).get("total_pages")
+    return FeedPage(tuple(map(_occurrence, read[0])), read[1], last if isinstance(last, int) else None)
+
+
+def event(answer: Answer, asked: Occurrence) -> FeedPage | Unsupported | None:
+    """One event with what it is about; one that says nothing more cannot be read."""
+    if answer.status in _OF_EVERYTHING:
+        return None
+    if answer.status not in (200, 404):
+        return Unsupported(answer.why)
+    found = _occurrence(document(answer.body).get("data"))
+    says = found.id == asked.id and not found.lacks
+    return FeedPage((found if says else replace(asked, event="unreadable"),), None)
+
+
 def key_expiry(answer: Answer, key: str) -> KeyExpiryOutcome | None:
     """When the key expires. Not every key may ask, which says nothing about its other uses."""
     if answer.status != 200:
@@ -273,6 +318,27 @@ def _templates(items: Sequence[Any]) -> Iterator[IssuerTemplate]:
             )
 
 
+def _occurrence(item: object) -> Occurrence:
+    """An event, in the list or alone. Without an id it is known by what it says."""
+    said = mapping(item)
+    badge = mapping(said.get("badge"))
+    template = mapping(said.get("badge_template")) or mapping(badge.get("badge_template"))
+    event = EVENTS.get(_word(said.get("event_type")).replace("_changed", ".changed"), "other")
+    id, at = _identifier(said.get("id")), _moment(text(said.get("occurred_at")))
+    if not id or at is None:
+        event, id = "unreadable", id or blake2b(orjson.dumps(item), digest_size=16).hexdigest()
+    state = _word(badge.get("state")) if event == "state_changed" else ""
+    return Occurrence(
+        id,
+        event,
+        at,
+        _identifier(badge.get("id")),
+        "deleted" if event == "deleted" else state if state in STATES else "",
+        _identifier(template.get("id")),
+        _word(badge.get("issuer_earner_id")),
+    )
+
+
 def _next_page(metadata: Mapping[str, Any], page: int) -> int | None:
     current, total = metadata.get("current_page"), metadata.get("total_pages")
     if isinstance(current, int) and isinstance(total, int):
@@ -292,6 +358,15 @@ def _identifier(value: object) -> str:
 
 def _word(value: object) -> str:
     return text(value)[:LONGEST_ID]
+
+
+def _moment(text: str) -> datetime | None:
+    """A time in UTC; None for one that is none, or that no clock shows there."""
+    at = _time(text)
+    try:
+        return at and at.astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def _time(text: str) -> datetime | None:

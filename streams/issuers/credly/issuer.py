@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from streams.issuers.credly import answers, requests
+from streams.issuers.credly import answers, feed, requests
 from streams.issuers.http import Request
 from streams.issuers.issuer import (
     ENDLESS,
     Award,
     Call,
     Cause,
+    Known,
     Revocation,
     Steps,
     Traits,
@@ -26,6 +27,7 @@ from streams.issuers.outcomes import (
     Deferred,
     Erased,
     EraseOutcome,
+    FeedOutcome,
     Found,
     IssuedBadge,
     IssueOutcome,
@@ -52,7 +54,7 @@ T = TypeVar("T")
 _Ask = Callable[[str, Wanted, int], Request]
 
 # A choice, for Credly does not say how soon its lists follow; too soon, it refuses the second issue.
-TRAITS = Traits(held=frozenset(requests.HELD), settles=timedelta(seconds=1))
+TRAITS = Traits(held=frozenset(requests.HELD), settles=timedelta(seconds=1), feeds=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,9 @@ class Credly:
             if page is not None and len(badges) == known:
                 return Deferred(ENDLESS, ambiguous=False)
         return tuple(badges.values())
+
+    def feed(self, organization: str, known: Known | None) -> Steps[FeedOutcome]:
+        return feed.happened(organization, known)
 
     def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
         """By the list of keys, which says their rights; where it is not shown, by the organization."""

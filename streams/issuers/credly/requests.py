@@ -27,8 +27,8 @@ SITES: Mapping[str, str] = {
 }
 """Which grant tokens, and show badges: Credly does neither at its API's own hosts."""
 BADGE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-SCOPE = "issued_badges badge_templates authorization_tokens"
-"""What is asked for: to issue and to find, to see the templates, and to know when keys expire."""
+SCOPE = "issued_badges badge_templates authorization_tokens events"
+"""What is asked for: to issue and to find, to see templates, to know when keys expire and what happens."""
 HELD: Final = ("pending", "accepted")
 REVOCATION_REASON = "The requirements of the badge are no longer met."
 """Credly refuses a revocation without a reason; it is shown to the earner."""
@@ -146,6 +146,16 @@ def listing(organization: str, template: str, page: int) -> Request:
 def organization(organization: str) -> Request:
     """Ask for the organization: nothing in it is a learner's."""
     return Request("GET", _path(organization))
+
+
+def events(organization: str, page: int) -> Request:
+    """Ask for a page of what happened at the organization."""
+    return Request("GET", f"{_path(organization, 'events')}?page={page}")
+
+
+def event(organization: str, event: str) -> Request:
+    """Ask for one event, with what it is about."""
+    return Request("GET", _path(organization, "events", event))
 
 
 def tokens(organization: str) -> Request:

@@ -5,11 +5,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from streams.issuers.http import Request
-from streams.issuers.issuer import About, Award, Cause, Desk, Made, Revocation, Steps, Traits, Wanted, at_once
+from streams.issuers.issuer import (
+    About,
+    Award,
+    Cause,
+    Desk,
+    Known,
+    Made,
+    Revocation,
+    Steps,
+    Traits,
+    Wanted,
+    at_once,
+)
 from streams.issuers.open_badges import HELD, did, is_of
 from streams.issuers.outcomes import (
     Absent,
     EraseOutcome,
+    FeedOutcome,
     Found,
     IssueOutcome,
     KeyExpiryOutcome,
@@ -108,6 +121,9 @@ class OpenBadges:
 
     def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
         return at_once(Unsupported("what it has made is in the relay's table"))
+
+    def feed(self, organization: str, known: Known | None) -> Steps[FeedOutcome]:
+        return at_once(Unsupported("nothing happens there that the relay does not do"))
 
     def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
         return at_once(KeyWorks())

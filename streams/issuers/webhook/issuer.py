@@ -10,9 +10,10 @@ from datetime import datetime
 from functools import partial
 
 from streams.issuers.http import Request
-from streams.issuers.issuer import Award, Call, Cause, Revocation, Steps, Traits, Wanted, at_once
+from streams.issuers.issuer import Award, Call, Cause, Known, Revocation, Steps, Traits, Wanted, at_once
 from streams.issuers.outcomes import (
     EraseOutcome,
+    FeedOutcome,
     IssueOutcome,
     KeyExpiryOutcome,
     KeyOutcome,
@@ -86,6 +87,9 @@ class Webhook:
         return at_once(Refused(CANNOT))
 
     def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
+        return at_once(Unsupported(CANNOT))
+
+    def feed(self, organization: str, known: Known | None) -> Steps[FeedOutcome]:
         return at_once(Unsupported(CANNOT))
 
     def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
