@@ -125,8 +125,14 @@ class Settings(BaseModel):
     issuer_rate: float = Field(
         5,
         gt=0,
-        description="Calls a second at its issuer for each organization, of all relays together; "
+        description="Calls a second at its issuer for each organization, of relays and commands together; "
         "Accredible's own limit holds as well.",
+    )
+    issuer_command_share: float = Field(
+        0.2,
+        gt=0,
+        le=0.5,
+        description="The part of it that `reconcile` and `templates pull` have; the relays have the rest.",
     )
     issuer_lag_seconds: float = Field(
         30,

@@ -1,5 +1,6 @@
 """How a command asks an issuer: at once, and a few times more while there is trouble that passes."""
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Any
@@ -10,10 +11,18 @@ from streams.issuers import outcomes
 from streams.issuers.issuer import Call
 from streams.issuers.outcomes import Outcome
 from streams.relay.organizations import Organization, Organizations
+from streams.relay.pace import Limits
+from streams.settings import Settings
 
 TRYING_SECONDS = 4.0
 """How long a page is asked for: as long as Kafka is, and then a person can try again."""
 PATIENCE = Patience(0.5, 5.0)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What a command may do: its part of an organization's limits (decision 0101)."""
+    part = settings.issuer_command_share
+    return Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate, part=part)
 
 
 def wanted(organizations: Organizations, names: Sequence[str]) -> list[Organization]:
@@ -36,9 +45,11 @@ def asked(organization: Organization, clock: Clock) -> Callable[[Call[Any]], Awa
     """What makes a call for `drive`, and says what it came to."""
 
     async def ask(call: Call[Any]) -> Outcome:
-        end = clock.monotonic() + TRYING_SECONDS
+        end = math.inf
         for failures in count(1):
             outcome = await organization.ask(call)
+            # From the first answer on: to wait for its turn is no trouble.
+            end = min(end, clock.monotonic() + TRYING_SECONDS)
             pause = PATIENCE.seconds(failures, clock.random())
             is_over = clock.monotonic() + pause > end
             if is_over or not isinstance(outcome, outcomes.Deferred | outcomes.Throttled):

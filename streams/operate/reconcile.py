@@ -18,7 +18,7 @@ from streams.issuers.client import Http
 from streams.issuers.issuer import drive
 from streams.issuers.outcomes import TAKEN_BACK, IssuedBadge
 from streams.logs import blanked
-from streams.operate.asking import asked
+from streams.operate.asking import asked, limits_of
 from streams.operate.asking import wanted as chosen
 from streams.operate.site import Site, site
 from streams.operate.whereabouts import lacking
@@ -26,7 +26,6 @@ from streams.relay.issuance import KEPT, Issuance, done
 from streams.relay.keys import reach
 from streams.relay.organizations import Organization, Organizations
 from streams.relay.ownership import BARE, Ownership
-from streams.relay.pace import Limits
 from streams.relay.rows import is_issuance, load
 from streams.relay.terms import TemplateTerms, terms
 from streams.settings import Settings
@@ -182,7 +181,7 @@ async def reports(settings: Settings, wanted: Sequence[str]) -> AsyncIterator[Re
         document = (await here.catalog()).document
         organization_terms, templates = terms(document)
         http, clock = Http(), Clock()
-        limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
+        limits = limits_of(settings)
         ownership = Ownership(settings.earner_prefix, settings.adopted)
         organizations = Organizations(limits, http, clock, reach(settings), ownership)
         organizations.take(organization_terms, templates)

@@ -20,10 +20,9 @@ from streams.issuers.client import Http
 from streams.issuers.issuer import drive
 from streams.issuers.outcomes import IssuerTemplate, Unsupported
 from streams.logs import blanked
-from streams.operate.asking import asked, wanted
+from streams.operate.asking import asked, limits_of, wanted
 from streams.relay.keys import reach
 from streams.relay.organizations import Organizations
-from streams.relay.pace import Limits
 from streams.relay.terms import terms
 from streams.settings import Settings
 
@@ -74,8 +73,7 @@ async def pull(settings: Settings, text: str, names: Sequence[str]) -> Pulled:
     """
     document = load_catalog(text)
     http, clock = Http(), Clock()
-    limits = Limits(in_flight=settings.issuer_in_flight, rate=settings.issuer_rate)
-    organizations = Organizations(limits, http, clock, reach(settings))
+    organizations = Organizations(limits_of(settings), http, clock, reach(settings))
     organizations.take(*terms(document))
     differences: list[Difference] = []
     unasked: list[str] = []

@@ -49,6 +49,8 @@ class Limits:
 
     in_flight: int = 2
     rate: float = 5.0
+    # Of the rate: what commands have, or what they leave to the workers.
+    part: float = 1.0
     # An outage of seconds costs seconds; a longer one a call a minute, and at most a minute after its end.
     breaker: Patience = Patience(1.0, 60.0)
     # For an issuer that does not say how long to wait.
@@ -65,7 +67,7 @@ class Limits:
     def share(self, share: float, most: float) -> "Limits":
         """What one worker may do that has this share of the badges; `most` is the issuer's own limit."""
         in_flight = max(1, int(self.in_flight * share))
-        return replace(self, rate=min(self.rate, most) * share, in_flight=in_flight)
+        return replace(self, rate=min(self.rate, most) * self.part * share, in_flight=in_flight)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class Relay:
         limits = Limits(
             in_flight=settings.issuer_in_flight,
             rate=settings.issuer_rate,
+            part=1 - settings.issuer_command_share,
             lag=timedelta(seconds=settings.issuer_lag_seconds),
             give_up=timedelta(hours=settings.issuer_give_up_hours),
         )

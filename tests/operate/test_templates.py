@@ -145,3 +145,21 @@ organizations:
             await pull(settings, text, [ORGANIZATION])
         with pytest.raises(ConfigurationError, match="has no organization x"):
             await pull(settings, text, ["x"])
+
+
+async def test_a_command_calls_at_its_share_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDLY_KEY", "key")
+    credly = CredlySimulator()
+    credly.add_organization(ORGANIZATION, "key")
+    for number in range(500):
+        credly.add_template(ORGANIZATION, f"{number:08x}{NEW[8:]}")
+    async with Server(credly) as server:
+        key = "api_key: {env: CREDLY_KEY}"
+        text = f'version: 1\norganizations:\n  - {{id: {ORGANIZATION}, url: "{server.url}", {key}}}\n'
+        settings = Settings(catalog=Path("nowhere"), issuer_rate=100, issuer_command_share=0.25)
+        await pull(settings, text, [])
+
+    times = [entry.at for entry in credly.journal]
+    assert len(times) == 10
+    # Ten calls at 25 a second; the first may come as late as the pace makes good again.
+    assert times[-1] - times[0] > 9 / 25 - 0.1

@@ -103,6 +103,22 @@ def test_an_issuers_own_limit_holds_above_the_setting() -> None:
     assert quarter == pytest.approx(whole / 4)
 
 
+def test_relays_and_a_command_together_keep_to_the_rate() -> None:
+    async def run() -> Counting:
+        transport = Counting()
+        parts = (0.8, 0.8, 0.2)
+        workers = [worker(transport, Limits(rate=6.0, part=part)) for part in parts]
+        for relay in workers[:2]:
+            relay.share(0.5)
+        calling = [asyncio.ensure_future(call_for_ever(organizations)) for organizations in workers]
+        await asyncio.sleep(SECONDS)
+        for task in calling:
+            task.cancel()
+        return transport
+
+    assert in_virtual_time(run()).within(0.0, SECONDS) == pytest.approx(6.0 * SECONDS, abs=3)
+
+
 def test_what_was_learned_of_the_issuer_stays_when_the_share_changes() -> None:
     async def run() -> tuple[float, float]:
         transport = Counting()
