@@ -13,8 +13,9 @@ CALL_SECONDS = 30.0
 """A whole call, from connecting to the last byte; gateways give up earlier, and a relay waits for its end."""
 LONGEST_WAIT = 3_600.0
 """What `Retry-After` may ask for: a longer one is more likely a mistake, and a call an hour harms nobody."""
-UNSENT = frozenset({407, 421, 425, 429})
-"""Statuses below 500 that pass by themselves; the issuer has done nothing."""
+UNSENT = frozenset({404, 407, 421, 425, 429})
+"""Statuses below 500 that pass by themselves; the issuer has done nothing. What an issuer does not know is
+read by each call: any other 404 is that of a proxy, or of a wrong place."""
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -87,9 +88,10 @@ def trouble(answer: Answer, now: datetime) -> Trouble:
         return Forbidden(answer.why)
     if status == 429:
         return Throttled(answer.why, _retry_after(answer, now))
-    if 200 <= status < 300 or status >= 500 or status == 408:
+    # Who sends elsewhere (303 "see other") may have done it before.
+    if 200 <= status < 400 or status >= 500 or status == 408:
         return Deferred(answer.why, ambiguous=True, wait=_retry_after(answer, now))
-    if status < 400 or status in UNSENT:
+    if status < 200 or status in UNSENT:
         return Deferred(answer.why, ambiguous=False, wait=_retry_after(answer, now))
     if not answer.whole:
         # The words would have said whether it is for good, or a badge that is there already.

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from streams.issuers.http import Answer, Request
+from streams.issuers.http import Answer, Request, trouble
 from streams.issuers.issuer import Call
-from streams.issuers.outcomes import Deferred, Granted, GrantOutcome, KeyRefused
+from streams.issuers.outcomes import Deferred, Granted, GrantOutcome, KeyRefused, Refused
 from streams.issuers.words import document, text
 
 PATH = "/oauth/token"
@@ -34,11 +34,13 @@ def bearer(token: str) -> Mapping[str, str]:
 
 
 def _granted(answer: Answer) -> GrantOutcome | None:
-    if answer.status in (400, 401):
-        # A client that is not known is refused with either.
+    if answer.status in (400, 401, 403):
+        # A client that is not known, or may not do what it asks for, is refused with any of them.
         return KeyRefused(answer.why)
     if answer.status != 200:
-        return None
+        # Whatever is wrong here is no fault of a badge, which a refusal would be.
+        outcome = trouble(answer, answer.at)
+        return Deferred(answer.why, ambiguous=False) if isinstance(outcome, Refused) else outcome
     said = document(answer.body)
     token, seconds = text(said.get("access_token")), said.get("expires_in")
     if not token or not token.isascii() or not token.isprintable() or " " in token:

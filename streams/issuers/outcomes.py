@@ -23,7 +23,10 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class IssuedBadge:
-    """A badge as the issuer lists it; `template` and `earner` may be empty, `addresses` are in lower case."""
+    """A badge as the issuer lists it; `template` and `earner` may be empty, `addresses` are in lower case.
+
+    `own` is our id of it, where the issuer knows one.
+    """
 
     id: str
     state: str
@@ -31,6 +34,7 @@ class IssuedBadge:
     earner: str
     addresses: frozenset[str] = field(repr=False)
     issued_at: str = ""
+    own: str = ""
 
 
 @dataclass(frozen=True, slots=True)

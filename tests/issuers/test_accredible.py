@@ -247,7 +247,7 @@ def test_an_issue_ends_by_its_answer(answered: Answer | NoAnswer, outcome: outco
 
 
 def test_where_it_cannot_be_looked_for_nothing_is_created() -> None:
-    for trouble in (answer(500, HTML), answer(200, HTML), answer(429, b"")):
+    for trouble in (answer(500, HTML), answer(200, HTML), answer(429, b""), answer(404, HTML)):
         outcome, calls = issue(trouble)
         assert isinstance(outcome, Deferred | Throttled)
         assert not any(call.changes for call in calls)
@@ -329,6 +329,7 @@ def test_a_deletion_is_believed_once_the_credential_is_not_known(
         (found(group={"id": 1}), [], Absent(unproven=1)),
         (found(recipient_id="other:42"), [], Absent(unproven=1)),
         (None, [found(license_id=None, recipient_id=None)], Found("10000005", "published", "address")),
+        (found(recipient_id=None), None, Found("10000005", "published", "earner")),
         (None, [found(recipient_id=None, recipient_email="x@example.org")], Absent(unproven=1)),
         (None, [], Absent()),
     ],
