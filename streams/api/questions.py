@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from streams.api.rows import NONE, REVOKED
+from streams.api.rows import NONE, REVOKED, name_of
 from streams.api.store import connected
 from streams.badges import Progress
 from streams.catalog.in_force import Revision
@@ -46,6 +46,15 @@ class Questions:
             return None, None
         progress, forgotten = unpack(row[0])
         return (None if progress == Progress.initial() else progress), forgotten
+
+    def named(self, text: str, limit: int) -> list[tuple[int, Progress]]:
+        """The learners whose user name or address this is, whatever its case, by id."""
+        rows = self._db.execute(
+            "SELECT learner, row FROM names JOIN progress USING (learner) WHERE name = ?"
+            " ORDER BY learner LIMIT ?",
+            [name_of(text), limit],
+        )
+        return [(learner, unpack(row)[0]) for learner, row in rows]
 
     def issuances(self, learner: int) -> dict[str, Issuance]:
         """What the relay's table has of a learner, by badge."""
@@ -113,6 +122,11 @@ class Questions:
         (learners,) = self._db.execute("SELECT count(*) FROM progress").fetchone()
         (badges,) = self._db.execute("SELECT count(*) FROM issuances").fetchone()
         return int(learners), int(badges)
+
+    def published_catalogs(self) -> int:
+        """How many `revisions` there are."""
+        (count,) = self._db.execute("SELECT count(*) FROM revisions").fetchone()
+        return int(count)
 
     def revisions(self) -> Iterator[Revision]:
         """Every catalog that was published, newest first."""

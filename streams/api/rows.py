@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from uuid import UUID
 
 import orjson
@@ -34,10 +35,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ProgressRow:
-    """A learner's row, and its entry under each template that was begun."""
+    """A learner's row, its entry under each template that was begun, and `names` by which it is found."""
 
     raw: bytes
     entries: Mapping[str, Entry]
+    names: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,17 @@ def progress_row(raw: bytes) -> ProgressRow:
     """A learner's row; raises `RowError`."""
     try:
         progress, _ = unpack(raw)
-        return ProgressRow(raw, entries(progress))
+        user = progress.user
+        told = (user.username, user.email) if user else ()
+        return ProgressRow(raw, entries(progress), frozenset(name_of(text) for text in told if text))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise RowError(f"progress: {type(error).__name__}") from None
+
+
+def name_of(text: str) -> int:
+    """By what a user name or an address is found, whatever its case: a number, which shows neither."""
+    digest = blake2b(text.casefold().encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
 
 
 def issuance_row(raw: bytes) -> IssuanceRow:

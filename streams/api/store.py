@@ -21,7 +21,7 @@ from streams.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 """Of these tables: a file with others is made again, which is cheaper than to convert it."""
 CACHE_KIB = 24 * 1024
 """For each connection. The indexes of a million learners are about 40 MB, of which most lies idle."""
@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS places (topic TEXT, partition INTEGER, next INTEGER N
 CREATE TABLE IF NOT EXISTS revisions (offset INTEGER PRIMARY KEY, name TEXT NOT NULL,
   timestamp INTEGER NOT NULL, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS progress (learner INTEGER NOT NULL UNIQUE, row BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS names (name INTEGER, learner INTEGER, PRIMARY KEY (name, learner)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS templates (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS patterns (number INTEGER PRIMARY KEY, fulfilled TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS entries (template INTEGER, badge INTEGER, learner INTEGER,
@@ -222,8 +223,8 @@ class Store:
     def _put_progress(self, learner: int, row: ProgressRow | None) -> bool:
         """Take a learner's row over; True where the learner's data is gone by it."""
         former = self._db.execute("SELECT row FROM progress WHERE learner = ?", [learner]).fetchone()
-        before = _entries(former)
-        after = row.entries if row is not None else {}
+        known = _known(former)
+        before, after = known.entries, row.entries if row is not None else {}
         if row is None:
             self._db.execute("DELETE FROM progress WHERE learner = ?", [learner])
         elif former is None:
@@ -231,6 +232,7 @@ class Store:
         else:
             self._db.execute("UPDATE progress SET row = ? WHERE learner = ?", [row.raw, learner])
         self._move(learner, before, after)
+        self._name(learner, known.names, row.names if row is not None else frozenset())
         return former is not None and not after and (row is None or len(row.raw) < len(former[0]))
 
     def _move(self, learner: int, before: Mapping[str, Entry], after: Mapping[str, Entry]) -> None:
@@ -248,6 +250,12 @@ class Store:
                     "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", [*at, learner, pattern]
                 )
                 self._count(*at, pattern, 1)
+
+    def _name(self, learner: int, before: frozenset[int], after: frozenset[int]) -> None:
+        for name in before - after:
+            self._db.execute("DELETE FROM names WHERE name = ? AND learner = ?", [name, learner])
+        for name in after - before:
+            self._db.execute("INSERT OR REPLACE INTO names VALUES (?, ?)", [name, learner])
 
     def _count(self, template: int, badge: int, pattern: int, more: int) -> None:
         self._db.execute(
@@ -325,13 +333,11 @@ def connected(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return db
 
 
-def _entries(former: Sequence[bytes] | None) -> Mapping[str, Entry]:
-    if former is None:
-        return {}
+def _known(former: Sequence[bytes] | None) -> ProgressRow:
     try:
-        return progress_row(former[0]).entries
+        return ProgressRow(b"", {}) if former is None else progress_row(former[0])
     except RowError:  # never: only what can be read is stored
-        return {}
+        return ProgressRow(b"", {})
 
 
 def _remove(path: Path) -> None:

@@ -19,6 +19,7 @@ from streams.api.rows import (
     badge_of,
     issuance_row,
     learner_of,
+    name_of,
     progress_row,
 )
 from streams.api.store import Batch, Place, Store
@@ -246,3 +247,29 @@ def test_whoever_asks_while_a_store_begins_again_is_answered(store: Store) -> No
     asking.join()
 
     assert faults == []
+
+
+def named(store: Store, text: str) -> list[int]:
+    questions = Questions(store.path)
+    found = [learner for learner, _ in questions.named(text, 20)]
+    questions.close()
+    return found
+
+
+def test_learners_are_found_by_user_name_and_address_in_whatever_case(store: Store) -> None:
+    store.apply(rows(judged([passed(7, "kafka", 1), passed(8, "kafka", 1)])))
+
+    assert named(store, "User7") == [7]
+    assert named(store, "USER8@Example.com") == [8]
+    assert named(store, "user") == []
+
+
+def test_who_has_another_user_name_or_is_forgotten_is_not_found_by_the_old_one(store: Store) -> None:
+    store.apply(rows(judged([passed(7, "kafka", 1), passed(8, "kafka", 1)])))
+    renamed = judged([passed(9, "kafka", 1)])[9]
+
+    store.apply(rows({7: renamed, 8: Progress.initial()}))
+
+    assert named(store, "user7") == named(store, "user8") == []
+    assert named(store, "user9") == [7]
+    assert name_of("user8").to_bytes(8, signed=True) not in everything(store)
