@@ -187,8 +187,9 @@ class Counts(_Model):
 class Waiting(_Model):
     """The badges of an organization that its issuer does not hold as desired.
 
-    `waits` will be tried, since `oldest`; of those `lacking` wait until more is known of the learner;
-    `refused` nobody tries any more. The organization `unknown` has templates that the catalog does not have.
+    `waits` will be tried, since `oldest`; of those `lacking` wait until more is known of the learner, and
+    `withheld` are made at the issuer and not published; `refused` nobody tries any more. The organization
+    `unknown` has templates that the catalog does not have.
     """
 
     organization: str
@@ -196,6 +197,7 @@ class Waiting(_Model):
     oldest: str
     lacking: int
     refused: int
+    withheld: int = 0
 
 
 class Explanation(_Model):
