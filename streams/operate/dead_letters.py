@@ -184,7 +184,13 @@ class Letters:
         known = [tp for name in self._workers for tp in await self._here.existing(name)]
         tps = [tp for tp in known if partitions is None or tp in set(partitions)]
         begins, ends = await self._here.begins(tps), await self._here.ends(tps)
-        self._stretches = {tp: (begins[tp], ends[tp]) for tp in tps}
+        await self.open_within({tp: (begins[tp], ends[tp]) for tp in tps}, meter)
+
+    async def open_within(
+        self, stretches: Mapping[TopicPartition, tuple[int, int]], meter: Meter = NO_METER
+    ) -> None:
+        """As `open`, of these stretches alone: from an offset to before another."""
+        self._stretches = dict(stretches)
         async for record in self._here.merged(self._stretches, meter):
             self.marks.add(record)
         self.marks.sort()

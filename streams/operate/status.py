@@ -103,21 +103,8 @@ class Status:
 async def status(settings: Settings, meter: Meter = NO_METER) -> Status:
     """The status of a site as of now."""
     async with site(settings) as here:
-        groups = {"bridge": settings.bridge_id, "tracker": settings.app_id, "relay": settings.relay_id}
-        read: dict[str, tuple[Topic, ...]] = {
-            "bridge": (here.topics.badges,) if here.topics.streams else (),
-            "tracker": (*here.topics.sources, here.topics.activities),
-            "relay": (here.topics.badges, here.topics.decisions),
-        }
-        streams, pages = [], []
-        for worker, group in groups.items():
-            members = await insides.members(await here.admin(), group)
-            offsets = await (await here.admin()).list_consumer_group_offsets(group)
-            committed = {tp: found.offset for tp, found in offsets.items()}
-            if worker == "bridge":
-                streams += await _of_redis(here, members)
-            streams += [await _stream(here, worker, topic.name, members, committed) for topic in read[worker]]
-            pages += [page async for page in _pages(settings, worker, {member.host for member in members})]
+        streams, hosts = await groups(here)
+        pages = [page for worker in hosts async for page in _pages(settings, worker, hosts[worker])]
         revision, document = await _catalog(here)
         issuers = await _waiting(here, document)
     letters: dict[str, Counter[str]] = {}
@@ -128,6 +115,28 @@ async def status(settings: Settings, meter: Meter = NO_METER) -> Status:
     return Status(
         revision, where, streams, pages, issuers, {worker: dict(n) for worker, n in letters.items()}
     )
+
+
+async def groups(here: Site) -> tuple[list[Stream], dict[str, set[str]]]:
+    """What the groups of the workers read, and at which hosts their members are, by worker."""
+    settings = here.settings
+    names = {"bridge": settings.bridge_id, "tracker": settings.app_id, "relay": settings.relay_id}
+    read: dict[str, tuple[Topic, ...]] = {
+        "bridge": (here.topics.badges,) if here.topics.streams else (),
+        "tracker": (*here.topics.sources, here.topics.activities),
+        "relay": (here.topics.badges, here.topics.decisions),
+    }
+    streams: list[Stream] = []
+    hosts: dict[str, set[str]] = {}
+    for worker, group in names.items():
+        members = await insides.members(await here.admin(), group)
+        offsets = await (await here.admin()).list_consumer_group_offsets(group)
+        committed = {tp: found.offset for tp, found in offsets.items()}
+        if worker == "bridge":
+            streams += await _of_redis(here, members)
+        streams += [await _stream(here, worker, topic.name, members, committed) for topic in read[worker]]
+        hosts[worker] = {member.host for member in members}
+    return streams, hosts
 
 
 async def _stream(
@@ -197,10 +206,15 @@ async def _waiting(here: Site, document: CatalogDocument | None) -> list[Waiting
     return waits.by_organization
 
 
+def ports_of(settings: Settings, worker: str) -> list[int]:
+    """Where a worker's pages may be at its host."""
+    own = settings.http.rpartition(":")[2]
+    return list(dict.fromkeys((PORTS[worker], *([int(own)] if own and int(own) else []))))
+
+
 async def _pages(settings: Settings, worker: str, hosts: Collection[str]) -> AsyncIterator[Page]:
     """The pages at these hosts that can be reached from here."""
-    own = settings.http.rpartition(":")[2]
-    ports = dict.fromkeys((PORTS[worker], *([int(own)] if own and int(own) else [])))
+    ports = ports_of(settings, worker)
     # Without the token: whoever may join the group could have it sent to a host of theirs.
     async with aiohttp.ClientSession(timeout=PAGE) as session:
         for host in sorted(hosts):
