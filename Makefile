@@ -11,7 +11,7 @@ help: ## Say what each target does
 install: $(VENV)/.installed ## Make .venv with everything that development needs
 
 # Decision 0013 says why the constraints are at the top.
-$(VENV)/.installed: pyproject.toml hatch_build.py constraints.txt $(wildcard streams/api/html/templates/*.html)
+$(VENV)/.installed: pyproject.toml hatch_build.py constraints.txt $(wildcard streams/api/html/templates/*.html streams/api/html/templates/*/*.html)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[all]' --group dev

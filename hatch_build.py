@@ -23,7 +23,7 @@ class Styles(BuildHookInterface):
     def initialize(self, version, build_data):
         """Make the style sheet, if the one there is was made of something else."""
         pages = Path(self.root) / PAGES
-        made, templates = pages / "static" / "paragon.css", sorted(pages.glob("templates/*.html"))
+        made, templates = pages / "static" / "paragon.css", sorted(pages.glob("templates/**/*.html"))
         digest = hashlib.sha256(b"\0".join(one.read_bytes() for one in templates)).hexdigest()[:16]
         head = f"/*! Paragon {PARAGON} (Apache-2.0), by PurgeCSS {PURGECSS} for the templates {digest} */\n"
         if made.exists() and made.read_text("utf-8").startswith(head):

@@ -218,6 +218,16 @@ class Settings(BaseModel):
         le=10_000_000,
         description="Requests a minute of one address, behind which a whole school may be; 0: any number.",
     )
+    console_workers: tuple[str, ...] = Field(
+        (),
+        description="Where the console asks for the workers' pages, as `host:port`, comma-separated; of a "
+        "name all its addresses. Default: where the groups' members are, and then without the token of "
+        "BADGES_HTTP_TOKEN_FILE.",
+    )
+    console_writes: bool = Field(
+        False,
+        description="Whether administrators may award, revoke, reissue and redrive in the console.",
+    )
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
     kafka_idle_seconds: float = Field(
         180,
@@ -262,7 +272,13 @@ class Settings(BaseModel):
     registry_password_file: Path | None = Field(None, description="File that holds the registry's password.")
 
     @field_validator(
-        "source_topics", "issuer_hosts", "api_issuers", "api_origins", "api_proxies", mode="before"
+        "source_topics",
+        "issuer_hosts",
+        "api_issuers",
+        "api_origins",
+        "api_proxies",
+        "console_workers",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
@@ -374,6 +390,13 @@ class Settings(BaseModel):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ip_network(network)
+        return value
+
+    @field_validator("console_workers")
+    @classmethod
+    def _pages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"(?i)([a-z0-9._-]+|\[[0-9a-f:.]+\]):[0-9]{1,5}", one) for one in value):
+            raise ValueError("must be host:port, more of them separated by commas")
         return value
 
     @field_validator("http", "api_http")

@@ -172,7 +172,7 @@ def counts(
     for one in counted:
         total += one.learners
         badges[one.badge] = badges.get(one.badge, 0) + one.learners
-        groups[sum(_is_met(group, one.fulfilled) for group in compiled.groups)] += one.learners
+        groups[sum(is_met(group, one.fulfilled) for group in compiled.groups)] += one.learners
     return models.Counts(
         template=summary(document, compiled.id),
         held=badges[HELD],
@@ -185,7 +185,8 @@ def counts(
     )
 
 
-def _is_met(group: Group, fulfilled: frozenset[str]) -> bool:
+def is_met(group: Group, fulfilled: frozenset[str]) -> bool:
+    """Whether these requirements are enough for a group."""
     return sum(requirement.id in fulfilled for requirement in group.requirements) >= group.at_least
 
 

@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from streams.api.access import Access
+from streams.api.console.console import console
 from streams.api.demo import LEARNER, Login
 from streams.api.follower import Follower
 from streams.api.html.login import login_page
@@ -67,7 +68,7 @@ async def _run(settings: Settings) -> None:
             pages = SubjectPages(AboutView(view), settings, settings.http or PAGES_HTTP)
             await pages.start()
             try:
-                more = [login.router] if login else []
+                more = [*([login.router] if login else []), *console(view, settings)]
                 leading = LEARNER if login else login_page(settings.api_issuers)
                 app = application(view, access, settings.api_origins, addresses, more, leading)
                 await _served(settings, app, address, task)

@@ -112,7 +112,7 @@ async def published(here: Site) -> list[tuple[str, str]]:
 
 def rules_of(revisions: Iterable[Revision]) -> list[tuple[str, str]]:
     """For each of them that is acceptable: its name, and the hash of its rules that decisions name."""
-    documents = ((revision.name, _document(revision)) for revision in revisions)
+    documents = ((revision.name, document_of(revision)) for revision in revisions)
     return [(name, document.compiled.revision) for name, document in documents if document is not None]
 
 
@@ -136,7 +136,7 @@ def _changed(old: TemplateDeclaration, new: TemplateDeclaration) -> Iterator[str
 
 def _published(revision: Revision) -> Published:
     at = datetime.fromtimestamp(revision.timestamp_ms / 1000, UTC)
-    document = _document(revision)
+    document = document_of(revision)
     return Published(at, blanked(revision.name), None if document is None else len(document.templates))
 
 
@@ -145,8 +145,8 @@ def _shown(text: str) -> str:
     return "\n".join(map(blanked, text.splitlines()))
 
 
-def _document(revision: Revision) -> CatalogDocument | None:
-    """None where it is refused."""
+def document_of(revision: Revision) -> CatalogDocument | None:
+    """The catalog of a revision; None where it is refused."""
     try:
         return load_catalog(in_force.unpack(revision.value))
     except (CatalogError, ConfigurationError):

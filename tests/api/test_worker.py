@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from streams.api.worker import listening
 from streams.errors import FatalError
 from streams.sandbox.commands import Commands
 from streams.sandbox.process import Deadline, Process, tail
-from tests.api.world import AUDIENCE, ISSUER, jwks, of, staff
+from tests.api.world import APPRENTICE, AUDIENCE, ISSUER, jwks, of, staff
 from tests.pages import read
 from tests.sites import Site
+
+OPERATOR = staff(preferred_username="op")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,17 @@ class Api:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
 
+    def page(self, path: str, form: dict[str, str] | None = None) -> str:
+        """A page of the console, as an administrator sees it; with a form, what comes of that."""
+        assert self.address is not None
+        origin = self.address.partition("/badges/")[0]
+        body = urllib.parse.urlencode(form).encode() if form else None
+        request = urllib.request.Request(
+            f"{origin}/console/{path}", body, OPERATOR | {"Origin": origin}, method="POST" if form else "GET"
+        )
+        with urllib.request.urlopen(request, timeout=40) as answer:
+            return str(answer.read().decode())
+
     def until_ready(self) -> None:
         deadline = Deadline(60, f"not ready: {tail(self.process.log)}")
         while self.address is None or self.get("templates/")[0] != 200:
@@ -58,6 +72,7 @@ def started(site: Site, folder: Path, **settings: str) -> Api:
         "BADGES_API_ISSUERS": ISSUER,
         "BADGES_API_AUDIENCE": AUDIENCE,
         "BADGES_API_STORE": str(folder / "store.sqlite"),
+        "BADGES_CONSOLE_WRITES": "1",
     }
     return Api(site.commands.start("api", log=folder / "api.log", **given | settings))
 
@@ -129,3 +144,46 @@ def test_a_wrong_setting_is_one_line(site: Site, tmp_path: Path) -> None:
             refused.run("api")
         assert said in str(ended.value)
         assert "Traceback" not in str(ended.value)
+
+
+def test_the_console_shows_the_site(site: Site, api: Api) -> None:
+    deadline = Deadline(30, "the console does not see the tracker")
+    while ">3 of 3<" not in (overview := api.page("")):
+        deadline.wait()
+    letters = api.page("dead-letters/")
+    ids = [
+        json.loads(line)["id"] for line in site.commands.run("dead-letters", "list", "--json").splitlines()
+    ]
+
+    assert f">{site.commands.parsed.app_id}-activities<" in overview
+    assert ids
+    assert {id for id in ids if f"/console/dead-letters/{id}/" in letters} == set(ids[-50:])
+    assert f'<h1 class="h2">Dead letter {ids[0]}</h1>' in api.page(f"dead-letters/{ids[0]}/")
+
+
+def test_what_is_ordered_in_the_console_is_done_and_says_who_ordered_it(site: Site, api: Api) -> None:
+    form = {"proof": proof_in(api.page("learners/900001/")), "learner": "900001", "template": APPRENTICE}
+
+    given = api.page("orders/award/", form | {"reason": "they helped"})
+
+    deadline = Deadline(30, "the award does not show")
+    while ">held<" not in (page := api.page("learners/900001/")):
+        deadline.wait()
+    assert "order " in given
+    assert "ordered by op: they helped" in page
+
+
+def test_a_letter_is_sent_again_from_the_console(site: Site, api: Api) -> None:
+    line = site.commands.run("dead-letters", "list", "--json").splitlines()[0]
+    id = json.loads(line)["id"]
+    form = {"proof": proof_in(api.page(f"dead-letters/{id}/")), "letter": id, "reason": "look again"}
+
+    said = api.page("orders/redrive/", form)
+
+    assert f"{id}: still not to be read" in said or f"sent again: {id}" in said
+
+
+def proof_in(page: str) -> str:
+    found = re.search(r'name="proof" value="([0-9a-f]{64})"', page)
+    assert found is not None
+    return found[1]

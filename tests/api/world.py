@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ import httpx
 import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric import rsa
+from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from streams.api.access import Access
@@ -164,6 +165,7 @@ async def world(
     address_rate: int = 0,
     login: str = "",
     pictures: Mapping[str, bytes] | None = None,
+    more: Callable[[View], Sequence[APIRouter]] = lambda _: (),
 ) -> AsyncIterator[World]:
     """A worker of these learners, asked without a network."""
     store = Store(folder / "store.sqlite", "test")
@@ -192,7 +194,8 @@ async def world(
         access,
         origins,
         Limit(address_rate, clock.monotonic),
-        login=login,
+        more(view),
+        login,
         pictures=Pictures(draw, clock),
     )
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

@@ -18,7 +18,7 @@ from .chart_files import CHART, CI_VALUES, ROOT, templates, values, values_schem
 # Values of their own, outside `settings`, and what the chart itself decides.
 CONNECTIONS = {name for name in Settings.model_fields if name.startswith(("kafka", "registry", "redis"))}
 # Of the one workload that is asked, not of every worker.
-API = {name for name in Settings.model_fields if name.startswith("api")}
+API = {name for name in Settings.model_fields if name.startswith(("api", "console"))}
 DECIDED_BY_THE_CHART = {"bus", "catalog", "http", "http_token_file", "issuer_key_dir"}
 # Pods of a Deployment have no lasting names: decision 0001.
 LEFT_OUT = {"instance_id", "start_seconds"}
@@ -71,6 +71,11 @@ def test_the_defaults_of_the_api_are_the_settings_defaults() -> None:
 
     common = {name: tuple(v) if isinstance(v, list) else v for name, v in in_values.items() if name in API}
     assert common == {name: defaults()[name] for name in common}
+    console = values()["api"]["console"]
+    assert (console["writes"], tuple(console["workers"])) == (
+        defaults()["console_writes"],
+        defaults()["console_workers"],
+    )
     assert {"api_issuers", "api_audience", "api_origins", "api_proxies", "api_learner_rate"} <= set(common)
 
 

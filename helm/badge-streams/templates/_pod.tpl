@@ -148,6 +148,10 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
   value: {{ .learnerRate | toString | quote }}
 - name: BADGES_API_ADDRESS_RATE
   value: {{ .addressRate | toString | quote }}
+- name: BADGES_CONSOLE_WRITES
+  value: {{ .console.writes | toString | quote }}
+- name: BADGES_CONSOLE_WORKERS
+  value: {{ join "," .console.workers | quote }}
 {{- end }}
 {{- end }}
 

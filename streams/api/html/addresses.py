@@ -28,8 +28,10 @@ POLICY = "default-src 'none'; style-src 'self'; img-src https: data:; base-uri '
 YEAR = 31_536_000
 
 
-class _Page(APIRoute):
-    """Says as a page why there is no other."""
+class Page(APIRoute):
+    """Says as a page why there is no other; who is not recognized is led back to `home`."""
+
+    home, fault = HOME, "fault.html"
 
     def _wanted(self, request: Request) -> bool:
         return True
@@ -43,16 +45,22 @@ class _Page(APIRoute):
             except RequestValidationError:
                 if not self._wanted(request):
                     raise
-                return _fault(request, 400)
+                return self._fault(request, 400)
             except HTTPException as fault:
                 if not self._wanted(request):
                     raise
-                return _fault(request, fault.status_code, fault.headers)
+                return self._fault(request, fault.status_code, fault.headers)
 
         return handled
 
+    def _fault(self, request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+        asked = (request.query_params.get("lang"), request.headers.get("accept-language"))
+        language = spoken([tag for said in asked for tag in accepted(said)])
+        login = leading_back(request.app.state.login, request.url.replace(path=self.home))
+        return page(self.fault, language, {"status": status, "login": login}, status, headers)
 
-class ForBrowsers(_Page):
+
+class ForBrowsers(Page):
     """Does so for browsers; programs ask the same address."""
 
     def _wanted(self, request: Request) -> bool:
@@ -61,7 +69,7 @@ class ForBrowsers(_Page):
 
 def pages(origins: Sequence[str]) -> APIRouter:
     """The pages; `origins` are those that may show the fragment in a frame."""
-    router = APIRouter(route_class=_Page, include_in_schema=False)
+    router = APIRouter(route_class=Page, include_in_schema=False)
     frames = " ".join(("'self'", *origins))
     offers = Offers()
     framed = {"Content-Security-Policy": f"{POLICY}; frame-ancestors {frames}"}
@@ -99,13 +107,6 @@ def _shown(view: View, learner: int | None, languages: Sequence[str]) -> Shown:
     return shown(
         view.document, view.active, learner, known or Progress.initial(), issued, view.now, [*languages, "en"]
     )
-
-
-def _fault(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    asked = (request.query_params.get("lang"), request.headers.get("accept-language"))
-    language = spoken([tag for said in asked for tag in accepted(said)])
-    login = leading_back(request.app.state.login, request.url.replace(path=HOME))
-    return page("fault.html", language, {"status": status, "login": login}, status, headers)
 
 
 def page(

@@ -1,7 +1,7 @@
 """From values to HTML in one of the languages; what is not written by us is escaped."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +20,7 @@ STATIC = Path(__file__).parent / "static"
 @cache
 def style() -> tuple[str, bytes]:
     """The style sheet: its name, which changes with it, and its text. Paragon's part is made at build."""
-    text = b"\n".join((STATIC / name).read_bytes() for name in ("paragon.css", "badges.css"))
+    text = b"\n".join((STATIC / name).read_bytes() for name in ("paragon.css", "badges.css", "console.css"))
     return f"{sha256(text).hexdigest()[:16]}.css", text
 
 
@@ -58,5 +58,11 @@ def _environment(language: str) -> Environment:
     def number(value: int) -> str:
         return format_decimal(value, locale=language)
 
-    environment.filters |= {"day": day, "percent": percent, "number": number}
+    environment.filters |= {"day": day, "percent": percent, "number": number, "moment": _moment}
     return environment
+
+
+def _moment(at: datetime | str) -> str:
+    """A time to the second, as logs and commands write it."""
+    time = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
