@@ -41,7 +41,7 @@ test-contract: install ## Check docs/asyncapi.yaml with AsyncAPI's own parser (n
 	parser=$$(tests/contract/parser) && ASYNCAPI_PARSER=$$parser $(BIN)/pytest tests/contract/with_parser.py
 
 test-browser: install ## Look at the pages in a real browser, and have axe look (needs apt-get, npm or pip)
-	tools=$$(tests/api/html/tools) && BROWSER_TOOLS=$$tools $(BIN)/pytest tests/api/html/in_browser.py tests/api/html/on_a_site.py
+	tools=$$(tests/api/html/tools) && BROWSER_TOOLS=$$tools $(BIN)/pytest tests/api/html/in_browser.py tests/api/html/on_a_site.py tests/api/console/in_browser.py
 
 bench: install ## Measure speed beside a hand-written loop, write docs/performance.md
 	$(BIN)/python -m tests.bench

@@ -1,17 +1,14 @@
 """A learner's page in a real browser: `make test-browser` runs this file, with the tools that it gets."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import orjson
 import pytest
-import uvicorn
 from playwright.async_api import Browser, Page, Route
 
 from streams.api.html.addresses import FRAGMENT, HOME
@@ -20,7 +17,7 @@ from streams.api.rows import issuance_row
 from streams.api.store import Batch
 from streams.api.tokens import HEADER_PAYLOAD, SIGNATURE
 from streams.badges import badge_id, decision_id
-from tests.api.html.browsers import TOOLS, browser, pictured
+from tests.api.html.browsers import browser, pictured, served, violations
 from tests.api.world import APPRENTICE, World, issued, judged, passed, rows, token, world
 from tests.issuers.open_badges.a_badge import Issuing
 
@@ -101,23 +98,9 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with (
         world(tmp_path, learners(), login="https://lms.example.org/login") as here,
         browser() as chromium,
+        served(here.app) as address,
     ):
-        server = uvicorn.Server(uvicorn.Config(here.app, port=0, lifespan="off", log_config=None))
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            assert not serving.done()
-            await asyncio.sleep(0.01)
-        host, port = server.servers[0].sockets[0].getsockname()
-        yield Site(here, chromium, f"http://{host}:{port}", [])
-        server.should_exit = True
-        await serving
-
-
-async def violations(page: Page) -> list[Any]:
-    """What axe finds, all of its rules: which, and where."""
-    await page.evaluate((TOOLS / "axe.min.js").read_text())
-    found = await page.evaluate("axe.run()")
-    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
+        yield Site(here, chromium, address, [])
 
 
 @pytest.mark.parametrize("language", NAMES)
