@@ -25,6 +25,7 @@ ISSUER = "badge-streams demo"
 AUDIENCE = "badge-streams demo"
 PATH = "/badges/demo/login/"
 HOME = "/badges/"
+CONSOLE = "/console/"
 LEARNER = f"{PATH}?lms_user_id=42"
 """Where the pages have one log in: as the learner of the walk through."""
 HOUR = 3_600
@@ -64,13 +65,16 @@ class Login:
             request: Request,
             lms_user_id: Annotated[int, Query(ge=0, le=LARGEST)],
             administrator: bool = False,
+            next: str = HOME,
         ) -> RedirectResponse:
             # A page elsewhere could have its own name lead to this machine; what it is called shows that.
             if not is_loopback(request.url.hostname or ""):
                 raise HTTPException(403, "Only as localhost.")
-            token = self.token(lms_user_id, administrator=administrator, now=int(time.time()))
+            # Who comes from the console is one who may see it: there is no other way for them to log in.
+            console = next == CONSOLE
+            token = self.token(lms_user_id, administrator=administrator or console, now=int(time.time()))
             head, payload, signature = token.split(".")
-            answer = RedirectResponse(HOME, 303)
+            answer = RedirectResponse(CONSOLE if console else HOME, 303)
             for name, value in ((HEADER_PAYLOAD, f"{head}.{payload}"), (SIGNATURE, signature)):
                 answer.set_cookie(name, value, max_age=HOUR, httponly=True, samesite="strict")
             return answer
