@@ -15,6 +15,7 @@ from confluent_kafka import Producer
 from streams.kafka.dead_letters import AGENT, DETAIL, ORIGIN, REASON
 from streams.kafka.topics import topics
 from streams.operate.dead_letters import Filter
+from streams.operate.recent import LOOKED_AT, Recent, recent
 from streams.sandbox import lms
 from streams.sandbox.audit import read_topic
 from streams.sandbox.bus import Bus
@@ -74,6 +75,26 @@ def run(site: Commands, folder: Path, *arguments: str) -> tuple[list[str], int]:
     took = int(peak[1]) // MIB
     print(*arguments, f"{took} MiB")
     return said.read_text().splitlines(), took
+
+
+def test_the_newest_are_read_a_piece_at_a_time_each_once(site: Commands) -> None:
+    async def pieces() -> list[Recent]:
+        found = [await recent(site.parsed, Filter(), "tracker")]
+        for _ in range(2):
+            found.append(await recent(site.parsed, Filter(until=found[-1].before), "tracker"))
+        return found
+
+    found = asyncio.run(pieces())
+
+    ids = [row.id for piece in found for row in piece.rows]
+    assert 0 < len(found[0].rows) <= LOOKED_AT
+    assert len({*ids}) == len(ids)
+    for partition in map(str, range(PARTITIONS)):
+        offsets = sorted(int(id.partition(":")[2]) for id in ids if id.startswith(f"{partition}:"))
+        end = (LETTERS - 1 - int(partition)) // PARTITIONS + 1
+        assert offsets == list(range(offsets[0], end))
+    times = [row.at for piece in found for row in piece.rows]
+    assert times == sorted(times, reverse=True)
 
 
 def test_many_letters_are_read_and_sent_again_in_little_memory(site: Commands, tmp_path: Path) -> None:
