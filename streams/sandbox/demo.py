@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -47,7 +48,7 @@ KEY = "CREDLY_API_KEY_DEMO"
 SIGNING_KEY = "OPEN_BADGES_KEY_DEMO"
 ROOM = {"BADGES_REDIS_STREAM_MAX_LEN": "100000"}
 """More than a term has: what was shown is compared with what is left in the end."""
-API = {"BADGES_API_HTTP": "127.0.0.1:0", "BADGES_API_DEMO_LOGIN": "1"}
+API = {"BADGES_API_HTTP": "127.0.0.1:0", "BADGES_API_DEMO_LOGIN": "1", "BADGES_CONSOLE_WRITES": "1"}
 PACE = {"BADGES_ISSUER_RATE": "200", "BADGES_ISSUER_IN_FLIGHT": "8"}
 
 
@@ -149,14 +150,24 @@ async def _workers(
     commands: Commands, folder: Path, keys: Mapping[str, str], *, answers: bool
 ) -> AsyncIterator[Mapping[str, Process]]:
     """Tracker and relay, on a Redis bus a bridge, and one that `answers`; only the relay gets the keys."""
-    more: Mapping[str, Mapping[str, str]] = {"relay": keys, "api": API}
     on_redis = commands.parsed.bus == "redis"
-    names = ["bridge"] * on_redis + ["tracker", "relay"] + ["api"] * answers
+    names = ["bridge"] * on_redis + ["tracker", "relay"]
+    pages = {name: _free() for name in names} if answers else {}
+    more: dict[str, dict[str, str]] = {name: {"BADGES_HTTP": page} for name, page in pages.items()}
+    more["relay"] = {**more.get("relay", {}), **keys}
+    more["api"] = API | {"BADGES_CONSOLE_WORKERS": ",".join(pages.values())}
+    names += ["api"] * answers
     workers = {name: commands.start(name, log=folder / f"{name}.log", **more.get(name, {})) for name in names}
     try:
         yield workers
     finally:
         await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in workers.values()))
+
+
+def _free() -> str:
+    """Where a worker's pages can be: whoever asks for them has to know before it listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return f"127.0.0.1:{listening.getsockname()[1]}"
 
 
 async def _flow(

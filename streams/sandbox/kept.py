@@ -24,7 +24,7 @@ async def keep(
     console: Console, settings: Mapping[str, str], workers: Mapping[str, Process], folder: Path, learner: int
 ) -> None:
     """Say where to look, and return at Ctrl-C or SIGTERM; `FatalError` where a worker ends before that."""
-    from streams.api.demo import PATH  # needs the extra `api`
+    from streams.api.demo import CONSOLE, PATH  # needs the extra `api`
 
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -37,6 +37,7 @@ async def keep(
         console.rule("The site stays until Ctrl-C")
         said = {
             f"Learner {learner}'s page": f"{address}{PATH}?lms_user_id={learner}",
+            "The console, for administrators": f"{address}{PATH}?lms_user_id={learner}&next={CONSOLE}",
             "Her badges, by the API": f"{address}/badges/api/v1/badges/",
             "Commands at this site": f". {environment} && badge-streams explain --learner {learner}",
         }
