@@ -20,13 +20,13 @@ SHOWN = 50
 class Version:
     """A catalog that was published; `templates` is None where it is refused now.
 
-    `more` changes are not among `changes`.
+    `changes` are None for the first, of which all is new; `more` of them are not among them.
     """
 
     name: str
     at: datetime
     templates: int | None
-    changes: Sequence[str]
+    changes: Sequence[str] | None
     more: int
 
 
@@ -55,14 +55,11 @@ class History:
 
 
 def _version(revision: Revision, found: CatalogDocument | None, before: CatalogDocument | None) -> Version:
-    changes: list[str] = []
-    if found is not None:
-        # Of the first all is new, which its number of templates says.
-        changes = list(map(blanked, differences(before, found))) if before is not None else []
+    changes = list(map(blanked, differences(before, found))) if before and found else []
     return Version(
         blanked(revision.name),
         at(revision.timestamp_ms),
         None if found is None else len(found.templates),
-        changes[:SHOWN],
+        changes[:SHOWN] if before is not None else None,
         max(0, len(changes) - SHOWN),
     )

@@ -178,6 +178,7 @@ async def test_a_catalog_shows_what_it_changed(tmp_path: Path) -> None:
     assert "refused" in first
     assert 'class="change-gone"' in second_part
     assert "change-" not in third
+    assert "It is the first" in third
     assert again == text
     assert 'class="change-gone"' in second
 
