@@ -204,6 +204,9 @@ class Settings(BaseModel):
         description="Addresses or networks of the proxies whose `X-Forwarded-For` is believed, "
         "comma-separated.",
     )
+    api_public_pages: bool = Field(
+        True, description="Whether a learner may make a page of a badge that everybody sees who has its link."
+    )
     api_demo_login: bool = Field(
         False,
         description="In place of the LMS a login at `/badges/demo/login/?lms_user_id=…` that asks for "

@@ -46,7 +46,7 @@ from streams.errors import UnreadableError
 from streams.headers import Headers
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.outcomes import Issued, Occurrence
-from streams.kafka import dead_letters, orders, origin
+from streams.kafka import consents, dead_letters, orders, origin
 from streams.kafka.forgotten import of_order
 from streams.kafka.topics import topics
 from streams.relay import cursor as feed_cursor
@@ -242,6 +242,7 @@ EXAMPLES: dict[str, tuple[Callable[[], str], ...]] = {
     "Imports": (lambda: imported().decode(), lambda: imported_badge().decode()),
     "Beside an offset": (beside_the_offset,),
     "Cursors": (lambda: cursor.dump(a_cursor()).decode(),),
+    "Consents": (lambda: consents.line(a_consent()).decode(),),
 }
 
 
@@ -254,6 +255,10 @@ def test_an_example_is_what_the_code_writes(heading: str) -> None:
     for example, real in zip(shown, written, strict=True):
         separator = "" if real.startswith("{") else "\n"
         assert as_shown(separator.join(line.strip() for line in example.splitlines()), real)
+
+
+def a_consent() -> consents.Consent:
+    return consents.Consent(42, "0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10", "AAECAwQFBgcICQoLDA0ODw", orders_at())
 
 
 def section(heading: str) -> str:
@@ -379,6 +384,12 @@ def test_the_other_headers_are_named() -> None:
     assert f"`{REASON}`" in section("Badge events")
 
 
+def test_the_fields_of_a_consent_are_named() -> None:
+    said = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section("Consents"), re.MULTILINE)))
+
+    assert said == list(orjson.loads(consents.line(a_consent())))
+
+
 def test_the_fields_of_a_cursor_are_named() -> None:
     assert named("Cursors") == list(orjson.loads(cursor.dump(a_cursor())))
 
@@ -401,4 +412,6 @@ def test_the_ids_of_the_built_in_schemas_are_named() -> None:
 def test_every_topic_of_ours_has_its_row() -> None:
     names = topics(Settings.model_construct(app_id="{app}", relay_id="{relay}", bus="redis"))
 
-    assert [t.name for t in (*names.bridge, *names.tracker, *names.relay) if f"`{t.name}`" not in PAGE] == []
+    assert [
+        t.name for t in (*names.bridge, *names.tracker, *names.relay, *names.api) if f"`{t.name}`" not in PAGE
+    ] == []

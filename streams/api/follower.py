@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams import metrics
-from streams.api.rows import RowError, badge_of, issuance_row, learner_of, progress_row
+from streams.api.rows import RowError, badge_of, consent_row, issuance_row, learner_of, progress_row
 from streams.api.store import Batch, Place, Store
 from streams.catalog.in_force import Revision
 from streams.clock import Clock, Patience
@@ -38,7 +38,8 @@ OLD_SECONDS = 12 * 3_600.0
 """A store that was read up longer ago is made again: Kafka keeps the record that deletes a key for a day at
 least (`delete.retention.ms`), and after that a learner who was forgotten meanwhile would stay."""
 LOOK_SECONDS = 30.0
-"""How often a topic is looked for that is not there: the relay's, where a site begins without one."""
+"""How often a topic is looked for that is not there: the relay's, where a site begins without one, or that of
+consents, where it was made without."""
 RETRY = Patience(first=0.5, longest=15)
 
 
@@ -76,8 +77,8 @@ class Progressing:
 class Follower:
     """Keeps one store up to date, with a consumer that belongs to no group.
 
-    `trouble` says why it is not, empty while it is; `relay` whether there is a relay's table. `changed` is
-    called after a batch, on the loop, with the batch.
+    `trouble` says why it is not, empty while it is; `relay` whether there is a relay's table, `consents`
+    whether consents can be kept. `changed` is called after a batch, on the loop, with the batch.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Follower:
         self._failures = 0
         self.trouble = ""
         self.relay = True
+        self.consents = False
 
     @property
     def as_of(self) -> float | None:
@@ -142,8 +144,10 @@ class Follower:
             raise FatalError(f"no topic {', '.join(missing)} (badge-streams topics --create makes it)")
         issued = await partitions_of(consumer, self._names.issuances.name)
         signed = await partitions_of(consumer, self._names.credentials.name)
-        self.relay = bool(issued)
-        return [tp for tps in (*found.values(), issued, signed) for tp in tps], not (issued and signed)
+        consents = await partitions_of(consumer, self._names.consents.name)
+        self.relay, self.consents = bool(issued), bool(consents)
+        optional = (issued, signed, consents)
+        return [tp for tps in (*found.values(), *optional) for tp in tps], not all(optional)
 
     async def _take_up(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
         """Go on where the store ends; raise `Again` where that is no place to go on from."""
@@ -224,6 +228,9 @@ class Follower:
                 batch.issuances[badge] = None if record.value is None else issuance_row(record.value)
         elif record.topic == self._names.credentials.name:
             batch.published[(record.key or b"").decode("utf-8", "replace")] = record.value
+        elif record.topic == self._names.consents.name:
+            if (badge := badge_of(record.key)) is not None:
+                batch.consents[badge] = None if record.value is None else consent_row(record.value)
         elif record.key is not None and record.value is not None:
             name = record.key.decode("utf-8", "replace")
             batch.revisions.append(Revision(name, record.offset, record.timestamp, record.value))

@@ -12,6 +12,7 @@ from streams.api.rows import NONE, REVOKED, name_of
 from streams.api.store import connected
 from streams.badges import Progress
 from streams.catalog.in_force import Revision
+from streams.kafka.consents import Consent
 from streams.relay.issuance import Issuance
 from streams.relay.rows import load
 from streams.tracker.rows import unpack
@@ -116,6 +117,20 @@ class Questions:
             "SELECT key, value FROM published WHERE key >= ?1 AND key < ?1 || char(1114111)", [prefix]
         )
         return {key.removeprefix(prefix): bytes(value) for key, value in rows}
+
+    def consents(self, learner: int) -> dict[str, Consent]:
+        """What everybody may see of a learner who has the link, by badge."""
+        rows = self._db.execute(
+            "SELECT badge, learner, template, link, at FROM consents WHERE learner = ?", [learner]
+        )
+        return {str(UUID(bytes=badge)): Consent(*consent) for badge, *consent in rows}
+
+    def consent(self, link: str) -> Consent | None:
+        """What may be seen under a link; None where there is nothing."""
+        row = self._db.execute(
+            "SELECT learner, template, link, at FROM consents WHERE link = ?", [link]
+        ).fetchone()
+        return None if row is None else Consent(*row)
 
     def totals(self) -> tuple[int, int]:
         """How many learners' progress there is, and how many badges the relay's table has."""

@@ -9,6 +9,7 @@ import orjson
 
 from streams.badges import Badge, Progress, State
 from streams.errors import BadgeStreamsError
+from streams.kafka.consents import Consent, consent_of
 from streams.relay.issuance import done
 from streams.relay.rows import load
 from streams.tracker.rows import unpack
@@ -93,6 +94,14 @@ def issuance_row(raw: bytes) -> IssuanceRow:
         return IssuanceRow(raw, int(issuance.learner), str(issuance.template), stage)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise RowError(f"issuance: {type(error).__name__}") from None
+
+
+def consent_row(raw: bytes) -> Consent:
+    """A learner's consent; raises `RowError`."""
+    try:
+        return consent_of(raw)
+    except ValueError:
+        raise RowError("no consent") from None
 
 
 def entries(progress: Progress) -> dict[str, Entry]:

@@ -12,12 +12,13 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from streams.api.rows import Entry, IssuanceRow, ProgressRow, RowError, progress_row
 from streams.catalog.in_force import Revision
 from streams.errors import ConfigurationError
+from streams.kafka.consents import Consent
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,9 @@ CREATE TABLE IF NOT EXISTS counts (template INTEGER, badge INTEGER, pattern INTE
 CREATE TABLE IF NOT EXISTS issuances (badge BLOB NOT NULL UNIQUE, learner INTEGER NOT NULL,
   template INTEGER NOT NULL, stage INTEGER NOT NULL, row BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS published (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS consents (badge BLOB PRIMARY KEY, learner INTEGER NOT NULL, template TEXT NOT NULL,
+  link TEXT NOT NULL UNIQUE, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS consents_learner ON consents (learner);
 CREATE INDEX IF NOT EXISTS issuances_learner ON issuances (learner);
 CREATE INDEX IF NOT EXISTS issuances_open ON issuances (stage, template) WHERE stage > 0;
 """
@@ -80,6 +84,7 @@ class Batch:
     issuances: dict[bytes, IssuanceRow | None] = field(default_factory=dict)
     revisions: list[Revision] = field(default_factory=list)
     published: dict[str, bytes | None] = field(default_factory=dict)
+    consents: dict[bytes, Consent | None] = field(default_factory=dict)
     places: dict[tuple[str, int], Place] = field(default_factory=dict)
 
 
@@ -128,6 +133,7 @@ class Store:
             forgets = [self._put_progress(learner, row) for learner, row in batch.progress.items()]
             gone = [self._put_issuance(badge, row) for badge, row in sorted(batch.issuances.items())]
             gone += [self._put_published(*one) for one in sorted(batch.published.items())]
+            gone += [self._put_consent(*one) for one in batch.consents.items()]
             self._db.executemany(
                 "INSERT OR REPLACE INTO revisions VALUES (?, ?, ?, ?)",
                 [(r.offset, r.name, r.timestamp_ms, r.value) for r in batch.revisions],
@@ -279,6 +285,13 @@ class Store:
         if value is None:
             return bool(self._db.execute("DELETE FROM published WHERE key = ?", [key]).rowcount)
         self._db.execute("INSERT OR REPLACE INTO published VALUES (?, ?)", [key, value])
+        return False
+
+    def _put_consent(self, badge: bytes, consent: Consent | None) -> bool:
+        """Take a learner's consent over; True where it was there and is gone."""
+        if consent is None:
+            return bool(self._db.execute("DELETE FROM consents WHERE badge = ?", [badge]).rowcount)
+        self._db.execute("INSERT OR REPLACE INTO consents VALUES (?, ?, ?, ?, ?)", [badge, *astuple(consent)])
         return False
 
     def _pattern(self, entry: Entry) -> int:

@@ -30,6 +30,10 @@ class Following(Protocol):
     def relay(self) -> bool:
         """Whether there is a relay, which has a table."""
 
+    @property
+    def consents(self) -> bool:
+        """Whether there is a topic that keeps learners' consents."""
+
 
 class View:
     """What is asked about one learner is answered at once, from `questions`; what is wider by `widely`."""

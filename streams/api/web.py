@@ -12,7 +12,9 @@ from starlette.types import ASGIApp
 
 from streams.api import learners, open_badges, staff
 from streams.api.access import Access
+from streams.api.consents import Consents
 from streams.api.html.addresses import pages
+from streams.api.html.public import public
 from streams.api.limits import Limit
 from streams.api.manners import LAG, Manners
 from streams.api.pictures import Pictures, from_the_web
@@ -41,11 +43,13 @@ def application(
     more: Sequence[APIRouter] = (),
     login: str = "",
     pictures: Pictures | None = None,
+    consents: Consents | None = None,
 ) -> ASGIApp:
     """The whole of it; `origins` are the pages elsewhere that a browser may show answers to.
 
     `more` are addresses besides the API's; `login` is the page where a learner logs in;
-    `pictures` has the badges' pictures.
+    `pictures` has the badges' pictures; `consents` keeps which badges everybody may see, None where there
+    are no pages for everybody.
     """
     app = FastAPI(
         title="Badges",
@@ -60,6 +64,9 @@ def application(
     app.state.pictures = pictures or Pictures(from_the_web, view.clock)
     app.include_router(learners.router, prefix=ROOT)
     app.include_router(staff.router, prefix=ROOT)
+    app.state.shares = consents is not None
+    if consents is not None:
+        app.include_router(public(consents))
     for router in (open_badges.router, pages(origins), *more):
         app.include_router(router)
     app.add_exception_handler(HTTPException, _refused)

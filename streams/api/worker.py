@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from streams.api.access import Access
+from streams.api.consents import Consents, Writer
 from streams.api.console.console import console
 from streams.api.demo import LEARNER, Login
 from streams.api.follower import Follower
@@ -64,13 +65,24 @@ async def _run(settings: Settings) -> None:
     addresses = Limit(settings.api_address_rate, clock.monotonic)
     with TemporaryDirectory(prefix="badge-streams-api-") as temporary:
         path = settings.api_store or Path(temporary) / "store.sqlite"
-        async with following(settings, path, clock) as (view, task):
+        async with (
+            aclosing(Writer(settings, topics(settings).consents.name)) as writer,
+            following(settings, path, clock) as (view, task),
+        ):
             pages = SubjectPages(AboutView(view), settings, settings.http or PAGES_HTTP)
             await pages.start()
             try:
                 more = [*([login.router] if login else []), *console(view, settings)]
                 leading = LEARNER if login else login_page(settings.api_issuers)
-                app = application(view, access, settings.api_origins, addresses, more, leading)
+                app = application(
+                    view,
+                    access,
+                    settings.api_origins,
+                    addresses,
+                    more,
+                    leading,
+                    consents=Consents(writer) if settings.api_public_pages else None,
+                )
                 await _served(settings, app, address, task)
             finally:
                 await pages.stop()
@@ -82,9 +94,8 @@ async def following(
 ) -> AsyncIterator[tuple[View, asyncio.Task[None]]]:
     """What is known, kept up to date by a task for as long as this lasts."""
     names = topics(settings)
-    store = Store(
-        path, f"{names.progress.name} {names.issuances.name} {names.catalog.name} {names.credentials.name}"
-    )
+    followed = (names.progress, names.issuances, names.catalog, names.credentials, names.consents)
+    store = Store(path, " ".join(topic.name for topic in followed))
     questions, wide = Questions(path), Questions(path)
     catalogs = CatalogInForce(settings, names.catalog.name)
     follower = Follower(settings, store, names, clock, partial(_catalogs_changed, catalogs))

@@ -69,6 +69,7 @@ class Topics:
     issuances: Topic
     relay_dead_letters: Topic
     credentials: Topic
+    consents: Topic
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -91,9 +92,14 @@ class Topics:
         return (self.decisions, self.issuances, self.relay_dead_letters, self.credentials)
 
     @property
+    def api(self) -> tuple[Topic, ...]:
+        """The topics that a worker that answers writes to."""
+        return (self.consents,)
+
+    @property
     def all(self) -> tuple[Topic, ...]:
         """Every topic once, in the order of an event's way."""
-        ours = (self.badges, *self.bridge, *self.tracker, *self.relay)
+        ours = (self.badges, *self.bridge, *self.tracker, *self.relay, *self.api)
         return (*(t for t in self.sources if t.name != self.badges.name), *ours)
 
 
@@ -144,8 +150,11 @@ def topics(settings: Settings) -> Topics:
             "Open Badges, JSON; key: what it is",
             "operators",
         ),
+        consents=Topic(
+            f"{app}-consents", n, "compact", None, True, "learners' consents, JSON; key: badge uuid"
+        ),
     )
-    ours = {topic.name for topic in (*names.bridge, *names.tracker, *names.relay)}
+    ours = {topic.name for topic in (*names.bridge, *names.tracker, *names.relay, *names.api)}
     if circle := sorted(ours.intersection((badges, *sources))):
         raise ConfigurationError(f"{', '.join(circle)}: our own topic is none of the bus")
     return names

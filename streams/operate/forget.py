@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -9,8 +10,9 @@ import orjson
 from streams.errors import FatalError
 from streams.kafka import checks
 from streams.kafka.client import partition_of
+from streams.kafka.consents import consent_of
 from streams.kafka.orders import FORGET, ORDER
-from streams.operate.ordering import ends, order, worked_off
+from streams.operate.ordering import delete, ends, order, worked_off
 from streams.operate.site import Site, site
 from streams.operate.streams import bridged
 from streams.relay.issuance import Issuance, gone
@@ -38,6 +40,9 @@ async def forget(settings: Settings, learner: int, within: float, say: Say) -> b
     async with site(settings) as here:
         await _by_the_tracker(here, learner, within)
         say(f"the tracker has forgotten learner {learner}")
+        if keys := await _consents(here, learner):
+            await delete(here, here.topics.consents.name, keys)
+            say(f"{len(keys)} pages of hers for everybody are taken back")
         left = await _by_the_relay(here, learner, within, say)
         say("copies that age out by themselves, at the latest:")
         names = [topic.name for topic in here.topics.all if topic != here.topics.catalog]
@@ -66,6 +71,16 @@ async def _by_the_tracker(here: Site, learner: int, within: float) -> None:
         await worked_off(here, group, await ends(here, topic.name), within)
     ordered = await order(here, activities, key, [partition_of(key, len(partitions))], FORGOTTEN)
     await worked_off(here, group, ordered, within)
+
+
+async def _consents(here: Site, learner: int) -> list[bytes]:
+    """The keys of the learner's consents. What nobody can read is nobody's."""
+    found = []
+    async for key, raw in here.rows(here.topics.consents.name):
+        with suppress(ValueError):
+            if consent_of(raw).learner == learner:
+                found.append(key)
+    return found
 
 
 async def _by_the_relay(here: Site, learner: int, within: float, say: Say) -> Mapping[bytes, Issuance]:

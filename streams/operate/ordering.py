@@ -1,7 +1,8 @@
 """Giving orders: written to the streams, and followed by whoever owns the table (decision 0010)."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -9,7 +10,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.errors import FatalError
 from streams.headers import Headers
-from streams.kafka.client import connection, start
+from streams.kafka.client import connection, partition_of, start
 from streams.operate.site import Site
 
 PAUSE_SECONDS = 0.2
@@ -24,16 +25,30 @@ async def order(
     here: Site, topic: str, key: bytes, partitions: Iterable[int], headers: Headers
 ) -> dict[TopicPartition, int]:
     """Write the order to these partitions; return the offsets after it."""
-    producer = AIOKafkaProducer(**connection(here.settings), enable_idempotence=True)
-    await start(producer, here.settings)
-    try:
+    async with _producer(here) as producer:
         written = [
             await producer.send_and_wait(topic, key=key, headers=list(headers), partition=partition)
             for partition in partitions
         ]
+    return {TopicPartition(topic, place.partition): place.offset + 1 for place in written}
+
+
+async def delete(here: Site, topic: str, keys: Iterable[bytes]) -> None:
+    """Delete these keys of a compacted topic that no worker owns a part of."""
+    partitions = len(await here.partitions(topic))
+    async with _producer(here) as producer:
+        for key in keys:
+            await producer.send_and_wait(topic, key=key, partition=partition_of(key, partitions))
+
+
+@asynccontextmanager
+async def _producer(here: Site) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(**connection(here.settings), enable_idempotence=True)
+    await start(producer, here.settings)
+    try:
+        yield producer
     finally:
         await producer.stop()
-    return {TopicPartition(topic, place.partition): place.offset + 1 for place in written}
 
 
 async def worked_off(here: Site, group: str, ends: Mapping[TopicPartition, int], within: float) -> None:

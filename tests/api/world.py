@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import jwt
@@ -18,6 +19,7 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from streams.api.access import Access
+from streams.api.consents import Consents, NotKeptError
 from streams.api.keys import Keys
 from streams.api.limits import Limit
 from streams.api.pictures import NoSuchPictureError, Pictures
@@ -30,6 +32,7 @@ from streams.api.web import application
 from streams.badges import Progress, badge_id
 from streams.catalog.in_force import CatalogInForce
 from streams.clock import Clock
+from streams.kafka.consents import Consent
 from streams.operate.simulate import simulate
 from streams.settings import Settings
 from streams.tracker.rows import pack
@@ -129,6 +132,7 @@ class StandIn:
         self.as_of = as_of
         self.trouble = ""
         self.relay = True
+        self.consents = True
 
 
 @dataclass(slots=True)
@@ -166,6 +170,7 @@ async def world(
     login: str = "",
     pictures: Mapping[str, bytes] | None = None,
     more: Callable[[View], Sequence[APIRouter]] = lambda _: (),
+    public_pages: bool = True,
 ) -> AsyncIterator[World]:
     """A worker of these learners, asked without a network."""
     store = Store(folder / "store.sqlite", "test")
@@ -175,6 +180,12 @@ async def world(
     await catalogs.read_file(catalog)
     clock = Clock(wall=lambda: NOW)
     following = StandIn(NOW.timestamp() - 2)
+
+    async def written(badge: UUID, consent: Consent | None) -> None:
+        if following.trouble:
+            raise NotKeptError(following.trouble)
+        store.apply(Batch(consents={badge.bytes: consent}))
+
     view = View(questions, wide, catalogs, following, clock)
 
     async def fetch() -> bytes:
@@ -197,6 +208,7 @@ async def world(
         more(view),
         login,
         pictures=Pictures(draw, clock),
+        consents=Consents(written) if public_pages else None,
     )
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://badges.test") as client:

@@ -107,7 +107,7 @@ def test_who_may_read_a_topic_is_the_same_in_document_and_contract() -> None:
         for name in re.findall(r"`(.+?)`", cell) or [cell]
     }
 
-    ours = {topic.name: topic.readers for topic in (*names.bridge, *names.tracker, *names.relay)}
+    ours = {topic.name: topic.readers for topic in (*names.bridge, *names.tracker, *names.relay, *names.api)}
     assert rows == {"the badge topic": names.badges.readers, **ours}
 
 

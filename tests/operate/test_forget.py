@@ -1,14 +1,17 @@
 """A learner is forgotten at a site where others go on learning."""
 
 import asyncio
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import pytest
 
-from streams.badges import Progress
+from streams.api.consents import Writer
+from streams.badges import Progress, badge_id
 from streams.errors import FatalError
+from streams.kafka.consents import Consent, consent_of
 from streams.kafka.topics import topics
 from streams.relay.issuance import gone
 from streams.relay.rows import load
@@ -42,6 +45,26 @@ def test_nothing_is_left_of_a_forgotten_learner_but_what_ages_out(
     loop.run(scenario())
 
 
+def test_pages_for_everybody_of_a_forgotten_learner_are_taken_back(
+    full: FullSite, loop: asyncio.Runner
+) -> None:
+    async def scenario() -> None:
+        settings = full.commands.parsed
+        topic = topics(settings).consents.name
+        async with aclosing(Writer(settings, topic)) as write:
+            for learner in (2, 4):
+                consent = Consent(learner, TEMPLATES[0], f"link-of-{learner}", 1)
+                await write(badge_id(TEMPLATES[0], learner), consent)
+
+        said = await full.run("forget", "--learner", "2")
+
+        left = [consent_of(raw) for raw in (await full.table(topic)).values()]
+        assert [consent.learner for consent in left] == [4]
+        assert "1 pages of hers for everybody are taken back" in said
+
+    loop.run(scenario())
+
+
 def test_the_others_keep_their_progress_and_their_badges(full: FullSite, loop: asyncio.Runner) -> None:
     async def scenario() -> None:
         names = topics(full.commands.parsed)
@@ -49,7 +72,7 @@ def test_the_others_keep_their_progress_and_their_badges(full: FullSite, loop: a
         await full.run("forget", "--learner", "3")
         after = await full.table(names.progress.name)
         assert {**after, b"3": b""} == {**before, b"3": b""}
-        assert [full.badges_of(learner) for learner in (1, 2, 4)] == [len(TEMPLATES)] * 3
+        assert [full.badges_of(learner) for learner in (1, 4)] == [len(TEMPLATES)] * 2
 
     loop.run(scenario())
 

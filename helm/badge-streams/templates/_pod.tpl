@@ -144,6 +144,8 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
   value: {{ join "," .origins | quote }}
 - name: BADGES_API_PROXIES
   value: {{ join "," .proxies | quote }}
+- name: BADGES_API_PUBLIC_PAGES
+  value: {{ .publicPages | toString | quote }}
 - name: BADGES_API_LEARNER_RATE
   value: {{ .learnerRate | toString | quote }}
 - name: BADGES_API_ADDRESS_RATE

@@ -1,6 +1,7 @@
 """The pages' addresses: a learner's own, the piece of it that the LMS's dashboard shows, and their style."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -10,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from streams.api.access import Asking
 from streams.api.asked import Known, Languages
+from streams.api.forms import SAYS_FROM, proof
 from streams.api.html.languages import spoken
 from streams.api.html.learner import Shown, shown
 from streams.api.html.login import leading_back
@@ -25,7 +27,20 @@ FRAGMENT = f"{HOME}fragment/"
 STYLES = f"{HOME}style/"
 POLICY = "default-src 'none'; style-src 'self'; img-src https: data:; base-uri 'none'; form-action 'none'"
 """No script, whoever wrote it; badges' pictures are where their issuers have them, our own in the style."""
+FORMS = SAYS_FROM | {
+    "Content-Security-Policy": POLICY.replace("form-action 'none'", "form-action 'self'")
+    + "; frame-ancestors 'none'"
+}
+"""Of a page with forms."""
 YEAR = 31_536_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """By what a learner lets everybody see a badge: the form's proof, and the links that she has given."""
+
+    proof: str
+    links: Mapping[str, str]
 
 
 class Page(APIRoute):
@@ -75,11 +90,12 @@ def pages(origins: Sequence[str]) -> APIRouter:
     framed = {"Content-Security-Policy": f"{POLICY}; frame-ancestors {frames}"}
 
     @router.get(HOME)
-    async def learner(view: Known, caller: Asking, languages: Languages) -> Response:
+    async def learner(request: Request, view: Known, caller: Asking, languages: Languages) -> Response:
         language, shown = spoken(languages), _shown(view, caller.user_id, languages)
         every = offers.of(view.document, view.active, language, [*languages, "en"])
-        values = {"shown": shown, "offers": [every[id] for id in shown.others]}
-        return page("learner.html", language, values)
+        sharing = _sharing(request, view, caller.user_id)
+        values = {"shown": shown, "offers": [every[id] for id in shown.others], "sharing": sharing}
+        return page("learner.html", language, values, headers=FORMS if sharing else None)
 
     @router.get(FRAGMENT)
     async def fragment(view: Known, caller: Asking, languages: Languages) -> Response:
@@ -96,6 +112,14 @@ def pages(origins: Sequence[str]) -> APIRouter:
         return Response(text, media_type="text/css", headers=headers)
 
     return router
+
+
+def _sharing(request: Request, view: View, learner: int | None) -> Sharing | None:
+    """None where the site has no pages for everybody, or nowhere to keep who wants them."""
+    if learner is None or not (request.app.state.shares and view.following.consents):
+        return None
+    consents = view.questions.consents(learner)
+    return Sharing(proof(request), {badge: consent.link for badge, consent in consents.items()})
 
 
 def _shown(view: View, learner: int | None, languages: Sequence[str]) -> Shown:

@@ -13,14 +13,18 @@ from playwright.async_api import Browser, Page, Route
 
 from streams.api.html.addresses import FRAGMENT, HOME
 from streams.api.html.languages import NAMES
+from streams.api.html.public import PUBLIC
 from streams.api.rows import issuance_row
 from streams.api.store import Batch
 from streams.api.tokens import HEADER_PAYLOAD, SIGNATURE
-from streams.badges import badge_id, decision_id
+from streams.badges import badge_id, decision_id, stamp
+from streams.kafka.consents import Consent
 from tests.api.html.browsers import browser, pictured, served, violations
-from tests.api.world import APPRENTICE, World, issued, judged, passed, rows, token, world
+from tests.api.world import APPRENTICE, NOW, World, issued, judged, passed, rows, token, world
 from tests.issuers.open_badges.a_badge import Issuing
 
+LINK = "AAECAwQFBgcICQoLDA0ODw"
+PAGE = f"{PUBLIC}{LINK}/"
 PHONE, DESK = 320, 1_280
 """Widths: the narrowest that WCAG asks for, and a usual one."""
 
@@ -78,10 +82,11 @@ ISSUING.revoke(REVOKED.rpartition("/")[2])
 def learners() -> Batch:
     """Ada holds a badge that she has not accepted, Grace lost one, Alan accepted one, Linus has done nothing.
 
-    Two Open Badges are published, of which one was revoked.
+    Everybody may see Ida's, who holds the same. Two Open Badges are published, of which one was revoked.
     """
     lost = [passed(43, "kafka", 1, name="Grace"), passed(43, "kafka", 2, passing=False, name="Grace")]
-    held = [passed(42, "kafka", 1, name="Ada"), passed(45, "kafka", 1, name="Alan")]
+    names = {42: "Ada", 45: "Alan", 46: "Ida"}
+    held = [passed(learner, "kafka", 1, name=name) for learner, name in names.items()]
     batch = rows(judged([*held, *lost]))
     for learner, state in ((42, "pending"), (45, "accepted")):
         decision = str(decision_id(badge_id(APPRENTICE, learner), "awarded", 1))
@@ -90,6 +95,7 @@ def learners() -> Batch:
         )
         batch.issuances[key] = issuance_row(row)
     batch.published = {key: orjson.dumps(value) for key, value in ISSUING.published.items()}
+    batch.consents[badge_id(APPRENTICE, 46).bytes] = Consent(46, APPRENTICE, LINK, stamp(NOW))
     return batch
 
 
@@ -111,11 +117,12 @@ async def test_axe_finds_nothing(site: Site, language: str, width: int) -> None:
         (HOME, 43),
         (HOME, 44),
         (HOME, 45),
+        (HOME, 46),
         (HOME, None),
         (FRAGMENT, 42),
         (FRAGMENT, 44),
     )
-    for path, learner in (*of_learners, (VALID, None), (REVOKED, None)):
+    for path, learner in (*of_learners, (VALID, None), (REVOKED, None), (PAGE, None)):
         async with site.page(path, language, width, learner=learner) as page:
             for details in await page.locator("summary").all():
                 await details.click()
@@ -124,7 +131,7 @@ async def test_axe_finds_nothing(site: Site, language: str, width: int) -> None:
 
 
 @pytest.mark.parametrize("language", NAMES)
-@pytest.mark.parametrize("path", [HOME, FRAGMENT, VALID])
+@pytest.mark.parametrize("path", [HOME, FRAGMENT, VALID, PAGE])
 async def test_a_narrow_screen_shows_all_of_its_width(site: Site, path: str, language: str) -> None:
     async with site.page(path, language, PHONE) as page:
         assert await page.evaluate("document.documentElement.scrollWidth") == PHONE

@@ -171,3 +171,23 @@ async def test_progress_moves_and_a_revocation_shows(site: Site, chromium: Brows
         await seen(page, former.get_by_role("heading", name="Stream Master"), began)
         assert await earned.get_by_role("heading", level=3).all_inner_texts() == ["Kafka Apprentice"]
         assert await bar.get_attribute("value") == "50"
+
+
+async def test_a_learner_makes_a_page_for_everybody_and_takes_it_back(site: Site, chromium: Browser) -> None:
+    async with pictured(await logged_in(chromium, site, 41)) as page:
+        badge = region(page, "Earned badges").get_by_role("listitem").filter(has_text="Kafka Apprentice")
+        await seen(page, badge, await site.passes(41, "kafka"))
+        stranger = await (await chromium.new_context()).new_page()
+
+        await badge.get_by_role("button", name="Make a page for everybody").click()
+        address = await badge.get_by_role("link", name="Page for everybody").get_attribute("href")
+        shown = await stranger.goto(f"{site.address}/badges/{address}")
+        assert shown is not None
+        assert shown.status == 200
+        assert await stranger.get_by_text(lms.user(41)["pii"]["name"]).is_visible()
+
+        await badge.get_by_role("button", name="Take it back").click()
+        assert await badge.get_by_role("button", name="Make a page for everybody").is_visible()
+        gone = await stranger.reload()
+        assert gone is not None
+        assert gone.status == 404

@@ -52,6 +52,11 @@ async def page(here: World, learner: int = 42, path: str = HOME, **query: str) -
     return answer
 
 
+def unproven(answer: httpx.Response) -> str:
+    """A page without what its forms show, which is another for each token."""
+    return re.sub(r'name="proof" value="\w+"', "", answer.text)
+
+
 async def test_a_learner_sees_her_badges_how_far_she_is_and_what_is_next(tmp_path: Path) -> None:
     file = catalog(tmp_path, MASTER, {"text": {"en": "Pass Streams", "es": "Aprueba Streams"}})
 
@@ -240,15 +245,15 @@ async def test_nobody_sees_another_learners_page(tmp_path: Path, path: str) -> N
     both = judged([passed(42, "kafka", 1, name="Ada"), passed(43, "streams", 1, name="Grace")])
 
     async with world(tmp_path, rows(both)) as here:
-        own = (await page(here, path=path)).text
-        asked = (await page(here, path=path, lms_user_id="43", user_id="43")).text
+        own = unproven(await page(here, path=path))
+        asked = unproven(await page(here, path=path, lms_user_id="43", user_id="43"))
         administrator = await here.ask.get(
             path, headers=shown(token(user_id=42, administrator=True)), params={"lms_user_id": "43"}
         )
 
     assert "Kafka Apprentice" in own
     assert asked == own
-    assert administrator.text == own
+    assert unproven(administrator) == own
 
 
 @pytest.mark.parametrize("path", PAGES)
