@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from streams.issuers.open_badges.achievement import Achievement
-from streams.issuers.open_badges.did import OPEN_BADGES_CONTEXT
+from streams.issuers.open_badges.did import CREDENTIALS_CONTEXT, OPEN_BADGES_CONTEXT
 from streams.issuers.open_badges.keys import Key
-from streams.issuers.open_badges.proof import CREDENTIALS, timestamp
+from streams.issuers.open_badges.proof import timestamp
 from streams.issuers.open_badges.status import entry
 
 
@@ -60,7 +60,7 @@ def credential(id: str, profile: Profile, achievement: Achievement, badge: Badge
     if profile.email:
         issuer["email"] = profile.email
     made: dict[str, Any] = {
-        "@context": [CREDENTIALS, OPEN_BADGES_CONTEXT],
+        "@context": [CREDENTIALS_CONTEXT, OPEN_BADGES_CONTEXT],
         "id": id,
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "issuer": issuer,

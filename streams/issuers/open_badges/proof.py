@@ -1,26 +1,17 @@
-"""Signs a document: Data Integrity with `eddsa-rdfc-2022` (W3C), and JWT (VC-JOSE-COSE).
-
-The JSON-LD contexts are files of this package; nothing is fetched.
-"""
+"""Signs a document: Data Integrity with `eddsa-rdfc-2022` (W3C), and JWT (VC-JOSE-COSE)."""
 
 import base64
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import orjson
-from pyld import jsonld
 
 from streams.issuers.open_badges.base58 import multibase
-from streams.issuers.open_badges.did import CREDENTIALS_CONTEXT
-from streams.issuers.open_badges.did import OPEN_BADGES_CONTEXT as OPEN_BADGES
+from streams.issuers.open_badges.canonical import canonical
 from streams.issuers.open_badges.keys import Key
 
-CREDENTIALS = CREDENTIALS_CONTEXT
-CONTEXTS: Mapping[str, str] = {CREDENTIALS: "credentials-v2.json", OPEN_BADGES: "open-badges-3.0.3.json"}
 SUITE = "eddsa-rdfc-2022"
 
 Document = Mapping[str, Any]
@@ -69,25 +60,7 @@ def _seconds(time: str) -> int:
 
 
 def _hash(document: Document) -> bytes:
-    canonical = jsonld.normalize(
-        document,
-        {"algorithm": "URDNA2015", "format": "application/n-quads", "documentLoader": _load},
-    )
-    return hashlib.sha256(canonical.encode()).digest()
-
-
-def _load(url: str, _options: object = None) -> dict[str, Any]:
-    return {"contextUrl": None, "documentUrl": url, "document": _context(url)}
-
-
-@cache
-def _context(url: str) -> Any:
-    name = CONTEXTS.get(url)
-    if name is None:
-        raise jsonld.JsonLdError(
-            f"{url} is none of the contexts that are shipped", "jsonld.LoadDocumentError"
-        )
-    return orjson.loads(files(__package__).joinpath("contexts", name).read_bytes())
+    return hashlib.sha256(canonical(document).encode()).digest()
 
 
 def _base64url(data: bytes) -> str:

@@ -11,6 +11,7 @@ from pyld import jsonld
 
 from streams.issuers.open_badges import proof
 from streams.issuers.open_badges.base58 import multibase, unmultibase
+from streams.issuers.open_badges.did import CREDENTIALS_CONTEXT
 from streams.issuers.open_badges.keys import KeyInMemory, multikey
 from tests.issuers.open_badges.a_badge import Issuing, key
 
@@ -26,7 +27,7 @@ def test_the_w3cs_test_vector_is_signed_alike() -> None:
     private = theirs._b58btc_decode(pair["privateKeyMultibase"][1:]).removeprefix(b"\x80\x26")
     signer = KeyInMemory(Ed25519PrivateKey.from_private_bytes(private))
     document = {name: value for name, value in expected.items() if name != "proof"}
-    document["@context"] = [proof.CREDENTIALS, EXAMPLES]
+    document["@context"] = [CREDENTIALS_CONTEXT, EXAMPLES]
 
     signed = proof.signed(
         document,
