@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -169,6 +170,11 @@ class Settings(BaseModel):
         description="Hosts that a catalog's `url` may name, as `host` or `host:port`, comma-separated; "
         "default: the issuers' own, and this machine's loopback.",
     )
+    signing_command: str = Field(
+        "",
+        description="Program, with its arguments, that signs Open Badges where a key's file holds the public "
+        "key alone (docs/issuers.md); the key's name is its last argument.",
+    )
     api: str = Field(
         "", description="URL of a worker that answers: `explain` and `status` ask it in place of the topics."
     )
@@ -316,6 +322,15 @@ class Settings(BaseModel):
         if not all(map(re.compile(HOST).fullmatch, hosts)):
             raise ValueError("must be host or host:port, more of them separated by commas")
         return hosts
+
+    @field_validator("signing_command")
+    @classmethod
+    def _signing_command(cls, value: str) -> str:
+        try:
+            shlex.split(value)
+        except ValueError as error:
+            raise ValueError(f"is no command: {error}") from None
+        return value
 
     @field_validator("kafka")
     @classmethod

@@ -10,6 +10,7 @@ from streams.settings import load_settings
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("SIGNING_COMMAND", "sign 'one"),
         ("KAFKA", ""),
         ("KAFKA", "kafka:port"),
         ("KAFKA", "kafka:9092,:9092"),

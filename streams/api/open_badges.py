@@ -65,9 +65,9 @@ async def file(view: Known, request: Request, id: Name, form: File) -> Response:
 async def credential(view: Known, request: Request, id: Name, languages: Languages) -> Response:
     """A credential with its proof, as a JWT, as a picture, or for people."""
     value = _published(view, f"credentials/{id}")
-    form = preferred(request.headers.get("accept"), FORMS, "json")
+    form = preferred(request.headers.get("accept"), _forms(value), "json")
     if form == "html":
-        state = shown(value["document"], _revoked(view, value), view.clock.wall())
+        state = shown(value["document"], _revoked(view, value), view.clock.wall(), jwt="jwt" in value)
         return credential_page(state, languages, HEADERS | {"Vary": "Accept, Accept-Language"})
     return await _as(form, value, request.app.state.pictures)
 
@@ -75,9 +75,10 @@ async def credential(view: Known, request: Request, id: Name, languages: Languag
 @router.get("/badges/status/{list}")
 async def status_list(view: Known, request: Request, list: Name) -> Response:
     """A status list, likewise, for programs alone."""
-    signed = {media: form for media, form in FORMS.items() if form in ("json", "jwt")}
+    value = _published(view, f"status/{list}")
+    signed = {media: form for media, form in _forms(value).items() if form in ("json", "jwt")}
     form = preferred(request.headers.get("accept"), signed, "json")
-    return await _as(form, _published(view, f"status/{list}"), request.app.state.pictures)
+    return await _as(form, value, request.app.state.pictures)
 
 
 @router.get("/badges/achievements/{template}")
@@ -116,10 +117,17 @@ def _published(view: View, key: str) -> dict[str, Any]:
     return value
 
 
+def _forms(value: Mapping[str, Any]) -> Mapping[str, str]:
+    """What it is there as: not every issuer wants JWTs."""
+    return {media: form for media, form in FORMS.items() if form != "jwt" or "jwt" in value}
+
+
 async def _as(form: str, value: Mapping[str, Any], pictures: Pictures) -> Response:
     if form == "json":
         return Response(orjson.dumps(value["document"]), media_type=DOCUMENT, headers=HEADERS)
     if form == "jwt":
+        if "jwt" not in value:
+            raise HTTPException(404, "Not found.")
         return Response(value["jwt"], media_type=AS_JWT, headers=HEADERS)
     baked = await pictures.baked(value["document"], form)
     media = "image/png" if form == "png" else "image/svg+xml"

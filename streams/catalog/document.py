@@ -318,7 +318,12 @@ class OpenBadgesOrganization(_Declared):
         "it stays the same for as long as a badge is to be verified."
     )
     signing_key: ApiKey | None = Field(
-        None, description="Its Ed25519 key, in PEM; only the relay needs it. Another one may follow it."
+        None,
+        description="Its Ed25519 key, in PEM, or its public half where a command signs; only the relay needs "
+        "it. Another one may follow it.",
+    )
+    jwt: StrictBool = Field(
+        True, description="Whether badges are signed as JWTs, too: twice the signatures, of longer texts."
     )
 
     @property

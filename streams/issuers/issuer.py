@@ -6,7 +6,7 @@ call's outcome, and returns what they come to together. Whoever drives the steps
 """
 
 import math
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -176,7 +176,8 @@ class Desk:
     """What an issuer signs with: the organization's name, address and key, and what it has kept.
 
     Each partition of the relay has a desk of its own: `number` is in all names that it gives, `kept` holds
-    what the issuer wrote down at it, by its own keys.
+    what the issuer wrote down at it, by its own keys. `secret` is what only the key can tell.
+    `jwt`: what is signed is signed as a JWT, too.
     """
 
     organization: str
@@ -184,24 +185,37 @@ class Desk:
     url: str
     number: int
     kept: Mapping[str, bytes] = field(repr=False)
-    key: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Artefact:
-    """Something to write under a key; `make` gives the bytes once it is written, None deletes it."""
-
-    key: str
-    make: Callable[[], bytes | None]
+    key: "SigningKey"
+    secret: bytes = field(repr=False)
+    jwt: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a step came to, and what belongs to it: to publish for everybody, and to keep at the desk."""
+    """What a step came to, and what belongs to it: to publish for everybody under these keys (None: to delete
+    what is there), and to keep at the desk."""
 
     outcome: Outcome
-    published: tuple[Artefact, ...] = ()
+    published: Mapping[str, bytes | None] = field(default_factory=dict)
     kept: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class SigningKey(Protocol):
+    """An organization's key. The same data gives the same signature."""
+
+    @property
+    def name(self) -> str:
+        """The public key, as a command that signs by it is told."""
+
+    def sign(self, data: bytes) -> bytes | None:
+        """The signature; None where the private half is elsewhere."""
+
+    def is_signature(self, data: bytes, signature: bytes) -> bool:
+        """Whether this is the key's signature of the data."""
+
+
+Signed = Generator[tuple[bytes, ...], Sequence[bytes], T]
+"""Yields what is to be signed, is sent the signatures in the same order, and returns what comes of it."""
 
 
 class Maker(Protocol):
@@ -210,13 +224,16 @@ class Maker(Protocol):
     What it publishes and keeps is written in the unit of work that says so in the relay's table.
     """
 
-    def issue(self, desk: Desk, award: Award, about: About) -> Made:
+    def key(self, text: str) -> SigningKey:
+        """The key that a text is, in which the issuer finds no fault."""
+
+    def issue(self, desk: Desk, award: Award, about: About) -> Signed[Made]:
         """Make a badge; the recipient must lack nothing."""
 
-    def revoke(self, desk: Desk, revocation: Revocation) -> Made:
+    def revoke(self, desk: Desk, revocation: Revocation) -> Signed[Made]:
         """Say for everybody that a badge is revoked."""
 
-    def erase(self, desk: Desk, wanted: "Wanted", at: datetime) -> Made:
+    def erase(self, desk: Desk, wanted: "Wanted", at: datetime) -> Signed[Made]:
         """Delete a badge for good."""
 
 

@@ -15,7 +15,7 @@ from streams.relay.doubt import Trust
 from streams.relay.issuance import Issuance
 from streams.relay.making import Making, award_of, cause_of, revocation_of
 from streams.relay.next_step import intend, next_step
-from streams.relay.organizations import Organization, Organizations, OvertakenError
+from streams.relay.organizations import Organization, Organizations, OvertakenError, Turn
 from streams.relay.ownership import Ownership
 from streams.relay.saving import Saving, Store
 from streams.relay.steps import Called, Erase, Issue, LookUp, Revoke, Step, Trace
@@ -74,10 +74,9 @@ class Calling:
             maker = organization.issuer.maker
             if maker is not None and isinstance(step, Issue | Revoke | Erase):
                 async with organization.turn(partial(self._belongs, organization, terms)) as turn:
-                    if not isinstance(step, Erase) and not self._is_still(badge, step, organization, terms):
-                        raise OvertakenError
+                    still = partial(self._may_be_made, badge, step, turn, terms)
                     wanted = _wanted(badge, issuance, terms, self._organizations.ownership)
-                    made = self._making.make(maker, step, issuance, terms, wanted, turn)
+                    made = await self._making.make(maker, step, issuance, terms, wanted, turn, still)
                     organization.made(turn, type(step).__name__.lower(), made.outcome)
                     return made
             return Made(await self._called(badge, step, issuance, organization, terms))
@@ -163,6 +162,14 @@ class Calling:
                 # The group will answer soon, or take the partition away, which ends this (decision 0060).
                 await self._clock.sleep(OURS_SECONDS)
             return await turn.ask(call)
+
+    def _may_be_made(
+        self, badge: bytes, step: Issue | Revoke | Erase, turn: Turn, terms: TemplateTerms
+    ) -> bool:
+        """False also while the key does not work: of those that were waiting for it, each would try it."""
+        if turn.organization.held and not turn.trial:
+            return False
+        return isinstance(step, Erase) or self._is_still(badge, step, turn.organization, terms)
 
     def _belongs(self, organization: Organization, terms: TemplateTerms) -> bool:
         return self._organizations.of(terms.id) == (organization, terms)

@@ -1,6 +1,7 @@
 """What a catalog may name of the relay's world: which keys, and the hosts that they may be sent to."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,13 +32,15 @@ class Reach:
 
     Decision 0048. `directory` is where keys' files are, whatever links lead there. `env_prefix` begins their
     variables; None: the issuer's name in capitals and `_`. `hosts` may be called, each as `host` or
-    `host:port`; None: the issuer's own, and this machine's loopback.
+    `host:port`; None: the issuer's own, and this machine's loopback. `signing` is the command that signs
+    where a key's file has but the public half: no catalog and no key names a program.
     """
 
     directory: Path
     env_prefix: str | None = None
     hosts: frozenset[str] | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    signing: tuple[str, ...] = ()
 
     def refuses(self, issuer: str, base: str, ref: KeyRef | None) -> str:
         """Why an organization's calls may not be made as the catalog says; empty if they may."""
@@ -85,6 +88,7 @@ def reach(settings: Settings) -> Reach:
         settings.issuer_key_dir.absolute(),
         settings.issuer_key_env_prefix or None,
         frozenset(settings.issuer_hosts) or None,
+        signing=tuple(shlex.split(settings.signing_command)),
     )
 
 

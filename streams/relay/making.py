@@ -1,12 +1,15 @@
 """What an issuer is told of a badge; and the steps of one that makes its badges itself (decision 0084)."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
-from streams.issuers.issuer import Award, Cause, Desk, Made, Maker, Revocation, Wanted
+from streams.issuers.issuer import Award, Cause, Desk, Made, Maker, Revocation, Signed, Wanted
+from streams.issuers.outcomes import KeyRefused
 from streams.relay.issuance import Issuance
-from streams.relay.organizations import Turn
+from streams.relay.organizations import OvertakenError, Turn
+from streams.relay.signing import SigningError
 from streams.relay.steps import Erase, Issue, Revoke
 from streams.relay.terms import TemplateTerms
 
@@ -15,13 +18,15 @@ Named = Callable[..., Wanted]
 
 
 class Making:
-    """A partition's desk. What is written down at it counts at once: each step is saved after the former."""
+    """A partition's desk, at which one step is done after the other: each begins with what the one before has
+    written down, and must be saved after it."""
 
     def __init__(self, number: int, kept: dict[str, bytes]) -> None:
         self._number = number
         self._kept = kept
+        self._line = asyncio.Lock()
 
-    def make(
+    async def make(
         self,
         maker: Maker,
         step: Issue | Revoke | Erase,
@@ -29,19 +34,43 @@ class Making:
         terms: TemplateTerms,
         wanted: Named,
         turn: Turn,
+        still: Callable[[], bool],
     ) -> Made:
-        """Do a step, with the key of a turn; what it made is to be saved together."""
-        at = turn.terms
-        desk = Desk(at.id, at.name, at.base, self._number, self._kept, turn.key)
-        match step:
-            case Issue():
-                made = maker.issue(desk, award_of(step, issuance, terms, wanted), terms.about)
-            case Revoke():
-                made = maker.revoke(desk, revocation_of(step, issuance, terms, wanted))
-            case Erase(badge):
-                made = maker.erase(desk, wanted(badge=badge), issuance.time)
-        self._kept |= made.kept
-        return made
+        """Do a step, with the key of a turn; what it made is to be saved together, and at once.
+
+        Raises `OvertakenError` where it is not `still` the step before it is done, or after that.
+        """
+        async with self._line:
+            if not still():
+                raise OvertakenError
+            key, signer, at = maker.key(turn.key), turn.organization.signer, turn.terms
+            try:
+                secret = await signer.secret(key)
+                desk = Desk(at.id, at.name, at.base, self._number, self._kept, key, secret, at.jwt)
+                made = await signer.signed(key, _steps(maker, desk, step, issuance, terms, wanted))
+            except SigningError as error:
+                return Made(KeyRefused(str(error)))
+            if not still():
+                raise OvertakenError
+            self._kept |= made.kept
+            return made
+
+
+def _steps(
+    maker: Maker,
+    desk: Desk,
+    step: Issue | Revoke | Erase,
+    issuance: Issuance,
+    terms: TemplateTerms,
+    wanted: Named,
+) -> Signed[Made]:
+    match step:
+        case Issue():
+            return maker.issue(desk, award_of(step, issuance, terms, wanted), terms.about)
+        case Revoke():
+            return maker.revoke(desk, revocation_of(step, issuance, terms, wanted))
+        case Erase(badge):
+            return maker.erase(desk, wanted(badge=badge), issuance.time)
 
 
 def cause_of(issuance: Issuance) -> Cause:

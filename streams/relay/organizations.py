@@ -24,6 +24,7 @@ from streams.relay.granting import Grants
 from streams.relay.keys import Key, Reach
 from streams.relay.ownership import BARE, Claims, Ownership
 from streams.relay.pace import Limits, Pace, begin, delay, end, learn, renew, scale
+from streams.relay.signing import Signer
 from streams.relay.steps import Called
 from streams.relay.templates import Templates
 from streams.relay.terms import OrganizationTerms, TemplateTerms
@@ -100,6 +101,7 @@ class Organization:
         self._reach = reach
         self._key = Key(terms.issuer, terms.base, terms.key, reach, terms.grant)
         self._grants = Grants(clock)
+        self.signer = Signer(reach.signing)
         self._pace = Pace(self._limits.rate)
         self._line = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -309,6 +311,11 @@ class Organizations:
         self._share = share
         for organization in self._known.values():
             organization.share(share)
+
+    async def close(self) -> None:
+        """End what was started for any of them."""
+        for organization in self._known.values():
+            await organization.signer.close()
 
     def of(self, template: str) -> tuple[Organization, TemplateTerms] | None:
         """The organization and the terms of a template; None if the catalog has no such template."""

@@ -90,6 +90,7 @@ class Relay:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.catalogs.stop()
         await self.http.close()
+        await self.organizations.close()
 
     def take_catalog(self) -> None:
         """Work by the catalog in force; called whenever another one comes into force."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from streams.issuers.issuer import Artefact
 from streams.relay.issuance import Issuance
 
 Change = Callable[[Issuance], Issuance]
@@ -17,7 +16,7 @@ class ToSave:
 
     badge: bytes
     change: Change
-    published: Sequence[Artefact] = ()
+    published: Mapping[str, bytes | None] = field(default_factory=dict)
     kept: Mapping[str, bytes] = field(default_factory=dict)
 
 

@@ -10,7 +10,6 @@ import orjson
 
 from streams.badges import stamp
 from streams.errors import UnreadableError
-from streams.issuers.issuer import Artefact
 from streams.kafka.dead_letters import set_aside
 from streams.kafka.origin import forwarded
 from streams.relay.issuance import ERASED, Issuance, gone, letter_due
@@ -73,7 +72,7 @@ class PartitionStore:
         """Apply the changes in one unit of work; return when it is committed."""
         results = []
         async with self.unit() as unit:
-            published: dict[str, Artefact] = {}
+            published: dict[str, bytes | None] = {}
             for entry in entries:
                 raw = unit.get(entry.badge)
                 assert raw is not None
@@ -85,11 +84,11 @@ class PartitionStore:
                     original, refused = forwarded(before.original), UnreadableError("refused", after.refused)
                     set_aside(unit, self._letters, AGENT, original, refused)
                 results.append(after)
-                published |= {artefact.key: artefact for artefact in entry.published}
+                published |= entry.published
                 for key, value in entry.kept.items():
                     unit.put(KEPT + key.encode(), value)
-            for key, artefact in published.items():
-                unit.send(self._credentials, key=key.encode(), value=artefact.make())
+            for name, document in published.items():
+                unit.send(self._credentials, key=name.encode(), value=document)
         return results
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from streams.catalog import CatalogDocument, Duration, TemplateDeclaration
+from streams.catalog.document import OpenBadgesOrganization
 from streams.catalog.texts import in_language
 from streams.issuers.issuer import About
 from streams.issuers.known import ISSUERS
@@ -11,7 +12,10 @@ from streams.relay.keys import KeyRef
 
 @dataclass(frozen=True, slots=True)
 class OrganizationTerms:
-    """An organization at its issuer, and how to call it; `grant` is where its key gets a token, if any."""
+    """An organization at its issuer, and how to call it; `grant` is where its key gets a token, if any.
+
+    `jwt`: what is signed here is also signed as a JWT.
+    """
 
     id: str
     issuer: str
@@ -19,6 +23,7 @@ class OrganizationTerms:
     key: KeyRef | None
     grant: str = ""
     name: str = ""
+    jwt: bool = True
 
 
 NAMELESS = About("", "", "")
@@ -46,8 +51,9 @@ def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str,
         grant = issuer.grant_url(declared.service, declared.url) if declared.grants else ""
         file = str(key.file) if key and key.file else None
         ref = KeyRef(key.env, file) if key is not None else None
+        jwt = not isinstance(declared, OpenBadgesOrganization) or declared.jwt
         organizations.append(
-            OrganizationTerms(declared.id, declared.provider, base, ref, grant, declared.name)
+            OrganizationTerms(declared.id, declared.provider, base, ref, grant, declared.name, jwt)
         )
     templates = {
         template.id: TemplateTerms(

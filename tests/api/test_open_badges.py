@@ -84,6 +84,21 @@ async def test_others_verify_what_is_served_and_see_what_is_revoked(tmp_path: Pa
     assert [document["id"] for document in documents] == addresses
 
 
+async def test_where_no_jwt_was_signed_the_document_is_the_answer(tmp_path: Path) -> None:
+    issuing = Issuing(jwt=False)
+    address = f"{URL}/badges/credentials/{issuing.issue()}"
+    async with serving(tmp_path, issuing) as here:
+        answer = await asked(here, address, "application/vc+jwt")
+        page = await asked(here, address, "text/html")
+        file = await asked(here, f"{address}.jwt")
+
+    assert answer.headers["content-type"] == "application/vc"
+    assert answer.json()["id"] == address
+    assert ".json" in page.text
+    assert ".jwt" not in page.text
+    assert file.status_code == 404
+
+
 async def test_keys_that_have_signed_before_stay_in_the_document(tmp_path: Path) -> None:
     issuing = Issuing()
     issuing.issue("old")

@@ -1,6 +1,8 @@
 """Two relays as they are run, one of them killed, with each issuer that is not Credly."""
 
 import asyncio
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,8 +26,9 @@ from streams.sandbox.issuers.server import IssuerServer
 from streams.sandbox.webhook import Receiver
 from streams.settings import Settings
 from tests.here import on_bus
-from tests.issuers.open_badges.a_badge import pem
+from tests.issuers.open_badges.a_badge import public_pem
 from tests.relay.badge_bus import PASSING, Word, all_done, issuances, speaker, until
+from tests.relay.signing_command import alive
 from tests.relay.simulated import KEY, ORGANIZATION, SECRET, TEMPLATE
 
 LEARNERS = 16
@@ -91,7 +94,7 @@ SERVICES = [
     Service("accredible", accredible, "api_key", KEY, external=9549),
     Service("webhook", lambda: Receiver(believes), "secret", SECRET, path=f"/hooks/{ORGANIZATION}"),
 ]
-OPEN_BADGES = Service("open_badges", lambda: None, "signing_key", pem())
+OPEN_BADGES = Service("open_badges", lambda: None, "signing_key", public_pem())
 SIGNED = 400
 """Learners: enough that both relays have signed some and have some left when one is killed."""
 
@@ -144,13 +147,18 @@ def at_its_rate(times: list[float], service: Service) -> bool:
     )
 
 
-async def test_two_relays_of_which_one_is_killed_sign_each_badge_once(
+async def test_two_relays_of_which_one_is_killed_have_each_badge_signed_once_by_a_command(
     sandbox: Bus, app_prefix: str, tmp_path: Path
 ) -> None:
     # given
     file = tmp_path / "catalog.yaml"
     file.write_text(OPEN_BADGES.catalog("https://badges.example.edu"))
-    more = {OPEN_BADGES.variable: OPEN_BADGES.secret}
+    signing = [sys.executable, "-m", "tests.relay.signing_command", "good", str(tmp_path / "signers"), "1"]
+    more = {
+        OPEN_BADGES.variable: OPEN_BADGES.secret,
+        "BADGES_SIGNING_COMMAND": shlex.join(signing),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
     commands = on_bus(sandbox, app_prefix, catalog=file, partitions=4, **more)
     await asyncio.to_thread(commands.run, "topics", "--create", "--all")
     # when
@@ -176,6 +184,10 @@ async def test_two_relays_of_which_one_is_killed_sign_each_badge_once(
     }
     assert sum(byte.bit_count() for bits in credentials.lists.values() for byte in bits.bits) == len(lost)
     assert credentials.forged() == []
+    signers = list(map(int, (tmp_path / "signers").read_text().split()))
+    assert len(signers) == 2
+    # Also that of the relay which was killed.
+    await until(lambda: not any(map(alive, signers)), 10)
 
 
 async def some_held(settings: Settings, count: int) -> list[int]:

@@ -1,5 +1,7 @@
 """A relay that signs its badges itself: nothing is called, and everything is in one unit of work."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -7,10 +9,13 @@ from typing import Any
 import orjson
 
 from streams.badges import Duration
-from streams.issuers.issuer import About
-from streams.issuers.open_badges.status import BITS, unpacked
+from streams.issuers.issuer import About, SigningKey
+from streams.issuers.open_badges.keys import Key
+from streams.issuers.open_badges.status import BITS, StatusList, unpacked
 from streams.relay.issuance import done
-from tests.relay.simulated import OPEN_BADGES, ORGANIZATION, TEMPLATE
+from streams.relay.signing import Signer, SigningError
+from tests.issuers.open_badges.a_badge import key, public_pem
+from tests.relay.simulated import OPEN_BADGES, ORGANIZATION, OTHER_TEMPLATE, TEMPLATE
 from tests.relay.virtual import EPOCH
 from tests.relay.world import QUICK, World, badge_id, event, in_world, recipient
 
@@ -32,7 +37,8 @@ def credentials(here: World) -> dict[str, Any]:
 
 def revoked(here: World) -> set[int]:
     bits = here.store.written.get(f"bits/{LIST}")
-    return {place for place in range(BITS) if bits and unpacked(bits).is_revoked(place)}
+    status = unpacked(bits) if bits else StatusList()
+    return {place for place in range(BITS) if status.is_revoked(place)}
 
 
 @in_world(**GIVEN)
@@ -105,7 +111,7 @@ async def test_without_a_key_badges_wait_and_it_is_said_why(here: World) -> None
     await here.until(lambda: any(organization.held for organization in here.organizations))
 
     [why] = {organization.held for organization in here.organizations if organization.held}
-    assert why == "its key is no private key in PEM without a password"
+    assert why == "its key is no key in PEM without a password"
     assert not done(here.issuance())
     assert credentials(here) == {}
 
@@ -126,3 +132,60 @@ async def test_nobody_can_tell_a_credentials_address_from_the_badge(here: World)
 
     [id] = credentials(here)
     assert badge_id(1, TEMPLATE) not in id
+
+
+class Absent(Signer):
+    """A command that fails for as long as it is told to; it signs by the key of the tests."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(())
+        self.key = key
+        self.fails = True
+        self.tried = 0
+
+    async def _sign(self, key: SigningKey, data: Sequence[bytes]) -> Sequence[bytes]:
+        self.tried += 1
+        await asyncio.sleep(0.1)
+        if self.fails:
+            raise SigningError("its signing command has ended with 1")
+        return [self.key.sign(one) or b"" for one in data]
+
+
+@in_world(**GIVEN | {"simulated": replace(OPEN_BADGES, key=public_pem())})
+async def test_while_the_signing_command_fails_its_organization_waits_and_others_go_on(here: World) -> None:
+    failing, other = here.organizations
+    command = failing.signer = Absent(key())
+    other.signer = Absent(key())
+    other.signer.fails = False
+    here.say(*(event("awarded", learner) for learner in range(1, 40)))
+    here.say(*(event("awarded", learner, template=OTHER_TEMPLATE) for learner in range(1, 40)))
+
+    await here.until(lambda: len(credentials(here)) == 39)
+    await asyncio.sleep(600)
+
+    assert failing.held == "its signing command has ended with 1"
+    assert not other.held
+    assert len(credentials(here)) == 39
+    # An attempt a minute, however many badges wait.
+    assert command.tried < 30
+
+    command.fails = False
+    await here.settled(within=120)
+
+    assert len(credentials(here)) == 78
+    assert not here.store.letters
+
+
+@in_world(**GIVEN | {"simulated": replace(OPEN_BADGES, key=public_pem())})
+async def test_a_badge_that_is_revoked_while_it_is_signed_is_not_issued(here: World) -> None:
+    command = Absent(key())
+    command.fails = False
+    for organization in here.organizations:
+        organization.signer = command
+    here.say(event("awarded"))
+    await here.until(lambda: command.tried == 2)
+
+    await here.follows(event("revoked"))
+
+    assert credentials(here) == {}
+    assert here.issuance().held is None

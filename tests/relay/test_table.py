@@ -9,7 +9,6 @@ import pytest
 
 from streams.badges import Source
 from streams.headers import header
-from streams.issuers.issuer import Artefact
 from streams.kafka.dead_letters import DETAIL, REASON, left_at
 from streams.relay.issuance import ERASED, Issuance, KeptRecord, desire, forget
 from streams.relay.rows import dump
@@ -117,12 +116,10 @@ async def test_who_gives_up_waiting_for_a_save_does_not_undo_it() -> None:
 
 async def test_what_an_issuer_publishes_and_keeps_is_in_the_same_transaction() -> None:
     world, store = await owned(1, 2)
-    first, last = Artefact("status/1", lambda: b"first"), Artefact("status/1", lambda: b"last")
-
     await store.save(
         [
-            ToSave(BADGE, refused, (Artefact("credentials/1", lambda: b"one"), first), {"next": b"1"}),
-            ToSave(OTHER, refused, (last,), {"next": b"2"}),
+            ToSave(BADGE, refused, {"credentials/1": b"one", "status/1": b"first"}, {"next": b"1"}),
+            ToSave(OTHER, refused, {"status/1": b"last"}, {"next": b"2"}),
         ]
     )
 

@@ -132,7 +132,7 @@ class MemoryStore:
             self.groups.append(len(entries))
             for entry in entries:
                 self.written |= entry.kept
-                self.published |= {artefact.key: artefact.make() for artefact in entry.published}
+                self.published |= entry.published
             return [self._change(entry.badge, entry.change) for entry in entries]
 
     def follow(self, *events: Word) -> list[bytes]:

@@ -28,6 +28,7 @@ class Shown:
     expires_at: str | None
     status_list: str
     suite: str
+    jwt: bool
 
     @property
     def file(self) -> str:
@@ -35,8 +36,8 @@ class Shown:
         return self.address.rpartition("/")[2]
 
 
-def shown(document: Mapping[str, Any], revoked: bool, now: datetime) -> Shown:
-    """What is shown of a credential as it was signed."""
+def shown(document: Mapping[str, Any], revoked: bool, now: datetime, *, jwt: bool) -> Shown:
+    """What is shown of a credential as it was signed; `jwt`: it was signed as one, too."""
     issuer, achievement = document["issuer"], document["credentialSubject"]["achievement"]
     until = document.get("validUntil")
     expired = until is not None and datetime.fromisoformat(until) <= now
@@ -57,6 +58,7 @@ def shown(document: Mapping[str, Any], revoked: bool, now: datetime) -> Shown:
         expires_at=until,
         status_list=document["credentialStatus"]["statusListCredential"],
         suite=document["proof"]["cryptosuite"],
+        jwt=jwt,
     )
 
 

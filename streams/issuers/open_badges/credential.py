@@ -1,13 +1,13 @@
-"""An Open Badges 3.0 credential out of a badge: a pure function, signed by `proof.signed` afterwards."""
+"""An Open Badges 3.0 credential out of a badge: a pure function; what comes of it is signed afterwards."""
 
 import hashlib
+import hmac
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from streams.issuers.open_badges.achievement import Achievement
 from streams.issuers.open_badges.did import CREDENTIALS_CONTEXT, OPEN_BADGES_CONTEXT
-from streams.issuers.open_badges.keys import Key
 from streams.issuers.open_badges.proof import timestamp
 from streams.issuers.open_badges.status import entry
 
@@ -42,14 +42,14 @@ class Badge:
     place: int
 
 
-def names(key: Key, badge: str, decision: str) -> Names:
-    """The names of an award: the same again for the same key, and not to be guessed without it.
+def names(secret: bytes, badge: str, decision: str) -> Names:
+    """The names of an award: the same again for the same key's secret, and not to be guessed without it.
 
     A badge's id follows from template and learner (decision 0017); were it the address, anybody could try
     all learners.
     """
-    secret = hashlib.sha256(key.sign(f"badge-streams names {badge} {decision}".encode())).hexdigest()
-    return Names(secret[:32], secret[32:])
+    told = hmac.digest(secret, f"{badge} {decision}".encode(), "sha256").hex()
+    return Names(told[:32], told[32:])
 
 
 def credential(id: str, profile: Profile, achievement: Achievement, badge: Badge) -> dict[str, Any]:

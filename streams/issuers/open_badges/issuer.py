@@ -13,6 +13,8 @@ from streams.issuers.issuer import (
     Known,
     Made,
     Revocation,
+    Signed,
+    SigningKey,
     Steps,
     Traits,
     Wanted,
@@ -48,17 +50,22 @@ MISSING = "Open Badges need more packages: install badge-streams[open-badges]"
 class Signing:
     """Makes credentials. What signs is imported when it is needed: no other site has to have it."""
 
-    def issue(self, desk: Desk, award: Award, about: About) -> Made:
+    def key(self, text: str) -> SigningKey:
+        from streams.issuers.open_badges.keys import read_key
+
+        return read_key(text)
+
+    def issue(self, desk: Desk, award: Award, about: About) -> Signed[Made]:
         from streams.issuers.open_badges import making
 
         return making.issue(desk, award, about)
 
-    def revoke(self, desk: Desk, revocation: Revocation) -> Made:
+    def revoke(self, desk: Desk, revocation: Revocation) -> Signed[Made]:
         from streams.issuers.open_badges import making
 
         return making.revoke(desk, revocation.wanted.badge, revocation.cause.time)
 
-    def erase(self, desk: Desk, wanted: Wanted, at: datetime) -> Made:
+    def erase(self, desk: Desk, wanted: Wanted, at: datetime) -> Signed[Made]:
         from streams.issuers.open_badges import making
 
         return making.erase(desk, wanted.badge, at)

@@ -10,23 +10,26 @@ import orjson
 
 from streams.issuers.open_badges.base58 import multibase
 from streams.issuers.open_badges.canonical import canonical
-from streams.issuers.open_badges.keys import Key
 
 SUITE = "eddsa-rdfc-2022"
 
 Document = Mapping[str, Any]
 
 
-def signed(document: Document, key: Key, method: str, created: datetime) -> Document:
-    """The document with a proof by `key`, of the verification method `method`, made at `created`."""
-    options = {
+def options(method: str, created: datetime) -> Document:
+    """What a proof says of itself: it is by the verification method `method`, and was made at `created`."""
+    return {
         "type": "DataIntegrityProof",
         "cryptosuite": SUITE,
         "created": timestamp(created),
         "verificationMethod": method,
         "proofPurpose": "assertionMethod",
     }
-    return {**document, "proof": {**options, "proofValue": multibase(key.sign(hashes(document, options)))}}
+
+
+def proven(document: Document, options: Document, signature: bytes) -> Document:
+    """The document with its proof, of which `signature` signs the `hashes`."""
+    return {**document, "proof": {**options, "proofValue": multibase(signature)}}
 
 
 def hashes(document: Document, options: Document) -> bytes:
@@ -34,9 +37,9 @@ def hashes(document: Document, options: Document) -> bytes:
     return _hash({"@context": document["@context"], **options}) + _hash(document)
 
 
-def as_jwt(document: Document, key: Key, method: str) -> str:
-    """The credential as a JWT signed by `key`, as Open Badges 3.0 has it in section 8.2: the credential's
-    properties, and the registered claims that say the same."""
+def claimed(document: Document, method: str) -> str:
+    """The credential as a JWT without its signature, as Open Badges 3.0 has it in section 8.2: the
+    credential's properties, and the registered claims that say the same."""
     header = {"alg": "EdDSA", "typ": "vc+jwt", "kid": method}
     claims = {
         **document,
@@ -46,8 +49,12 @@ def as_jwt(document: Document, key: Key, method: str) -> str:
     }
     if "validUntil" in document:
         claims["exp"] = _seconds(document["validUntil"])
-    signing = f"{_base64url(orjson.dumps(header))}.{_base64url(orjson.dumps(claims))}"
-    return f"{signing}.{_base64url(key.sign(signing.encode()))}"
+    return f"{_base64url(orjson.dumps(header))}.{_base64url(orjson.dumps(claims))}"
+
+
+def as_jwt(claimed: str, signature: bytes) -> str:
+    """The whole JWT."""
+    return f"{claimed}.{_base64url(signature)}"
 
 
 def timestamp(time: datetime) -> str:

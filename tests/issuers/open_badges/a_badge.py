@@ -3,16 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
-from streams.issuers.issuer import About, Award, Cause, Desk, Made, Wanted
+from streams.issuers.issuer import About, Award, Cause, Desk, Made, Signed, Wanted
 from streams.issuers.open_badges import did, making
-from streams.issuers.open_badges.keys import KeyInMemory
+from streams.issuers.open_badges.keys import Key, read_key
 from streams.issuers.outcomes import Issued, Recipient
+
+T = TypeVar("T")
 
 URL = "https://badges.example.edu"
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
@@ -22,12 +29,42 @@ ISSUER = did.did(URL)
 ABOUT = About("Diligent", "For diligence", "Pass two <courses> & more", "https://images.example.edu/1.png")
 
 
-def key(seed: int = 1) -> KeyInMemory:
-    return KeyInMemory(Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32))
+def private(seed: int = 1) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
 
 
 def pem(seed: int = 1) -> str:
-    return key(seed).private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return private(seed).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def public_pem(seed: int = 1) -> str:
+    public = private(seed).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def key(seed: int = 1) -> Key:
+    return read_key(pem(seed))
+
+
+def signed(steps: Signed[T], key: Key) -> T:
+    """What the steps come to, signed by the key."""
+    try:
+        data = next(steps)
+        while True:
+            data = steps.send([key.sign(one) or b"" for one in data])
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def award(badge: str = "badge", decision: str = "1", expires: datetime | None = None) -> Award:
+    return Award(
+        wanted=Wanted("template", ("7",), own=badge),
+        recipient=Recipient("learner7", "Learner.Seven@Example.org", "Learner Seven"),
+        cause=Cause(TIME, decision),
+        expires_at=expires,
+        notify=False,
+    )
 
 
 @dataclass
@@ -36,23 +73,21 @@ class Issuing:
 
     seed: int = 1
     number: int = 3
+    jwt: bool = True
     about: About = ABOUT
     kept: dict[str, bytes] = field(default_factory=dict)
     published: dict[str, Any] = field(default_factory=dict)
 
     @property
     def desk(self) -> Desk:
-        return Desk(ORGANIZATION, "Example University", URL, self.number, self.kept, pem(self.seed))
+        return self.desk_of(key(self.seed), key(self.seed).sign(b"names") or b"")
+
+    def desk_of(self, key: Key, secret: bytes) -> Desk:
+        """The desk with any key."""
+        return Desk(ORGANIZATION, "Example University", URL, self.number, self.kept, key, secret, self.jwt)
 
     def issue(self, badge: str = "badge", decision: str = "1", expires: datetime | None = None) -> str:
-        award = Award(
-            wanted=Wanted("template", ("7",), own=badge),
-            recipient=Recipient("learner7", "Learner.Seven@Example.org", "Learner Seven"),
-            cause=Cause(TIME, decision),
-            expires_at=expires,
-            notify=False,
-        )
-        made = self.take(making.issue(self.desk, award, self.about))
+        made = self.take(making.issue(self.desk, award(badge, decision, expires), self.about))
         assert isinstance(made.outcome, Issued)
         return made.outcome.badge
 
@@ -62,11 +97,14 @@ class Issuing:
     def erase(self, badge: str) -> None:
         self.take(making.erase(self.desk, badge, TIME))
 
-    def take(self, made: Made) -> Made:
+    def take(self, steps: Signed[Made]) -> Made:
+        return self.keep(signed(steps, key(self.seed)))
+
+    def keep(self, made: Made) -> Made:
+        """Write down what was made."""
         self.kept |= made.kept
-        for artefact in made.published:
-            raw = artefact.make()
-            self.published[artefact.key] = None if raw is None else orjson.loads(raw)
+        for name, raw in made.published.items():
+            self.published[name] = None if raw is None else orjson.loads(raw)
         return made
 
     def credential(self, badge: str) -> Mapping[str, Any]:

@@ -6,8 +6,8 @@ import pytest
 from openbadgeslib.ob3.did import did_web_from_url, fetch_did_web_document
 
 from streams.issuers.open_badges import did
-from streams.issuers.open_badges.keys import multikey, no_key
-from tests.issuers.open_badges.a_badge import key, pem
+from streams.issuers.open_badges.keys import no_key
+from tests.issuers.open_badges.a_badge import key, pem, public_pem
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from tests.issuers.open_badges.a_badge import key, pem
 )
 def test_others_look_for_the_document_where_it_is(url: str, name: str, path: str) -> None:
     looked: list[str] = []
-    document = did.document(name, [multikey(key().public)])
+    document = did.document(name, [key().name])
 
     def download(address: str) -> bytes:
         looked.append(address)
@@ -48,5 +48,6 @@ def test_what_is_no_key_to_sign_with_is_said(text: str) -> None:
     assert no_key(text).startswith("its key is no ")
 
 
-def test_a_key_in_pem_is_one_to_sign_with() -> None:
-    assert no_key(pem()) == ""
+@pytest.mark.parametrize("text", [pem(), public_pem()])
+def test_a_key_in_pem_is_one_to_sign_with(text: str) -> None:
+    assert no_key(text) == ""

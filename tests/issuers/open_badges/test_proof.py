@@ -12,8 +12,8 @@ from pyld import jsonld
 from streams.issuers.open_badges import proof
 from streams.issuers.open_badges.base58 import multibase, unmultibase
 from streams.issuers.open_badges.did import CREDENTIALS_CONTEXT
-from streams.issuers.open_badges.keys import KeyInMemory, multikey
-from tests.issuers.open_badges.a_badge import Issuing, key
+from streams.issuers.open_badges.keys import Key
+from tests.issuers.open_badges.a_badge import Issuing
 
 VECTORS = Path(__file__).with_name("vectors")
 # The second context of the W3C's examples, which is nothing else than this.
@@ -25,18 +25,16 @@ def test_the_w3cs_test_vector_is_signed_alike() -> None:
     pair = json.loads((VECTORS / "keyPair.json").read_text())
     expected = json.loads((VECTORS / "signed.json").read_text())
     private = theirs._b58btc_decode(pair["privateKeyMultibase"][1:]).removeprefix(b"\x80\x26")
-    signer = KeyInMemory(Ed25519PrivateKey.from_private_bytes(private))
+    signing = Ed25519PrivateKey.from_private_bytes(private)
     document = {name: value for name, value in expected.items() if name != "proof"}
     document["@context"] = [CREDENTIALS_CONTEXT, EXAMPLES]
 
-    signed = proof.signed(
-        document,
-        signer,
-        expected["proof"]["verificationMethod"],
-        datetime(2023, 2, 24, 23, 36, 38, tzinfo=UTC),
+    options = proof.options(
+        expected["proof"]["verificationMethod"], datetime(2023, 2, 24, 23, 36, 38, tzinfo=UTC)
     )
+    signed = proof.proven(document, options, signing.sign(proof.hashes(document, options)))
 
-    assert multikey(signer.public) == pair["publicKeyMultibase"]
+    assert Key(signing.public_key()).name == pair["publicKeyMultibase"]
     assert signed["proof"] == expected["proof"]
 
 
@@ -55,6 +53,14 @@ def test_no_name_of_a_credential_can_be_told_from_its_badge() -> None:
     assert not any("badge-1" in id for id in ids)
 
 
+def test_a_jwt_is_left_out_where_none_is_wanted() -> None:
+    issuing = Issuing(jwt=False)
+    badge = issuing.issue()
+    issuing.revoke(badge)
+
+    assert not any("jwt" in value for value in issuing.published.values())
+
+
 def test_the_address_of_the_learner_is_not_in_the_credential() -> None:
     assert "seven" not in json.dumps(Issuing().issued()).lower()
 
@@ -63,7 +69,7 @@ def test_a_context_that_is_not_shipped_is_not_fetched() -> None:
     document = {"@context": ["https://example.org/other"], "id": "urn:x"}
 
     with pytest.raises(jsonld.JsonLdError):
-        proof.signed(document, key(), "did:web:x#k", datetime(2026, 1, 1, tzinfo=UTC))
+        proof.hashes(document, proof.options("did:web:x#k", datetime(2026, 1, 1, tzinfo=UTC)))
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"\0\0a", bytes(range(32)), b"\xff" * 64])
