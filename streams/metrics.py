@@ -122,6 +122,9 @@ ISSUER_OLDEST = _gauge(
 ISSUER_STUCK = _gauge(
     "issuer_stuck", "Badges that wait for a person: refused, or lacking the learner's data.", *_WHERE, "why"
 )
+ISSUER_WITHHELD = _gauge(
+    "issuer_withheld", "Badges that their issuer has made and does not publish: no credits are left.", *_WHERE
+)
 ISSUER_BREAKER = _gauge(
     "issuer_breaker_open", "1 while calls to the organization are held back by failures.", *_WHERE
 )

@@ -17,6 +17,7 @@ UNKNOWN: Where = ("unknown", "unknown")
 
 _OF_ORGANIZATION = (
     metrics.ISSUER_PENDING,
+    metrics.ISSUER_WITHHELD,
     metrics.ISSUER_OLDEST,
     metrics.ISSUER_BREAKER,
     metrics.ISSUER_PAUSED,
@@ -25,7 +26,7 @@ _OF_ORGANIZATION = (
 
 
 class Backlog:
-    """The gauges of what waits for the issuers: pending and stuck by organization, parked by template.
+    """The gauges of what waits for the issuers: pending, withheld, stuck by organization, parked by template.
 
     The gauges of an organization that left the catalog are removed: nothing would ever change them again.
     """
@@ -49,14 +50,17 @@ class Backlog:
     def _count_pending(self, found: Sequence[Census], now: float) -> None:
         places = {organization.id: organization.labels for organization in self._organizations}
         pending = Counter(dict.fromkeys(places.values(), 0))
+        withheld = Counter[Where]()
         oldest = dict.fromkeys(places.values(), now)
         for census in found:
             for organization, count in census.pending.items():
                 where = places.get(organization, UNKNOWN)
                 pending[where] += count
+                withheld[where] += census.withheld[organization]
                 oldest[where] = min(oldest.get(where, now), census.oldest[organization])
         for where, count in pending.items():
             metrics.ISSUER_PENDING.labels(*where).set(count)
+            metrics.ISSUER_WITHHELD.labels(*where).set(withheld[where])
             metrics.ISSUER_OLDEST.labels(*where).set(max(0.0, now - oldest[where]))
         # For good: a call that was in flight as its organization left may set a gauge once more.
         self._shown |= pending.keys()

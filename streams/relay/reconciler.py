@@ -214,6 +214,7 @@ class Reconciler:
             organization.answered = organization.succeeded[type(step)] = now
         change = partial(learned, step=step, outcome=outcome, now=now, trust=self._trust, others=others)
         saved = await self._saving.enter(ToSave(badge, change, made.published, made.kept))
+        pending.note(saved)
         match outcome:
             case outcomes.Issued() if isinstance(step, Issue):
                 organization.templates.published(pending.template)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from streams.relay.issuance import Issuance, done
+from streams.relay.issuance import WITHHELD, Issuance, done
 
 Place = Literal["queued", "busy", "later", "parked", "unknown", "lacking"]
 Why = Literal["refused", "lacking"]
@@ -16,20 +16,30 @@ Why = Literal["refused", "lacking"]
 
 @dataclass(slots=True)
 class Pending:
-    """A badge that its issuer does not hold as desired. `again`: the bus has spoken while it was busy."""
+    """A badge that its issuer does not hold as desired. `again`: the bus has spoken while it was busy.
+
+    `withheld`: its issuer has made it, and does not publish it.
+    """
 
     template: str
     since: float
     place: Place
     again: bool = False
+    withheld: bool = False
+
+    def note(self, issuance: Issuance) -> None:
+        """Know what the issuer has made of it."""
+        self.withheld = issuance.kind == "awarded" and issuance.state == WITHHELD
 
 
 @dataclass(slots=True)
 class Census:
-    """Pending badges and their oldest decision's Unix time by organization (of none: an empty name); parked
-    badges by template; by organization and reason those that only a person can help: they are not pending."""
+    """Pending badges, those of them that are withheld, and their oldest decision's Unix time by organization
+    (of none: an empty name); parked badges by template; by organization and reason those that only a person
+    can help: they are not pending."""
 
     pending: dict[str, int] = field(default_factory=dict)
+    withheld: dict[str, int] = field(default_factory=dict)
     oldest: dict[str, float] = field(default_factory=dict)
     parked: dict[str, int] = field(default_factory=dict)
     stuck: dict[tuple[str, Why], int] = field(default_factory=dict)
@@ -40,6 +50,7 @@ class Census:
             self.add_stuck(organization, "lacking")
             return
         self.pending[organization] = self.pending.get(organization, 0) + 1
+        self.withheld[organization] = self.withheld.get(organization, 0) + pending.withheld
         self.oldest[organization] = min(self.oldest.get(organization, math.inf), pending.since)
         if pending.place == "parked":
             self.parked[pending.template] = self.parked.get(pending.template, 0) + 1
@@ -94,7 +105,8 @@ class Waiting:
         elif done(issuance):
             self._pending.pop(badge, None)
         elif pending is None or pending.place != "queued":
-            self._pending[badge] = Pending(issuance.template, issuance.time.timestamp(), "queued")
+            pending = self._pending[badge] = Pending(issuance.template, issuance.time.timestamp(), "queued")
+            pending.note(issuance)
             self._queue(badge)
 
     def take(self, organization: str) -> tuple[bytes, Pending] | None:

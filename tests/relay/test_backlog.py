@@ -4,7 +4,9 @@ from streams import metrics
 from streams.relay.backlog import UNKNOWN, Backlog, Where
 from streams.relay.keys import KeyRef
 from streams.relay.terms import OrganizationTerms, TemplateTerms
+from streams.sandbox.accredible import AccredibleSimulator
 from streams.sandbox.credly import Fault
+from tests.relay.simulated import ACCREDIBLE
 from tests.relay.world import (
     BASE,
     ORGANIZATION,
@@ -46,6 +48,31 @@ async def test_what_only_a_person_can_help_is_shown_by_its_reason(here: World) -
     here.organizations.take([], {})
     backlog.count(0.0)
     assert stuck() == {"refused": None, "lacking": None}
+
+
+@in_world(simulated=ACCREDIBLE)
+async def test_what_is_made_and_not_published_is_counted_until_it_is(here: World) -> None:
+    def withheld() -> float | None:
+        Backlog(here.organizations, {0: here.reconciler}).count(0.0)
+        return gauge("withheld", ("accredible", ORGANIZATION))
+
+    assert isinstance(here.simulator, AccredibleSimulator)
+    assert withheld() == 0
+    here.simulator.credits[ORGANIZATION] = 0
+    here.say(*(event("awarded", n) for n in range(1, 20)))
+    await here.until(lambda: here.reconciler.census().parked == {TEMPLATE: 19})
+    made = len(here.simulator.badges)
+    assert 0 < made < 19
+    assert withheld() == made
+
+    here.restart()
+    await here.until(lambda: here.reconciler.census().parked == {TEMPLATE: 19})
+    made = len(here.simulator.badges)
+    assert withheld() == made
+
+    here.simulator.credits[ORGANIZATION] = 100
+    await here.settled()
+    assert withheld() == 0
 
 
 @in_world()
