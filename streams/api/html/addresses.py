@@ -72,7 +72,8 @@ class Page(APIRoute):
         asked = (request.query_params.get("lang"), request.headers.get("accept-language"))
         language = spoken([tag for said in asked for tag in accepted(said)])
         login = leading_back(request.app.state.login, request.url.replace(path=self.home))
-        return page(self.fault, language, {"status": status, "login": login}, status, headers)
+        values = {"status": status, "login": login, "mine": request.url.path in (HOME, FRAGMENT)}
+        return page(self.fault, language, values, status, headers)
 
 
 class ForBrowsers(Page):
