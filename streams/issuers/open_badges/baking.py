@@ -15,6 +15,8 @@ from xml.parsers import expat
 KEYWORD = b"openbadgecredential"
 NAMESPACE = "https://purl.imsglobal.org/ob/v3p0"
 SVG = "http://www.w3.org/2000/svg"
+PAGES = "http://www.w3.org/1999/xhtml"
+"""The namespace of HTML, which a picture needs nothing of."""
 PNG_BEGIN = b"\x89PNG\r\n\x1a\n"
 MOST_PIXELS = 4_096
 """Of a side. A few kB may unpack to gigabytes of pixels, in whoever's viewer that is."""
@@ -27,7 +29,7 @@ LIVELY = frozenset(
 """Elements that run, that hold pages, and that change what another one leads to."""
 _INLINE = r"#|data:image/(?:png|jpeg|gif|webp)[;,]"
 _LINK = re.compile(_INLINE)
-_ELSEWHERE = re.compile(rf"@import|url\(\s*[\"']?(?!{_INLINE})", re.IGNORECASE)
+_ELSEWHERE = re.compile(rf"@import|image-set\(|src\(|url\(\s*[\"']?(?!{_INLINE})", re.IGNORECASE)
 _TAG = re.compile(rb"<[^\s/>]+")
 
 
@@ -128,8 +130,8 @@ class _Looking:
         self._open: Final[list[str]] = []
         self._style = ""
         parser.XmlDeclHandler = self._declares
-        parser.StartDoctypeDeclHandler = self._has_more
-        parser.ProcessingInstructionHandler = self._has_more
+        parser.StartDoctypeDeclHandler = self._is_of
+        parser.ProcessingInstructionHandler = self._instructs
         parser.StartNamespaceDeclHandler = self._names
         parser.StartElementHandler = self._begins
         parser.EndElementHandler = self._ends
@@ -152,8 +154,14 @@ class _Looking:
         if encoding and encoding.lower() not in ("utf-8", "us-ascii"):
             raise NoPictureError("it is an SVG that is not in UTF-8")
 
-    def _has_more(self, *_: object) -> None:
-        raise NoPictureError("it is an SVG with a document type, or with instructions")
+    def _is_of(self, _name: str, _system: str | None, _public: str | None, declares: int) -> None:
+        if declares:
+            raise NoPictureError("it is an SVG with declarations of its own")
+
+    def _instructs(self, target: str, _data: str) -> None:
+        self._follows()
+        if target == "xml-stylesheet":
+            raise NoPictureError("it is an SVG whose style is elsewhere")
 
     def _names(self, prefix: str | None, uri: str) -> None:
         if prefix == "openbadges" or uri == NAMESPACE:
@@ -163,7 +171,7 @@ class _Looking:
         space, _, local = name.rpartition(" ")
         if not self._open and (space, local) != (SVG, "svg"):
             raise NoPictureError("it is XML, and no SVG")
-        if local.lower() in LIVELY or any(_is_lively(*one) for one in attributes.items()):
+        if space == PAGES or local.lower() in LIVELY or any(_is_lively(*one) for one in attributes.items()):
             raise NoPictureError(f"it is an SVG that does more than to be looked at: {local}")
         if len(self._places) < 2:
             self._places.append(self._parser.CurrentByteIndex)

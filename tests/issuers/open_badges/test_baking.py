@@ -23,6 +23,11 @@ PICTURES = [
     svg(),
     svg(before='<?xml version="1.0" encoding="UTF-8"?>\n<!-- drawn --> '),
     svg('<defs><linearGradient id="a"/></defs><path fill="url(#a)" d=""/>\n', ' viewBox="0 0 9 9"\n '),
+    svg(
+        before='<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" '
+        '"http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">'
+    ),
+    svg('<?xpacket begin="a"?><metadata/>'),
     svg("\N{SNOWMAN} <![CDATA[]]>"),
     svg("<!-- one --><style>.a { fill: red }</style>"),
     svg('<image href="data:image/png;base64,AAAA"/>'),
@@ -120,6 +125,8 @@ def test_what_is_no_picture_is_refused(picture: bytes) -> None:
         svg('<g fill="url(https://example.org/a)"/>'),
         svg('<html:iframe xmlns:html="http://www.w3.org/1999/xhtml" src="https://example.org"/>'),
         svg(before="<!DOCTYPE svg [<!ENTITY a 'b'>]>"),
+        svg('<h:meta xmlns:h="http://www.w3.org/1999/xhtml" http-equiv="refresh" content="0;url=//x"/>'),
+        svg('<style>a { fill: image-set("https://example.org/a") }</style>'),
         svg(before='<?xml-stylesheet href="https://example.org/a.css"?>'),
         svg(before='<?xml version="1.0" encoding="ISO-8859-1"?>'),
         svg().decode().encode("utf-16"),
