@@ -126,7 +126,7 @@ async def test_an_open_badge_is_taken_along_by_links_alone(tmp_path: Path) -> No
 
     links = {label: html.unescape(url) for url, label in re.findall(r'href="(https:[^"]+)">([^<]+) <', text)}
     asked = dict(parse_qsl(urlsplit(links.pop("Add to LinkedIn")).query))
-    assert links == {"Show": address, "Picture": f"{address}.png", "For a wallet": f"{address}.json"}
+    assert links == {"Show": address, "Download": f"{address}.png", "File for a wallet": f"{address}.json"}
     assert asked == {
         "startTask": "CERTIFICATION_NAME",
         "name": "Kafka Apprentice",
