@@ -91,10 +91,17 @@ async def achievement(view: Known, template: Name) -> Response:
     about = about_of(declared)
     address = f"{organization.url.rstrip('/')}/badges/achievements/{template}"
     told = Achievement(address, about.name, about.description, about.criteria, about.image).told()
-    contexts = [did.CREDENTIALS_CONTEXT, did.OPEN_BADGES_CONTEXT]
-    return Response(
-        orjson.dumps({"@context": contexts} | told), media_type="application/ld+json", headers=HEADERS
-    )
+    return _linked(told)
+
+
+@router.get("/badges/issuers/{organization}")
+async def issuer(view: Known, organization: Name) -> Response:
+    """Who issues, as each of its credentials tells it."""
+    declared = view.document.organizations.get(organization)
+    if not isinstance(declared, OpenBadgesOrganization):
+        raise HTTPException(404, "Not found.")
+    url = declared.url.rstrip("/")
+    return _linked({"id": did.did(url), "type": ["Profile"], "name": declared.name, "url": url})
 
 
 @router.get("/.well-known/did.json")
@@ -107,6 +114,12 @@ async def did_document(view: Known, request: Request) -> Response:
 async def did_document_below(view: Known, request: Request, rest: str) -> Response:
     """That of an issuer whose address has a path."""
     return _did(view, request, f"/{rest}/did.json")
+
+
+def _linked(told: Mapping[str, Any]) -> Response:
+    contexts = [did.CREDENTIALS_CONTEXT, did.OPEN_BADGES_CONTEXT]
+    content = orjson.dumps({"@context": contexts} | dict(told))
+    return Response(content, media_type="application/ld+json", headers=HEADERS)
 
 
 def _published(view: View, key: str) -> dict[str, Any]:

@@ -274,6 +274,16 @@ async def test_an_achievement_is_what_the_catalog_says(tmp_path: Path) -> None:
     assert faults("Achievement", told) == []
 
 
+async def test_an_issuers_profile_is_what_its_credentials_say(tmp_path: Path) -> None:
+    issuing = Issuing()
+    async with serving(tmp_path, issuing) as here:
+        told = (await asked(here, f"{URL}/badges/issuers/{ORGANIZATION}")).json()
+
+    assert told.pop("@context")
+    assert told == issuing.issued()["issuer"]
+    assert faults("Profile", told) == []
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -283,6 +293,7 @@ async def test_an_achievement_is_what_the_catalog_says(tmp_path: Path) -> None:
         "/badges/credentials/0.exe",
         "/badges/status/unknown",
         "/badges/achievements/11111111-2222-4333-8444-555555555555",
+        "/badges/issuers/11111111-2222-4333-8444-555555555555",
         "/elsewhere/did.json",
     ],
 )
