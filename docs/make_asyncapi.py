@@ -15,7 +15,7 @@ import fastavro
 import yaml
 
 from streams.badges import Decision, Kind, User, badge_id, decision_id
-from streams.bus.emitter import EVENT_TYPES, GENERATION, KEY_SCHEMA, REASON, REISSUED, BadgeEmitter
+from streams.bus.emitter import EVENT_TYPES, EVIDENCE, GENERATION, KEY_SCHEMA, REASON, REISSUED, BadgeEmitter
 from streams.bus.registry import Registry
 from streams.bus.schemas import schema, source_library
 from streams.catalog.document import TemplateDeclaration
@@ -46,6 +46,7 @@ HEADERS = {
     GENERATION: "Which award of the badge, from 1; a revocation has the number of the award it takes back.",
     REISSUED: "Only where an operator has the decision said again.",
     REASON: "Only on a revocation that an operator ordered and gave a reason for.",
+    EVIDENCE: "Only on an award whose template has `evidence`: what counted, as JSON, in words for people.",
 }
 """What each header means: one that is written and is not here ends the making with its name."""
 CONSTANT = ("ce_specversion", "content-type", "ce_datacontenttype", "ce_type", "ce_minorversion")
@@ -55,6 +56,7 @@ FORMS: dict[str, dict[str, str]] = {
     GENERATION: {"pattern": "^[1-9][0-9]*$"},
     REISSUED: {"const": "1"},
 }
+COUNTED = b'[{"name":"Pass the Kafka course","at":"2026-03-14T15:09:26+00:00","values":["Kafka 101"]}]'
 LEARNER = User(42, True, "ada", "ada@example.com", "Ada Lövelace")
 TEMPLATE = TemplateDeclaration.model_construct(
     id="0b7a2c1e-2f53-4a63-9b8e-8f5a4f6f2d10", organization="", name="Kafka Apprentice", requirements=()
@@ -142,7 +144,7 @@ async def _messages(settings: Settings, topic: str) -> dict[str, Any]:
 def _message(emitter: BadgeEmitter, kind: Kind) -> dict[str, Any]:
     event_type = EVENT_TYPES[kind]
     plain = _example(emitter, kind, "As decided")
-    marked = _example(emitter, kind, "Said again", ordered=True, reason="cheated")
+    marked = _example(emitter, kind, "Said again", ordered=True, reason="cheated", evidence=COUNTED)
     written = marked["headers"]
     return {
         "name": event_type,
@@ -182,9 +184,16 @@ def _header(name: str, value: str) -> dict[str, str]:
 
 
 def _example(
-    emitter: BadgeEmitter, kind: Kind, name: str, *, ordered: bool = False, reason: str = ""
+    emitter: BadgeEmitter,
+    kind: Kind,
+    name: str,
+    *,
+    ordered: bool = False,
+    reason: str = "",
+    evidence: bytes = b"",
 ) -> dict[str, Any]:
-    event = emitter.encode(_decision(kind, reason), LEARNER, TEMPLATE, "credly", ordered=ordered)
+    decision = _decision(kind, reason)
+    event = emitter.encode(decision, LEARNER, TEMPLATE, "credly", ordered=ordered, evidence=evidence)
     body: Any = fastavro.schemaless_reader(io.BytesIO(event.value[5:]), schema(EVENT_TYPES[kind]), None)
     # The only header that depends on the machine where this runs.
     headers = {**{n: v.decode() for n, v in event.headers}, "sourcehost": "badge-streams-tracker-0"}

@@ -22,7 +22,7 @@ from streams.badges.model import (
     badge_id,
     decision_id,
 )
-from streams.badges.packing import ids_in, text_of, texts
+from streams.badges.packing import ids_in, shown, text_of, texts
 from streams.badges.progress import (
     IMPORTED,
     Badge,
@@ -95,6 +95,7 @@ __all__ = [
     "parse_time",
     "part_of",
     "pruned",
+    "shown",
     "stamp",
     "standing",
     "text_of",

@@ -77,6 +77,11 @@ def key_of(value: Scalar, keys: Sequence[Key] = ()) -> Key:
     return key
 
 
+def shown(key: Key) -> str | None:
+    """The value that a key was made of, as a person reads it; None of one that is a hash."""
+    return None if isinstance(key, bytes) else str(key).lstrip("\0")
+
+
 def hashed(keys: Iterable[Key]) -> list[Key]:
     """The keys of a list that has become long."""
     return [key if isinstance(key, bytes) else _hash(key) for key in keys]

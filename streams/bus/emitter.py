@@ -23,6 +23,8 @@ REISSUED = "ce_reissued"
 """The other one: an operator has ordered that a decision is said again (decision 0040)."""
 REASON = "ce_reason"
 """The third: why an operator ordered this revocation (decision 0076)."""
+EVIDENCE = "ce_evidence"
+"""The fourth: what counted for an award, where the template wants it told (decision 0102)."""
 NOBODY = User(0, False, "", "", "")
 """Takes the place of a learner of whom no event has said more than the id; its own id is not used."""
 
@@ -90,10 +92,12 @@ class BadgeEmitter:
         provider: str,
         *,
         ordered: bool = False,
+        evidence: bytes = b"",
     ) -> BadgeEvent:
         """The event of a decision; if `user` is not known yet, its texts about the learner are empty.
 
         `provider` is who issues the badge, such as `credly`. `ordered`: an operator has it said again.
+        `evidence` says what counted for an award; empty, where that is not told.
         """
         badge = str(decision.badge)
         value = BytesIO()
@@ -103,6 +107,8 @@ class BadgeEmitter:
         headers = self._headers(decision)
         if ordered:
             headers.append((REISSUED, b"1"))
+        if evidence and decision.kind == "awarded":
+            headers.append((EVIDENCE, evidence))
         return BadgeEvent(self._key_frame + _avro_string(badge), value.getvalue(), headers)
 
     def _headers(self, decision: Decision) -> list[tuple[str, bytes]]:

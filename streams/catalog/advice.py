@@ -29,6 +29,8 @@ _PLUS = re.compile(r"(?<!\\)(?<!\\\w)(?<=[\w-])\+")
 """A plus sign after a letter or digit that stands for itself."""
 _ORGANIZATION = re.compile(r"[a-z0-9-]+:[^+/\s]+")
 """A key of which no more than the organization is given."""
+TELLING = ("credly", "open_badges", "webhook")
+"""The providers that evidence is told to."""
 Condition = RequirementDeclaration | PenaltyDeclaration
 
 
@@ -54,7 +56,11 @@ def advice(document: CatalogDocument, sources: Sources | None = None) -> Iterato
     """All of it, in the catalog's order; of topics only where the site's are given."""
     for number, template in enumerate(document.templates.values()):
         name, place = template.name or template.id, f"templates[{number}]"
-        open_badge = isinstance(document.organizations.get(template.organization), OpenBadgesOrganization)
+        organization = document.organizations.get(template.organization)
+        if template.evidence and organization and organization.provider not in TELLING:
+            said = f"{organization.provider} is not told what counted: leave it out"
+            yield Advice(f"{place}.evidence", name, said)
+        open_badge = isinstance(organization, OpenBadgesOrganization)
         for below, said in (*_read_by_people(template, open_badge), *_of_template(template, sources)):
             yield Advice(place + below, name, said)
 

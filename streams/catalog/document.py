@@ -465,6 +465,9 @@ class TemplateDeclaration(_Declared):
     renewable: StrictBool = Field(
         False, description="With `expires_after`: may be earned again once it has expired."
     )
+    evidence: StrictBool = Field(
+        False, description="The issuer is told what counted for the badge: requirements, dates, courses."
+    )
     requirements: Annotated[tuple[RequirementDeclaration, ...], Field(min_length=1)] = Field(
         description="All are required; of a group, only its `at_least`."
     )

@@ -101,6 +101,20 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """One thing that counted for a badge: what a person reads of it, since when, and by which values."""
+
+    name: str
+    at: datetime
+    values: tuple[str, ...] = ()
+
+    @property
+    def description(self) -> str:
+        """The day, and what the values are."""
+        return ": ".join(filter(None, (f"{self.at:%Y-%m-%d}", ", ".join(self.values))))
+
+
+@dataclass(frozen=True, slots=True)
 class Award:
     """A badge to issue, and by what to know it if it is there already.
 
@@ -114,6 +128,7 @@ class Award:
     expires_at: datetime | Literal[False] | None
     notify: bool
     renews: bool = False
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

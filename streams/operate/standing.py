@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from streams.badges import AnyRequirement, BadgeRequirement, Compiled, Progress, State, text_of, texts
+from streams.badges import AnyRequirement, BadgeRequirement, Compiled, Progress, State, shown, text_of, texts
 from streams.catalog import CatalogDocument, TemplateDeclaration
 from streams.catalog.texts import in_language
 
@@ -93,8 +93,7 @@ def values_of(state: State) -> tuple[str, ...]:
     if state.distinct is None:
         return ()
     keys = dict.fromkeys(key for _, id, key in state.matches if id)
-    # The core keeps a long value as a hash, and marks what is no text with a zero byte.
-    return tuple(str(key).lstrip("\0") for key in keys if not isinstance(key, bytes))
+    return tuple(value for key in keys if (value := shown(key)) is not None)
 
 
 def ids_of(progress: Progress, template: str, requirement: str) -> tuple[str, ...]:

@@ -1,17 +1,20 @@
 """Badge events as the bus carries them."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
+import orjson
 from aiokafka.structs import ConsumerRecord
 
 from streams.badges import badge_id, decision_id
 from streams.bus import schemas
 from streams.bus.activities import NOTE_CHARACTERS
-from streams.bus.emitter import GENERATION, REASON, REISSUED
+from streams.bus.emitter import EVIDENCE, GENERATION, REASON, REISSUED
 from streams.bus.reader import Event
 from streams.errors import UnreadableError
-from streams.headers import header
+from streams.headers import Headers, header
+from streams.issuers.issuer import Evidence
 from streams.issuers.outcomes import Recipient
 from streams.relay.issuance import KeptRecord, Kind, Word
 
@@ -52,6 +55,20 @@ def word_of(event: Event, record: ConsumerRecord) -> Word:
         ordered=header(record.headers, REISSUED) is not None,
         reason=_reason(header(record.headers, REASON)),
     )
+
+
+def evidence_in(headers: Headers) -> tuple[Evidence, ...]:
+    """What counted for an award, as its event says; nothing where that cannot be read: the badge is due."""
+    try:
+        items = orjson.loads(header(headers, EVIDENCE) or b"[]")
+        return tuple(
+            Evidence(
+                str(item["name"]), datetime.fromisoformat(item["at"]), tuple(map(str, item.get("values", ())))
+            )
+            for item in items
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ()
 
 
 def _reason(given: bytes | None) -> str:

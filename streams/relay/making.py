@@ -7,6 +7,7 @@ from typing import Literal
 
 from streams.issuers.issuer import Award, Cause, Desk, Made, Maker, Revocation, Signed, Wanted
 from streams.issuers.outcomes import KeyRefused
+from streams.relay.badge_events import evidence_in
 from streams.relay.issuance import Issuance
 from streams.relay.organizations import OvertakenError, Turn
 from streams.relay.signing import SigningError
@@ -87,6 +88,7 @@ def award_of(step: Issue, issuance: Issuance, terms: TemplateTerms, wanted: Name
         expires_at=_expiry(terms, step.time),
         notify=terms.notify_award,
         renews=issuance.renews,
+        evidence=evidence_in(issuance.original.headers) if terms.evidence and issuance.original else (),
     )
 
 

@@ -40,6 +40,7 @@ class TemplateTerms:
     notify_revoke: bool = False
     expires_after: Duration | None = None
     about: About = NAMELESS
+    evidence: bool = False
 
 
 def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str, TemplateTerms]]:
@@ -64,6 +65,7 @@ def terms(document: CatalogDocument) -> tuple[list[OrganizationTerms], dict[str,
             template.notify.revoke,
             template.expires_after,
             about_of(template),
+            template.evidence,
         )
         for template in document.templates.values()
     }

@@ -38,6 +38,7 @@ from streams.kafka.dead_letters import set_aside
 from streams.kafka.forgotten import is_past, of_order
 from streams.kafka.origin import on_the_bus
 from streams.runtime.unit import Unit
+from streams.tracker.evidence import evidence_of
 from streams.tracker.rows import pack, unpack
 from streams.tracker.tracker import Tracker
 
@@ -154,13 +155,13 @@ class Tracking:
         progress = self._learner(key).progress
         wanted = {id: badge for id, badge in progress.badges.items() if template in (None, id.encode())}
         if wanted:
-            self._say(self._again(wanted, int(key), progress.user, ordered=True))
+            self._say(self._again(wanted, int(key), progress, ordered=True))
 
     def _again(
-        self, badges: Mapping[str, Badge], learner: int, user: User | None, *, ordered: bool
+        self, badges: Mapping[str, Badge], learner: int, progress: Progress, *, ordered: bool
     ) -> list[BadgeEvent]:
         return [
-            self._encode(latest(badge, id, learner), user, ordered=ordered)
+            self._encode(latest(badge, id, learner), progress, progress, ordered=ordered)
             for id, badge in badges.items()
             if id in self._document.templates
         ]
@@ -184,7 +185,7 @@ class Tracking:
             return
         after = self._bounded(learner, after, size)
         if decisions or _becomes_known(before.user, after.user):
-            self._announce(happened.learner, before, after, decisions)
+            self._announce(happened, before, after, decisions)
         if isinstance(happened, Import):
             self.held.update(
                 id for id, badge in after.badges.items() if badge.held and id not in before.badges
@@ -192,12 +193,17 @@ class Tracking:
         learner.become(after)
 
     def _announce(
-        self, learner: int, before: Progress, after: Progress, decisions: Sequence[Decision]
+        self,
+        happened: Activity | Order | Import,
+        before: Progress,
+        after: Progress,
+        decisions: Sequence[Decision],
     ) -> None:
         """Say what was decided, and again what an issuer can do something about only now."""
-        events = [self._encode(decision, after.user) for decision in decisions]
+        activity = happened if isinstance(happened, Activity) else None
+        events = [self._encode(decision, before, after, activity) for decision in decisions]
         if _becomes_known(before.user, after.user):
-            events += self._again(_kept(before, after), learner, after.user, ordered=False)
+            events += self._again(_kept(before, after), happened.learner, after, ordered=False)
         self._say(events)
         self._decisions.extend(decisions)
         for decision in decisions:
@@ -211,10 +217,22 @@ class Tracking:
         for event in events:
             self._unit.send(badges, key=event.key, value=event.value, headers=event.headers)
 
-    def _encode(self, decision: Decision, user: User | None, *, ordered: bool = False) -> BadgeEvent:
+    def _encode(
+        self,
+        decision: Decision,
+        before: Progress,
+        after: Progress,
+        activity: Activity | None = None,
+        *,
+        ordered: bool = False,
+    ) -> BadgeEvent:
         template = self._document.templates[decision.template]
         provider = self._document.organizations[template.organization].provider
-        return self._tracker.emitter.encode(decision, user, template, provider, ordered=ordered)
+        tells = template.evidence and decision.kind == "awarded"
+        evidence = evidence_of(self._document, template, before, after, activity) if tells else b""
+        return self._tracker.emitter.encode(
+            decision, after.user, template, provider, ordered=ordered, evidence=evidence
+        )
 
     def _learner(self, key: bytes) -> _Learner:
         known = self._learners.get(key)

@@ -85,3 +85,18 @@ def test_what_people_would_not_read_or_see_is_told(
     warned = [line for line in result.stderr.splitlines() if "templates[0]" in line]
     assert len(warned) == len(said), result.stderr
     assert all(words in " ".join(warned) for words in said), result.stderr
+
+
+@pytest.mark.parametrize(("provider", "said"), [("accredible", True), ("credly", False)])
+def test_evidence_that_the_issuer_is_not_told_is_said(provider: str, said: bool, tmp_path: Path) -> None:
+    declared = yaml.safe_load(catalog(PASSING))
+    declared["organizations"][0]["provider"] = provider
+    for number, template in enumerate(declared["templates"]):
+        template |= {"evidence": True} | (
+            {"external_id": str(number + 1)} if provider == "accredible" else {}
+        )
+    file = tmp_path / "catalog.yaml"
+    file.write_text(yaml.safe_dump(declared))
+    result = CliRunner().invoke(main, ["check", str(file)])
+    assert result.exit_code == 0, result.output
+    assert ("templates[1].evidence (More): accredible is not told what counted" in result.stderr) == said

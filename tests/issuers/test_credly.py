@@ -13,7 +13,7 @@ from streams.issuers import outcomes
 from streams.issuers.credly import requests
 from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.http import LONGEST_WAIT, Answer, NoAnswer
-from streams.issuers.issuer import Award, Call, Cause, Revocation, Steps, Wanted
+from streams.issuers.issuer import Award, Call, Cause, Evidence, Revocation, Steps, Wanted
 from streams.issuers.outcomes import (
     Absent,
     AlreadyIssued,
@@ -899,3 +899,19 @@ def test_a_renewed_badge_replaces_the_one_that_has_expired() -> None:
 )
 def test_a_replacement_ends_by_its_answers(answers: list[Answer], outcome: outcomes.Outcome) -> None:
     assert renewed(*answers) == outcome
+
+
+@pytest.mark.parametrize("renews", [False, True])
+def test_what_counted_is_told_as_evidence(renews: bool) -> None:
+    counted = Evidence("Pass two courses", TIME, ("Kafka 101", "Streams 201"))
+    award = Award(HELD, ADA, Cause(TIME), None, notify=True, renews=renews, evidence=(counted,))
+    body = orjson.loads(next(CREDLY.issue(ORGANIZATION, award)).request.body or b"")
+
+    assert body["evidence"] == [
+        {
+            "type": "IdEvidence",
+            "title": "Pass two courses",
+            "description": "2026-03-14: Kafka 101, Streams 201",
+        }
+    ]
+    assert "evidence" not in orjson.loads(issue().request.body or b"")

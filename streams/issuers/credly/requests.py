@@ -69,6 +69,8 @@ def issue(organization: str, award: Award) -> Request:
     }
     if award.expires_at is not None:
         body["expires_at"] = timestamp(award.expires_at) if award.expires_at else False
+    if award.evidence:
+        body["evidence"] = _evidence(award)
     return Request("POST", _path(organization, "badges"), orjson.dumps(body), (email,))
 
 
@@ -85,6 +87,8 @@ def replacement(organization: str, award: Award) -> Request:
     }
     if award.expires_at is not None:
         body["expires_at"] = timestamp(award.expires_at) if award.expires_at else False
+    if award.evidence:
+        body["evidence"] = _evidence(award)
     path = _path(organization, "badges", award.wanted.badge, "replace")
     return Request("POST", path, orjson.dumps(body), (email,))
 
@@ -187,6 +191,12 @@ def lacks(recipient: Recipient | None) -> str:
 def timestamp(time: datetime) -> str:
     """A time as Credly takes it."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
+
+
+def _evidence(award: Award) -> list[dict[str, str]]:
+    return [
+        {"type": "IdEvidence", "title": one.name, "description": one.description} for one in award.evidence
+    ]
 
 
 _HELD = f"|state::{','.join(HELD)}"

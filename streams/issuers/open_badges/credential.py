@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from streams.issuers.issuer import Evidence
 from streams.issuers.open_badges.achievement import Achievement
 from streams.issuers.open_badges.did import CREDENTIALS_CONTEXT, OPEN_BADGES_CONTEXT
 from streams.issuers.open_badges.proof import timestamp
@@ -40,6 +41,7 @@ class Badge:
     expires_at: datetime | None
     list_url: str
     place: int
+    evidence: tuple[Evidence, ...] = ()
 
 
 def names(secret: bytes, badge: str, decision: str) -> Names:
@@ -75,6 +77,10 @@ def credential(id: str, profile: Profile, achievement: Achievement, badge: Badge
     }
     if badge.expires_at is not None:
         made["validUntil"] = timestamp(badge.expires_at)
+    if badge.evidence:
+        made["evidence"] = [
+            {"type": ["Evidence"], "name": one.name, "narrative": one.description} for one in badge.evidence
+        ]
     return made
 
 

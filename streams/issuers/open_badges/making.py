@@ -71,7 +71,15 @@ def issue(desk: Desk, award: Award, about: About) -> Signed[Made]:
             about.criteria,
             about.image,
         ),
-        Badge(told.salt, award.recipient.email, at, award.expires_at or None, _list_url(desk, list), place),
+        Badge(
+            told.salt,
+            award.recipient.email,
+            at,
+            award.expires_at or None,
+            _list_url(desk, list),
+            place,
+            award.evidence,
+        ),
     )
     kept = {f"next/{desk.organization}": orjson.dumps([list, place + 1])}
     published: Published = {f"credentials/{id}": (yield from pen.signed(document, at))}

@@ -23,6 +23,10 @@ def awarded(award: Award) -> Request:
     }
     if award.expires_at:
         more["expires_at"] = _time(award.expires_at)
+    if award.evidence:
+        more["evidence"] = [
+            {"name": one.name, "at": _time(one.at), "values": one.values} for one in award.evidence
+        ]
     return _message(AWARDED, award.cause.decision, award.wanted, award.cause, more)
 
 

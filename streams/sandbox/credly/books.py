@@ -47,6 +47,7 @@ class CredlyBadge:
     replaces: str | None = None
     replaced_by: str | None = None
     changes: list[tuple[float, str]] = field(default_factory=list)
+    evidence: Sequence[Mapping[str, Any]] = ()
 
     @property
     def held(self) -> bool:

@@ -83,6 +83,7 @@ def badge_document(badge: CredlyBadge, account: Sequence[str] = ()) -> dict[str,
         "issued_to_first_name": badge.first_name,
         "issued_to_last_name": badge.last_name,
         "issuer_earner_id": badge.earner or None,
+        "evidence": list(badge.evidence),
         "revocation_reason": badge.revocation_reason,
         "replaces_badge_id": badge.replaces,
         "replacement_badge_id": badge.replaced_by,
@@ -109,6 +110,15 @@ def check_issue(wanted: Mapping[str, Any]) -> None:
     if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
         raise unprocessable(f"Validation failed: Recipient email {email} is invalid")
     check_times(wanted)
+    check_evidence(wanted)
+
+
+def check_evidence(wanted: Mapping[str, Any]) -> None:
+    """Raise `RefusalError` unless each piece of evidence is of a documented kind, and has its texts."""
+    needs = {"UrlEvidence": ("name", "value"), "IdEvidence": ("title", "description")}
+    for piece in wanted.get("evidence") or ():
+        if not all(piece.get(name) for name in needs.get(piece.get("type"), ("",))):
+            raise unprocessable("Validation failed: Evidence is invalid")
 
 
 def check_times(wanted: Mapping[str, Any]) -> None:

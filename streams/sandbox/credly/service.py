@@ -190,6 +190,7 @@ class CredlySimulator(Simulator):
             earner=earner,
             issued_at=wanted["issued_at"],
             expires_at=wanted.get("expires_at"),
+            evidence=wanted.get("evidence") or (),
         )
         self._books.add(badge, self._now())
         self._tell(badge, "badge.created")
@@ -227,6 +228,7 @@ class CredlySimulator(Simulator):
             raise unprocessable(message, current_badge_id=old.replaced_by)
         template = self._books.template(old.organization, str(wanted.get("badge_template_id")))
         documents.check_times(wanted)
+        documents.check_evidence(wanted)
         new = self._replace(
             old,
             replace(
@@ -236,6 +238,7 @@ class CredlySimulator(Simulator):
                 issued_at=wanted["issued_at"],
                 expires_at=wanted.get("expires_at"),
                 earner=str(wanted.get("issuer_earner_id") or old.earner),
+                evidence=wanted.get("evidence") or old.evidence,
             ),
         )
         return self._shown(new, 201), _done(entry, new)

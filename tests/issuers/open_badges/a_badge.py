@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from streams.issuers.issuer import About, Award, Cause, Desk, Made, Signed, Wanted
+from streams.issuers.issuer import About, Award, Cause, Desk, Evidence, Made, Signed, Wanted
 from streams.issuers.open_badges import did, making
 from streams.issuers.open_badges.keys import Key, read_key
 from streams.issuers.outcomes import Issued, Recipient
@@ -57,13 +57,19 @@ def signed(steps: Signed[T], key: Key) -> T:
         return result
 
 
-def award(badge: str = "badge", decision: str = "1", expires: datetime | None = None) -> Award:
+def award(
+    badge: str = "badge",
+    decision: str = "1",
+    expires: datetime | None = None,
+    evidence: tuple[Evidence, ...] = (),
+) -> Award:
     return Award(
         wanted=Wanted("template", ("7",), own=badge),
         recipient=Recipient("learner7", "Learner.Seven@Example.org", "Learner Seven"),
         cause=Cause(TIME, decision),
         expires_at=expires,
         notify=False,
+        evidence=evidence,
     )
 
 
@@ -75,6 +81,7 @@ class Issuing:
     number: int = 3
     jwt: bool = True
     about: About = ABOUT
+    evidence: tuple[Evidence, ...] = ()
     kept: dict[str, bytes] = field(default_factory=dict)
     published: dict[str, Any] = field(default_factory=dict)
 
@@ -87,7 +94,7 @@ class Issuing:
         return Desk(ORGANIZATION, "Example University", URL, self.number, self.kept, key, secret, self.jwt)
 
     def issue(self, badge: str = "badge", decision: str = "1", expires: datetime | None = None) -> str:
-        made = self.take(making.issue(self.desk, award(badge, decision, expires), self.about))
+        made = self.take(making.issue(self.desk, award(badge, decision, expires, self.evidence), self.about))
         assert isinstance(made.outcome, Issued)
         return made.outcome.badge
 

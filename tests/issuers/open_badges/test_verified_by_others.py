@@ -8,18 +8,22 @@ import pytest
 from openbadgeslib.ob3 import OB3LdpVerifier, OB3Verifier
 from openbadgeslib.ob3.verifier import OB3VerificationError
 
+from streams.issuers.issuer import Evidence
 from tests.issuers.open_badges.a_badge import ISSUER, LIST, TIME, URL, Issuing
 from tests.issuers.open_badges.conftest import Verify
 
 
 def test_a_badge_is_verified_and_a_revoked_one_shows_it(verify: Verify) -> None:
-    issuing = Issuing()
+    issuing = Issuing(evidence=(Evidence("Pass <both>", TIME, ("Kafka 101", "Streams 201")),))
     held, revoked = issuing.issue("held"), issuing.issue("revoked")
     issuing.revoke(revoked)
 
     results = verify([issuing.credential(held), issuing.credential(revoked)], issuing.documents())
 
     assert [(r["verified"], r["status"]) for r in results] == [(True, False), (True, True)]
+    assert issuing.credential(held)["evidence"] == [
+        {"type": ["Evidence"], "name": "Pass <both>", "narrative": "2026-03-01: Kafka 101, Streams 201"}
+    ]
 
 
 @pytest.mark.parametrize(
