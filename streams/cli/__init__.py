@@ -4,7 +4,7 @@ import os
 
 import click
 
-from streams.cli import catalogs, designing, importing, learners, letters, site, workers
+from streams.cli import catalogs, designing, importing, keys, learners, letters, site, workers
 from streams.cli.options import Commands
 
 
@@ -25,6 +25,7 @@ for _command in (
     designing.record,
     catalogs.catalog,
     catalogs.templates,
+    keys.keys,
     site.topics,
     site.status,
     site.reconcile,

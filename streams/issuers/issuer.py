@@ -27,6 +27,7 @@ from streams.issuers.outcomes import (
     Outcome,
     Recipient,
     RevokeOutcome,
+    RotateOutcome,
     TemplateOutcome,
     TemplatePage,
     TemplatesOutcome,
@@ -324,6 +325,9 @@ class Issuer(Protocol):
 
     def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
         """When the key expires."""
+
+    def rotate(self, organization: str, key: str) -> Steps[RotateOutcome]:
+        """Have the key replaced by a new one; the old one may be over at once."""
 
 
 ENDLESS = "a list does not lead on"

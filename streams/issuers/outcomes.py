@@ -265,6 +265,15 @@ class KeyWorks:
 
 
 @dataclass(frozen=True, slots=True)
+class Rotated:
+    """The issuer has replaced the organization's key by this one."""
+
+    word: ClassVar[str] = "rotated"
+
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Granted:
     """A token that calls are made with for some seconds, in exchange for the organization's key."""
 
@@ -326,6 +335,7 @@ TemplateOutcome = TemplateActive | TemplateUnavailable | Trouble
 ListOutcome = tuple[IssuedBadge, ...] | Unsupported | Trouble
 TemplatesOutcome = tuple[IssuerTemplate, ...] | Unsupported | Trouble
 FeedOutcome = Happened | Unsupported | Trouble
+RotateOutcome = Rotated | Unsupported | Trouble
 KeyOutcome = KeyWorks | Unsupported | Trouble
 GrantOutcome = Granted | Trouble
 KeyExpiryOutcome = KeyExpiry | Unsupported | Trouble
@@ -341,6 +351,7 @@ Outcome = (
     | Page
     | TemplatePage
     | FeedPage
+    | RotateOutcome
     | Unsaid
     | Missing
 )

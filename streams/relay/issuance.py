@@ -346,6 +346,7 @@ def _observed(
             outcomes.Page()
             | outcomes.TemplatePage()
             | outcomes.FeedPage()
+            | outcomes.Rotated()
             | outcomes.Missing()
             | outcomes.Granted()
             | outcomes.Unsaid()

@@ -27,6 +27,7 @@ def test_the_words_of_outcomes_are_distinct_and_stay_what_they_are() -> None:
         "page",
         "refused",
         "revoked",
+        "rotated",
         "template_active",
         "template_unavailable",
         "templates",

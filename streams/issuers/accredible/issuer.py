@@ -48,6 +48,7 @@ from streams.issuers.outcomes import (
     Refused,
     Revoked,
     RevokeOutcome,
+    RotateOutcome,
     TemplateActive,
     TemplateOutcome,
     TemplatesOutcome,
@@ -174,6 +175,9 @@ class Accredible:
 
     def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
         return Call[KeyOutcome]("key", requests.account(), answers.key_works).once()
+
+    def rotate(self, organization: str, key: str) -> Steps[RotateOutcome]:
+        return at_once(Unsupported("its keys are replaced on its site"))
 
     def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
         return at_once(Unsupported("Accredible does not say when a key expires"))

@@ -42,6 +42,8 @@ from streams.issuers.outcomes import (
     Refused,
     Revoked,
     RevokeOutcome,
+    Rotated,
+    RotateOutcome,
     TemplateActive,
     TemplateOutcome,
     TemplatePage,
@@ -220,6 +222,18 @@ def key_expiry(answer: Answer, key: str) -> KeyExpiryOutcome | None:
         return Unsupported(answer.why)
     shown = _token(answer, key)
     return KeyExpiry(_time(text(shown.get("expires_at"))) if shown else None)
+
+
+def rotated(answer: Answer) -> RotateOutcome | None:
+    """The key that replaces the old one. A key may have no right to it."""
+    if answer.status in (403, 404):
+        return Unsupported(answer.why)
+    if answer.status not in (200, 201):
+        return None
+    key = text(mapping(document(answer.body).get("data")).get("token"))
+    if key and key.isascii() and key.isprintable() and " " not in key:
+        return Rotated(key)
+    return Deferred(f"{answer.status} without a token", ambiguous=True)
 
 
 def rights(answer: Answer, key: str) -> KeyOutcome:

@@ -41,6 +41,7 @@ from streams.issuers.outcomes import (
     Refused,
     Revoked,
     RevokeOutcome,
+    RotateOutcome,
     TemplateActive,
     TemplateOutcome,
     TemplatesOutcome,
@@ -191,6 +192,10 @@ class Credly:
             return outcome
         asked = requests.organization(organization)
         return (yield from Call[KeyOutcome]("key", asked, answers.key_works).once())
+
+    def rotate(self, organization: str, key: str) -> Steps[RotateOutcome]:
+        asked = requests.rotation(organization)
+        return Call[RotateOutcome]("rotate", asked, answers.rotated, changes=True).once()
 
     def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
         read = partial(answers.key_expiry, key=key)

@@ -167,6 +167,11 @@ def tokens(organization: str) -> Request:
     return Request("GET", _path(organization, "authorization_tokens"))
 
 
+def rotation(organization: str) -> Request:
+    """Have the key that asks replaced by a new one."""
+    return Request("POST", _path(organization, "authorization_tokens", "rotate"), b"{}")
+
+
 def names(recipient: Recipient) -> tuple[str, str]:
     """First and last name out of one full name: the first word and the rest.
 

@@ -35,6 +35,7 @@ from streams.issuers.outcomes import (
     Recipient,
     Refused,
     RevokeOutcome,
+    RotateOutcome,
     TemplateActive,
     TemplateOutcome,
     TemplatesOutcome,
@@ -134,6 +135,9 @@ class OpenBadges:
 
     def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
         return at_once(KeyWorks())
+
+    def rotate(self, organization: str, key: str) -> Steps[RotateOutcome]:
+        return at_once(Unsupported("its keys are replaced by a new file"))
 
     def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
         return at_once(Unsupported("a key of one's own does not expire"))

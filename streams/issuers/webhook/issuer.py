@@ -22,6 +22,7 @@ from streams.issuers.outcomes import (
     Recipient,
     Refused,
     RevokeOutcome,
+    RotateOutcome,
     TemplateActive,
     TemplateOutcome,
     TemplatesOutcome,
@@ -94,6 +95,9 @@ class Webhook:
 
     def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
         return at_once(Unsupported(CANNOT))
+
+    def rotate(self, organization: str, key: str) -> Steps[RotateOutcome]:
+        return at_once(Unsupported("its secret is not replaced by messages"))
 
     def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
         return at_once(Unsupported("a secret does not expire"))

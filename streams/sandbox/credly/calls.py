@@ -37,7 +37,7 @@ def _endpoint(method: str, rest: tuple[str, ...]) -> Endpoint:
             return "template"
         case "GET", ("events", *_):
             return "feed"
-        case "GET", ("authorization_tokens",):
+        case _, ("authorization_tokens", *_):
             return "tokens"
     return "other"
 

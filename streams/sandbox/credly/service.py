@@ -166,6 +166,8 @@ class CredlySimulator(Simulator):
                 return self._events.page(organization, page, self._now(), self.manners), entry
             case "GET", ("events", event):
                 return self._events.one(organization, event, self._now(), self.manners), entry
+            case "POST", ("authorization_tokens", "rotate"):
+                return documents.one(self._tokens.rotate(call, self._now())), replace(entry, done=True)
             case "GET", ("authorization_tokens",):
                 return documents.many(self._tokens.documents(organization)), entry
             case "GET", ("",):

@@ -2,8 +2,8 @@
 
 import base64
 import itertools
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -11,6 +11,8 @@ from streams.sandbox.issuers.calls import Incoming, RefusalError
 
 EXPIRES_AT = "2030-01-01T00:00:00.000+00:00"
 """A time that no test reaches."""
+LIFE_SECONDS = 180 * 86_400.0
+"""Of a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,15 @@ class Tokens:
         """Know this token of its organization, and no other any more."""
         self._tokens = [t for t in self._tokens if t.organization != token.organization]
         self.add(token)
+
+    def rotate(self, call: Incoming, now: float) -> dict[str, Any]:
+        """Replace the token that calls by a new one, as its document: the old one is over."""
+        sent = call.header("authorization")
+        old = next(t for t in self._tokens if t.header == sent and t.organization == call.organization)
+        until = datetime.fromtimestamp(now + LIFE_SECONDS, UTC).isoformat()
+        new = replace(old, value=f"rotated-{next(self._numbers):08}", expires_at=until)
+        self._tokens[self._tokens.index(old)] = new
+        return _document(new)
 
     def documents(self, organization: str) -> list[dict[str, Any]]:
         """The organization's tokens as Credly shows them, with their values."""
