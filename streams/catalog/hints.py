@@ -172,7 +172,7 @@ def _as_text(key: str, value: Any, message: str) -> str:
 
 def _whole(value: Any) -> str:
     """The whole number that is meant: `"3"`, `3.0`, `three`."""
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         return f"write {int(value)}"
     text = str(value).strip().lower()
     number = text if text.isdigit() else str(_COUNTS.index(text)) if text in _COUNTS else ""
@@ -180,10 +180,11 @@ def _whole(value: Any) -> str:
 
 
 def _event_type(document: Any, place: str, value: Any) -> str:
-    if value in BADGE_EVENTS and ".penalties" in place:
-        return "leave the penalty out: a badge requirement ends by itself when the other badge is revoked"
-    if not isinstance(value, str) or value in BADGE_EVENTS:
+    if not isinstance(value, str):
         return ""
+    if value in BADGE_EVENTS:
+        ends = "a badge requirement ends by itself when the other badge is revoked"
+        return f"leave the penalty out: {ends}" if ".penalties" in place else ""
     by_core = {_core(name): name for name in sorted(event_types()) if learner_path(name) is not None}
     core = _core(value)
     # What the given name is a part of; the shortest, which has least in addition.

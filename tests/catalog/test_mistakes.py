@@ -188,6 +188,13 @@ FAULTS: dict[str, tuple[tuple[str, str], str]] = {
     "list on top": ((GOOD, "- version: 1\n"), "begin with version: 1"),
     "a number in words": (on_requirement("count: three"), "write 3, in digits"),
     "a whole number with a point": (on_requirement("count: 3.0"), "write 3 ("),
+    "endless": (on_requirement("count: .inf"), "count: must be a whole number"),
+    "no number": (on_requirement("count: .nan"), "count: must be a whole number"),
+    "several types of one": (
+        (f"event_type: {PASSING}", f"event_types: [{PASSING}]"),
+        "for one there is event_type",
+    ),
+    "a type with keys": ((PASSING, "{name: passing}"), "event_type: must be a string"),
     "a part of a type": ((PASSING, "passing"), f"did you mean {PASSING}?"),
     "a part of a path": (("course.course_key", "course.key"), "did you mean course.course_key?"),
     "percent": (
