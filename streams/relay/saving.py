@@ -24,7 +24,7 @@ class Store(Protocol):
     """The partition's table of issuances."""
 
     def scan(self) -> Iterator[tuple[bytes, Issuance]]:
-        """Every issuance of the partition."""
+        """Every issuance of the partition, each as it is when it is reached."""
 
     def get(self, badge: bytes) -> Issuance | None:
         """The issuance of a badge, as far as it is durable."""

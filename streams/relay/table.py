@@ -42,8 +42,9 @@ class PartitionStore:
         self._credentials = credentials
 
     def scan(self) -> Iterator[tuple[bytes, Issuance]]:
-        """Every issuance as of now."""
-        return issuances(list(self._partition.rows.items()))
+        """Every issuance, each as it is when it is reached: the bus may speak meanwhile."""
+        rows = self._partition.rows
+        return issuances((badge, rows[badge]) for badge in list(rows) if badge in rows)
 
     def get(self, badge: bytes) -> Issuance | None:
         """The issuance of a badge, as far as it is durable."""

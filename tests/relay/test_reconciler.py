@@ -113,6 +113,19 @@ async def test_an_expiry_follows_the_calendar(
     assert here.badge().expires_at == expires
 
 
+@in_world()
+async def test_what_the_bus_says_while_the_table_is_read_is_followed(here: World) -> None:
+    await here.follows(event("awarded", 1), event("awarded", 2))
+    here.restart()
+    while not here.reconciler.running:
+        await asyncio.sleep(0)
+
+    # The first row is read; those after it are not yet.
+    await here.follows(event("revoked", 2))
+
+    assert here.held() == [(TEMPLATE, "1")]
+
+
 @in_world(ownership=MANAGED)
 async def test_a_template_is_called_by_its_external_id_at_its_issuer_and_by_its_own_everywhere_else(
     here: World,

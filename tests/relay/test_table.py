@@ -96,6 +96,21 @@ async def test_a_forgotten_badge_that_is_deleted_at_its_issuer_leaves_the_table(
     assert store.get(BADGE) is None
 
 
+async def test_a_table_is_read_as_it_is_when_a_row_is_reached() -> None:
+    _, store = await owned(1, 2, 3)
+    reading = store.scan()
+    assert next(reading)[0] == BADGE
+    await store.save(
+        [
+            ToSave(OTHER, refused),
+            ToSave(badge_id(3).encode(), lambda issuance: replace(forget(issuance, EPOCH), state=ERASED)),
+        ]
+    )
+    [(badge, issuance)] = reading
+    assert badge == OTHER
+    assert issuance.refused
+
+
 async def test_who_gives_up_waiting_for_a_save_does_not_undo_it() -> None:
     world, store = await owned(1)
     world.broker.hold = asyncio.Event()

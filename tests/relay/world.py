@@ -117,7 +117,8 @@ class MemoryStore:
         self._lock = asyncio.Lock()
 
     def scan(self) -> Iterator[tuple[bytes, Issuance]]:
-        return ((badge, load(orjson.loads(raw))) for badge, raw in list(self.table.items()))
+        keys = list(self.table)
+        return ((badge, load(orjson.loads(self.table[badge]))) for badge in keys if badge in self.table)
 
     def get(self, badge: bytes) -> Issuance | None:
         raw = self.table.get(badge)
