@@ -13,6 +13,8 @@ from streams.errors import BadgeStreamsError
 
 T = TypeVar("T")
 
+SHARE = 10
+"""Whoever looks again and again takes a tenth of a processor: to count a million badges takes seconds."""
 TROUBLES = (KafkaError, BadgeStreamsError, OSError, TimeoutError)
 """What asking somebody else may end with."""
 
@@ -27,7 +29,10 @@ class Found(Generic[T]):
 
 
 class Fresh(Generic[T]):
-    """Asks again when somebody wants to know and what is known is older than `seconds`; once at a time."""
+    """Asks again when somebody wants to know and what is known is older than `seconds`; once at a time.
+
+    What takes long is asked less often: it is as old as it took `SHARE` times, at least.
+    """
 
     def __init__(self, ask: Callable[[], Awaitable[T]], clock: Clock, seconds: float) -> None:
         self._ask = ask
@@ -35,6 +40,7 @@ class Fresh(Generic[T]):
         self._seconds = seconds
         self._found: Found[T] = Found()
         self._asking: asyncio.Task[None] | None = None
+        self._took = 0.0
 
     async def get(self, within: float) -> Found[T]:
         """What is known after at most so many seconds: asked just now, or before."""
@@ -46,11 +52,14 @@ class Fresh(Generic[T]):
 
     def _is_old(self) -> bool:
         at = self._found.at
-        return at is None or (self._clock.wall() - at).total_seconds() > self._seconds
+        rest = max(self._seconds, SHARE * self._took)
+        return at is None or (self._clock.wall() - at).total_seconds() > rest
 
     async def _renew(self) -> None:
+        began = self._clock.monotonic()
         try:
             self._found = Found(await self._ask(), self._clock.wall())
+            self._took = self._clock.monotonic() - began
         except TROUBLES as error:
             self._found = Found(self._found.value, self._found.at, trouble(error))
         finally:

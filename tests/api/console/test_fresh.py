@@ -18,16 +18,18 @@ class Source:
         self.now = BEGIN
         self.error: Exception | None = None
         self.open = asyncio.Event()
+        self.took = self.passed = 0.0
 
     async def ask(self) -> int:
         self.asked += 1
+        self.passed += self.took
         await self.open.wait()
         if self.error is not None:
             raise self.error
         return self.asked
 
     def fresh(self) -> Fresh[int]:
-        return Fresh(self.ask, Clock(wall=lambda: self.now), seconds=5)
+        return Fresh(self.ask, Clock(lambda: self.passed, lambda: self.now), seconds=5)
 
 
 async def test_who_does_not_wait_gets_what_was_there_and_the_next_what_came() -> None:
@@ -56,6 +58,21 @@ async def test_it_is_asked_again_once_it_is_old() -> None:
 
     assert (same.value, newer.value) == (1, 2)
     assert newer.at == source.now
+
+
+async def test_what_takes_long_is_asked_less_often() -> None:
+    source = Source()
+    source.took = 3
+    source.open.set()
+    fresh = source.fresh()
+
+    await fresh.get(9)
+    source.now = BEGIN + timedelta(seconds=30)
+    same = await fresh.get(9)
+    source.now = BEGIN + timedelta(seconds=31)
+    newer = await fresh.get(9)
+
+    assert (same.value, newer.value) == (1, 2)
 
 
 async def test_what_was_known_stays_with_the_trouble_and_is_asked_again() -> None:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from streams.api.console.operator import Groups, OfSite
 from streams.api.console.workers import Pace, look
+from streams.errors import FatalError
 from streams.settings import Settings
 
 ROLES = {"badge-streams-activities": "tracker", "badge-relay-decisions": "relay"}
@@ -149,3 +150,11 @@ async def test_of_a_host_where_no_page_answers_there_is_one_row() -> None:
     [silent] = await found.workers(Groups([], [("bridge", "127.0.0.1")]))
 
     assert not silent.answers
+
+
+async def test_without_kafka_a_question_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.api.console.operator.REACH_SECONDS", 0.2)
+    away = OfSite(Settings(kafka="127.0.0.1:1"))
+
+    with pytest.raises(FatalError, match=r"Kafka at 127\.0\.0\.1:1 cannot be reached"):
+        await away.groups()
