@@ -1,40 +1,24 @@
-"""The console's pages as answers: who may see them, by what policy, and what a form must show."""
-
-import hmac
-from hashlib import sha256
+"""The console's pages as answers: where who may not see them is led, and by what policy."""
 
 from fastapi import Request, Response
 
+from streams.api.forms import SAYS_FROM, proof
 from streams.api.html import addresses
 from streams.api.html.addresses import Page
 from streams.api.html.languages import ENGLISH
-from streams.api.tokens import token_of
 
 CONSOLE = "/console/"
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    # With `no-referrer` a browser would not say from which page a form was sent.
-    "Referrer-Policy": "same-origin",
-}
+HEADERS = {"Content-Security-Policy": POLICY} | SAYS_FROM
 
 
 class ConsolePage(Page):
     """A page of the console."""
 
     home, fault = CONSOLE, "console/fault.html"
-
-
-def proof(request: Request) -> str:
-    """What a form shows that was made for this caller: nobody else knows the token that it is made of.
-
-    Every worker makes the same of it, and none for longer than the token is believed.
-    """
-    token = token_of(request.headers.get("authorization"), request.cookies) or ""
-    return hmac.new(token.encode("utf-8", "surrogateescape"), b"badge-streams console", sha256).hexdigest()
 
 
 class Answering:

@@ -3,19 +3,18 @@
 It gives orders, by the code of the commands.
 """
 
-import hmac
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Literal, assert_never
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from streams.api.access import Staff
-from streams.api.console.answering import CONSOLE, Answering, ConsolePage, proof
+from streams.api.console.answering import CONSOLE, Answering, ConsolePage
 from streams.api.console.fresh import TROUBLES, trouble
 from streams.api.console.operator import Operator
+from streams.api.forms import fields, is_proven
 from streams.api.rows import LARGEST
 from streams.api.tokens import Caller
 from streams.bus.activities import NOTE_CHARACTERS
@@ -25,9 +24,6 @@ from streams.operate.order import Given
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES = 16 * 1024
-"""Of a form: a reason in any script, and ids."""
-MOST_FIELDS = 10
 Kind = Literal["award", "revoke", "reissue", "redrive"]
 
 
@@ -37,9 +33,8 @@ def writing(operator: Operator, answering: Answering) -> APIRouter:
 
     @router.post(f"{CONSOLE}orders/{{kind}}/")
     async def order(request: Request, caller: Staff, kind: Kind) -> Response:
-        _from_here(request)
-        form = await _form(request)
-        if not hmac.compare_digest(form.get("proof", "").encode(), proof(request).encode()):
+        form = await fields(request)
+        if not is_proven(request, form.get("proof", "")):
             raise HTTPException(403)
         values: dict[str, object] = {"kind": kind, "back": _back(form), "trouble": ""}
         try:
@@ -67,30 +62,6 @@ async def _ordered(
         case "redrive":
             return await operator.redrive(form.get("letter", ""))
     assert_never(kind)
-
-
-def _from_here(request: Request) -> None:
-    """Refuse what another site's page sends: every browser says from where a form comes."""
-    scheme, _, host = request.headers.get("origin", "").partition("://")
-    if scheme not in ("http", "https") or host != request.headers.get("host"):
-        raise HTTPException(403)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """A form's fields; raises 400 for anything else."""
-    if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
-        raise HTTPException(400)
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            raise HTTPException(413)
-    try:
-        return dict(
-            parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
-        )
-    except ValueError:
-        raise HTTPException(400) from None
 
 
 def _by(caller: Caller) -> str:
