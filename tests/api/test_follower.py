@@ -20,6 +20,7 @@ from streams.badges import badge_id
 from streams.catalog.in_force import pack as packed
 from streams.clock import Clock
 from streams.kafka.client import partition_of
+from streams.kafka.consents import Consent, line
 from streams.kafka.topics import topics
 from streams.sandbox.kafka import create_topics
 from streams.settings import Settings
@@ -51,6 +52,10 @@ class Site:
         topic = topics(self.settings).issuances.name
         await self.producer.send_and_wait(topic, value, key, partition_of(key, PARTITIONS))
 
+    async def consent(self, key: bytes, value: bytes | None) -> None:
+        topic = topics(self.settings).consents.name
+        await self.producer.send_and_wait(topic, value, key, partition_of(key, PARTITIONS))
+
     async def take(self, batch: Batch) -> None:
         self.taken.append(batch)
 
@@ -61,7 +66,7 @@ async def site(kafka: str, app_prefix: str) -> AsyncIterator[Site]:
         kafka=kafka, app_id=app_prefix, relay_id=f"{app_prefix}-relay", partitions=PARTITIONS, start_seconds=5
     )
     names = topics(settings)
-    await make(settings, names.progress.name, names.issuances.name)
+    await make(settings, names.progress.name, names.issuances.name, names.consents.name)
     await create_topics(kafka, [names.catalog.name])
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
@@ -111,6 +116,8 @@ async def test_rows_and_catalogs_are_known_and_deleted_ones_no_more(site: Site, 
     _, value = issued(1, APPRENTICE)
     badge = str(badge_id(APPRENTICE, 1)).encode()
     await site.issuance(badge, value)
+    consent = Consent(1, APPRENTICE, "a-link", 5)
+    await site.consent(badge, line(consent))
     await site.producer.send_and_wait(
         topics(site.settings).catalog.name, packed(CATALOG.read_bytes()), b"one", 0
     )
@@ -119,11 +126,16 @@ async def test_rows_and_catalogs_are_known_and_deleted_ones_no_more(site: Site, 
         await until(lambda: follower.as_of)
         assert questions.totals() == (2, 1)
         assert list(questions.issuances(1)) == [badge.decode()]
+        assert questions.consents(1) == {badge.decode(): consent}
+        assert questions.consent("a-link") == consent
+        assert follower.consents
         assert [revision.name for revision in questions.revisions()] == ["one"]
 
         await site.progress(b"1", None)
         await site.issuance(badge, None)
-        await until(lambda: questions.totals() == (1, 0))
+        await site.consent(badge, None)
+        await until(lambda: questions.totals() == (1, 0) and not questions.consents(1))
+        assert questions.consent("a-link") is None
 
 
 async def test_what_is_broken_is_named_counted_and_left_out(
@@ -132,13 +144,14 @@ async def test_what_is_broken_is_named_counted_and_left_out(
     await site.progress(b"1", b"\xc1")
     await site.progress(b"x", row(1))
     await site.issuance(b"no badge", b"{}")
+    await site.consent(str(badge_id(APPRENTICE, 1)).encode(), b'{"v":2}')
     await site.progress(b"3", row(3))
 
     async with following(site, tmp_path / "s") as (follower, questions):
         await until(lambda: follower.as_of)
         assert questions.totals() == (1, 0)
 
-    assert caplog.text.count("is left out") == 3
+    assert caplog.text.count("is left out") == 4
     assert "progress-changelog-" in caplog.text
 
 

@@ -23,8 +23,9 @@ from streams.api.rows import (
     progress_row,
 )
 from streams.api.store import Batch, Place, Store
-from streams.badges import Progress
+from streams.badges import Progress, badge_id
 from streams.errors import ConfigurationError
+from streams.kafka.consents import Consent
 from streams.tracker.rows import pack
 from tests.api.world import APPRENTICE, MASTER, issued, judged, passed, rows
 
@@ -111,6 +112,20 @@ def test_a_forgotten_learner_is_nowhere_in_the_files(store: Store) -> None:
     assert b"user7@example.com" not in everything(store)
     assert b"Ada-7\x00" not in everything(store)
     assert b"user8@example.com" in everything(store)
+
+
+def test_a_link_that_was_taken_back_is_nowhere_in_the_files(store: Store) -> None:
+    consents = {
+        badge_id(APPRENTICE, n).bytes: Consent(n, APPRENTICE, f"a-link-of-learner-{n}-", n)
+        for n in range(1, 200)
+    }
+    store.apply(Batch(consents={**consents}))
+    assert b"a-link-of-learner-7-" in everything(store)
+
+    store.apply(Batch(consents={badge_id(APPRENTICE, 7).bytes: None}))
+
+    assert b"a-link-of-learner-7-" not in everything(store)
+    assert b"a-link-of-learner-8-" in everything(store)
 
 
 def test_a_batch_is_taken_over_whole_or_not_at_all(store: Store) -> None:
