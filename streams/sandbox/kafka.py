@@ -15,15 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.sandbox.jars import JVM, jars, java
 from streams.sandbox.process import READY_SECONDS, Deadline, Process, tail
+from streams.sandbox.server import Server
 
 CLUSTER_ID = "c2FuZGJveC1jbHVzdGVyLQ"
 
@@ -73,7 +72,7 @@ async def create_topics(
         await admin.close()
 
 
-class Kafka:
+class Kafka(Server):
     """A cluster of our own on free ports of 127.0.0.1; its logs are in a temporary folder, removed with it.
 
     With three nodes, topics can be replicated three times and need two replicas in sync. With
@@ -91,10 +90,10 @@ class Kafka:
         proxied: bool = False,
         jvm: Sequence[str] = JVM,
     ) -> None:
+        super().__init__("Kafka")
         self.nodes = range(1, nodes + 1)
         self.security = security
         self.user = Login()
-        self.scratch = Path(mkdtemp(prefix="badge-streams-kafka-"))
         self.ca_file = self.scratch / "ca.pem"
         self._jvm = tuple(jvm)
         self._properties = dict(properties or {})
@@ -129,19 +128,6 @@ class Kafka:
             "sasl_plain_username": self.user.name,
             "sasl_plain_password": self.user.password,
         }
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def start(self) -> None:
         """Start every node, and wait until all of them answer."""
