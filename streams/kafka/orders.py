@@ -14,6 +14,8 @@ FORGET = b"forget"
 REISSUE = b"reissue"
 IMPORT = b"import"
 """Of a badge, among the relay's decisions: unlike the others it has a value and the badge's key."""
+LOOK = b"look"
+"""Of an organization, among the relay's decisions: to read now what happened there; the key is its id."""
 SEEN = b"seen"
 """Of a badge or a template, among the relay's decisions: no order, but what its issuer says has happened."""
 

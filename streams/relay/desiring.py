@@ -11,7 +11,7 @@ from streams.errors import UnreadableError
 from streams.headers import header
 from streams.kafka.dead_letters import set_aside
 from streams.kafka.forgotten import is_past, of_order
-from streams.kafka.orders import FORGET, IMPORT, ORDER, SEEN, order_of
+from streams.kafka.orders import FORGET, IMPORT, LOOK, ORDER, SEEN, order_of
 from streams.kafka.origin import forwarded, original_of
 from streams.relay.importing import imported, taken_along
 from streams.relay.issuance import Issuance, Word, desire, forget, observe
@@ -37,14 +37,18 @@ class Desiring:
         self._sought: list[Seen] = []
         self._corrected: list[tuple[str, str]] = []
         self._templates: set[str] = set()
+        self._hints: set[str] = set()
         reconciler = relay.reconcilers.get(batch.partition.tp.partition)
         self._history = reconciler is not None and reconciler.history
 
     def step(self, record: ConsumerRecord) -> None:
         """Follow one badge event or order, or set it aside."""
-        ordered = order_of(record.value, record.headers) == FORGET
-        if ordered and record.key is not None and record.key.isdigit():
+        order = order_of(record.value, record.headers)
+        if order == FORGET and record.key is not None and record.key.isdigit():
             self._forget(record.key, moment(of_order(record.timestamp)))
+            return
+        if order == LOOK and record.key is not None:
+            self._hints.add(record.key.decode(errors="replace"))
             return
         names = self._relay.names
         try:
@@ -91,7 +95,11 @@ class Desiring:
             known = organizations.of(template)
             if known is not None:
                 metrics.CORRECTIONS.labels(*known[0].labels, state).inc()
-        reconciler = self._relay.reconcilers.get(self._partition.tp.partition)
+        number = self._partition.tp.partition
+        if feeds := self._relay.feeds.get(number):
+            for organization in self._hints:
+                feeds.hint(organization)
+        reconciler = self._relay.reconcilers.get(number)
         if reconciler is not None:
             reconciler.follow(self._changed)
             for template in self._templates:

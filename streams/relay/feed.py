@@ -14,7 +14,7 @@ from typing import Any, Protocol, get_args
 
 from streams import metrics
 from streams.badges import badge_id
-from streams.clock import Clock, Patience
+from streams.clock import Clock, Patience, change_within
 from streams.issuers import outcomes
 from streams.issuers.issuer import Call, drive
 from streams.issuers.outcomes import Event, Happened, Occurrence, Outcome
@@ -72,6 +72,7 @@ class Feeds:
         self._number = number
         self._partitions = partitions
         self._seconds = seconds
+        self._hints: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._patience = Patience(seconds, max(seconds, LONGEST_SECONDS))
 
     async def run(self) -> None:
@@ -85,6 +86,10 @@ class Feeds:
                 for id in own.keys() - reading.keys():
                     reading[id] = tasks.create_task(self._follow(own[id]))
                 await self._clock.sleep(self._seconds)
+
+    def hint(self, organization: str) -> None:
+        """Read an organization's feed now."""
+        self._hints[organization].set()
 
     def _own(self) -> Iterator[Organization]:
         for organization in self._organizations:
@@ -100,10 +105,13 @@ class Feeds:
         metrics.begin(metrics.FEED_EVENTS, [labels[0]], [labels[1]], get_args(Event))
         metrics.begin(metrics.FEED_GAPS, [labels[0]], [labels[1]])
         try:
+            hint = self._hints[organization.id]
             while True:
+                hint.clear()
                 failures = 0 if await self._look(organization, failures) else failures + 1
                 pause = self._patience.seconds(failures, self._clock.random()) if failures else self._seconds
-                await self._clock.sleep(pause)
+                if not hint.is_set():
+                    await change_within(hint, self._clock, pause)
         finally:
             # The next owner of the partition says how far it is read.
             metrics.FEED_AS_OF.remove(*labels)

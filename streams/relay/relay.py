@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from aiohttp import web
 from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
@@ -22,6 +23,7 @@ from streams.relay import expiry
 from streams.relay.backlog import Backlog
 from streams.relay.badge_events import KINDS, word_of
 from streams.relay.feed import Feeds
+from streams.relay.hints import PATH, Hints
 from streams.relay.history import never_called, read_up
 from streams.relay.issuance import Word
 from streams.relay.keys import reach
@@ -60,7 +62,6 @@ class Relay:
         self.reader = Reader(self.registry, "receive", frozenset(KINDS))
         metrics.begin(metrics.DEAD_LETTERS, AGENTS, REASONS)
         metrics.begin(metrics.RECORDS_DROPPED, ["receive"], ["other_type", "other_source"])
-        self.pages = Pages(app, settings, settings.http or DEFAULT_HTTP, self.describe)
         self.http = Http()
         limits = Limits(
             in_flight=settings.issuer_in_flight,
@@ -72,7 +73,11 @@ class Relay:
         self.clock = Clock()
         ownership = Ownership(settings.earner_prefix, settings.adopted)
         self.organizations = Organizations(limits, self.http, self.clock, reach(settings), ownership)
+        self._hints = Hints(app, names.decisions.name, self.organizations, self.clock)
+        more = [web.post(PATH, self._hints.take)] if settings.issuer_feed_seconds else []
+        self.pages = Pages(app, settings, settings.http or DEFAULT_HTTP, self.describe, more)
         self.reconcilers: dict[int, Reconciler] = {}
+        self.feeds: dict[int, Feeds] = {}
         self._owned = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._backlog = Backlog(self.organizations, self.reconcilers)
@@ -85,6 +90,7 @@ class Relay:
 
     async def stop(self) -> None:
         """Close what `start` opened."""
+        self._hints.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -115,6 +121,7 @@ class Relay:
                 count = partition.host.partitions[partition.tp.topic]
                 topic = self.names.decisions.name
                 feeds = Feeds(store, self.organizations, self.clock, topic, number, count, seconds)
+                self.feeds[number] = feeds
                 partition.run(feeds.run)
             partition.run(partial(sweep, partition, self._is_over, self.clock))
 

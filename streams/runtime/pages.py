@@ -53,7 +53,10 @@ class Subject(Protocol):
 class SubjectPages:
     """Serves the pages of one subject at `address`, as `serve` has it."""
 
-    def __init__(self, subject: Subject, settings: Settings, address: str) -> None:
+    def __init__(
+        self, subject: Subject, settings: Settings, address: str, more: Iterable[web.RouteDef] = ()
+    ) -> None:
+        self._more = more
         self._subject = subject
         self._settings = settings
         self._address = address
@@ -74,6 +77,7 @@ class SubjectPages:
                 web.get("/live", self._live),
                 web.get("/ready", self._ready),
                 web.get("/health", self._health),
+                *self._more,
             ],
         )
 
@@ -115,8 +119,15 @@ class SubjectPages:
 class Pages(SubjectPages):
     """Serves the pages of a worker that `app` runs; `describe` says what else it knows of itself."""
 
-    def __init__(self, app: "App", settings: Settings, address: str, describe: Describe) -> None:
-        super().__init__(_Worker(app, describe), settings, address)
+    def __init__(
+        self,
+        app: "App",
+        settings: Settings,
+        address: str,
+        describe: Describe,
+        more: Iterable[web.RouteDef] = (),
+    ) -> None:
+        super().__init__(_Worker(app, describe), settings, address, more)
 
 
 class _Worker:

@@ -14,6 +14,7 @@ from streams.issuers.issuer import Call, Known, Steps
 from streams.issuers.outcomes import FeedOutcome, Happened, KeyRefused, Throttled, Unsupported
 from streams.sandbox.credly import CredlySimulator, Manners
 from streams.sandbox.credly.manners import KIND
+from streams.sandbox.issuers.faults import Fault
 
 ORGANIZATION = "5d4b0c9e-6a3e-4f0e-8d0a-0f2a7d0c1b11"
 KEY = "3xampleKey-0123456789"
@@ -156,3 +157,16 @@ def test_a_list_that_never_ends_is_left() -> None:
         except StopIteration:
             call = None
     assert pages == 20
+
+
+@pytest.mark.parametrize(("times", "event"), [(1, "state_changed"), (2, "unreadable")])
+def test_an_event_that_alone_cannot_be_asked_for_holds_up_no_other(times: int, event: str) -> None:
+    site = Site(Manners(feed_tells=False))
+    site.happens(3)
+    first = happened(site.read()).occurrences[0]
+    site.credly.schedule([Fault("error", call="feed", contains=first.id, status=500, last=times)])
+    found = happened(site.read()).occurrences
+
+    assert [of.event for of in found] == [event, "state_changed", "state_changed"]
+    site.credly.schedule([Fault("error", call="feed", contains="/events/", status=500)])
+    assert isinstance(site.read(), Unsupported)

@@ -18,7 +18,12 @@ SECONDS = 30.0
 
 
 class MemoryRows:
-    """The rows of a partition that is the only one; `said` counts the records that were sent."""
+    """The rows of a partition that is the only one; `said` counts the records that were sent.
+
+    `feeds` is what reads them at present.
+    """
+
+    feeds: Feeds
 
     def __init__(self, here: World) -> None:
         self._here = here
@@ -48,7 +53,7 @@ class MemoryRows:
 async def reading(here: World, rows: MemoryRows | None = None) -> AsyncIterator[MemoryRows]:
     """With the feeds read; what goes wrong in that is raised."""
     rows = rows or MemoryRows(here)
-    made = Feeds(rows, here.organizations, virtual_clock(), TOPICS.decisions.name, 0, 1, SECONDS)
+    made = rows.feeds = Feeds(rows, here.organizations, virtual_clock(), TOPICS.decisions.name, 0, 1, SECONDS)
     task = asyncio.ensure_future(made.run())
     try:
         yield rows

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import cast
 
 import orjson
@@ -15,10 +16,11 @@ from streams.headers import Headers, header
 from streams.issuers.outcomes import Recipient
 from streams.kafka.dead_letters import REASON, left_at
 from streams.kafka.forgotten import of_order
-from streams.kafka.orders import FORGET, ORDER, SEEN
+from streams.kafka.orders import FORGET, LOOK, ORDER, SEEN
 from streams.kafka.origin import ORIGIN, ORIGIN_KEY, origin_headers
 from streams.relay import desiring
 from streams.relay.desiring import Desiring
+from streams.relay.feed import Feeds
 from streams.relay.issuance import Issuance, desire, gone
 from streams.relay.reconciler import Reconciler
 from streams.relay.rows import dump, load
@@ -274,6 +276,17 @@ async def test_a_template_of_which_the_issuer_says_something_is_looked_at() -> N
     unit, looked_at = await followed(seen(TEMPLATE, None))
 
     assert (unit.table, looked_at) == ({}, [TEMPLATE.encode()])
+
+
+async def test_a_hint_has_the_feed_of_this_partition_read() -> None:
+    here, unit = relay(), RecordingUnit(TOPICS.decisions, TOPICS.issuances)
+    hinted: list[str] = []
+    here.feeds[0] = cast(Feeds, SimpleNamespace(hint=hinted.append))
+    step = Desiring(here, unit, Batch(unit.partition, fetches.fetched(fetches.batch([0]))))
+    await take([record(None, [(ORDER, LOOK)], key=b"an organization", topic=DECISIONS)], step.step)
+    step.follow()
+
+    assert (hinted, unit.sent, unit.table) == (["an organization"], [], {})
 
 
 @pytest.mark.parametrize("value", [b"{", b"7", b"[]", b"{}", b'{"held":"a","state":"revoked","at":7}'])

@@ -344,3 +344,21 @@ async def test_the_feeds_of_organizations_that_join_and_leave_the_catalog_follow
         await a_look(here)
         assert OTHER_ORGANIZATION in {organization for _, organization in here.wire.started[before:]}
         assert rows.rows
+
+
+@in_world()
+async def test_a_hint_has_the_feed_read_at_once_also_while_it_is_read(here: World) -> None:
+    await here.follows(event("awarded"))
+    async with reading(here) as rows:
+        await asyncio.sleep(5)
+        here.credly.set_state(here.badge().id, "accepted")
+        rows.feeds.hint(ORGANIZATION)
+        await asyncio.sleep(1)
+        assert here.issuance().state == "accepted"
+        here.credly.schedule([Fault("slow", call="feed", seconds=8, last=1)])
+        rows.feeds.hint(ORGANIZATION)
+        await asyncio.sleep(2)
+        here.credly.set_state(here.badge().id, "revoked")
+        rows.feeds.hint(ORGANIZATION)
+        await asyncio.sleep(8)
+        assert here.issuance().state == "revoked"

@@ -3,10 +3,22 @@
 import asyncio
 from pathlib import Path
 
+import aiohttp
+
 from streams.relay.issuance import done
 from streams.sandbox.bus import Bus
 from tests.relay.badge_bus import Word, all_done, issuances, speaker, until_table
 from tests.relay.test_relay_on_bus import ORGANIZATION, TEMPLATE, place
+
+
+async def hint(address: str, organization: str) -> int:
+    """What a webhook of Credly is answered."""
+    body = b'{"id": "1", "event_type": "badge.state.changed"}'
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{address}/hints/{organization}", data=body) as answer,
+    ):
+        return answer.status
 
 
 async def test_what_people_do_at_credly_is_in_the_table_soon(
@@ -29,15 +41,19 @@ async def test_what_people_do_at_credly_is_in_the_table_soon(
             for n in (2, 3):
                 here.credly.set_state(held[n], "" if did[n] == "deleted" else did[n])
             # then
-            async with here.relay("2"):
+            async with here.relay("2", BADGES_ISSUER_FEED_SECONDS="3600"):
                 for n in (2, 3):
                     await until_table(settings, words[n], lambda known: known.state == did[n], within=40)  # noqa: B023
+                # and when Credly says that something has happened
+                here.credly.set_state(table[str(words[4].badge)].held or "", "accepted")
+                assert await hint(here.address("2"), ORGANIZATION) == 200
+                await until_table(settings, words[4], lambda known: known.state == "accepted", within=20)
+                assert await hint(here.address("2"), "another") == 404
                 told = await here.page("metrics", "2")
                 table = await issuances(settings)
         # then
-        assert {n: table[str(word.badge)].state for n, word in enumerate(words)} == {
-            n: did.get(n, "pending") for n in range(len(words))
-        }
+        states = {n: table[str(word.badge)].state for n, word in enumerate(words)}
+        assert states == {n: (did | {4: "accepted"}).get(n, "pending") for n in range(len(words))}
         assert all(map(done, table.values()))
         calls = [entry for entry in here.credly.journal if entry.call not in ("feed", "tokens", "template")]
         assert [entry.call for entry in calls] == ["issue"] * len(words)

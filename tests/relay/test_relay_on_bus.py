@@ -88,8 +88,9 @@ class Place:
     logs: Path
 
     @asynccontextmanager
-    async def relay(self, name: str = "relay") -> AsyncIterator[Process]:
-        process = self.commands.start("relay", log=self.logs / f"{name}.log", **pages.shown_to_us(self.logs))
+    async def relay(self, name: str = "relay", **more: str) -> AsyncIterator[Process]:
+        shown = pages.shown_to_us(self.logs)
+        process = self.commands.start("relay", log=self.logs / f"{name}.log", **shown, **more)
         try:
             yield process
         finally:
@@ -112,14 +113,18 @@ class Place:
                 await asyncio.sleep(0.1)
                 found = line.findall(await self.page("metrics"))
 
+    def address(self, name: str = "relay") -> str:
+        """Where a relay's pages are."""
+        found = re.search(r"http://127\.0\.0\.1:\d+", (self.logs / f"{name}.log").read_text())
+        assert found is not None
+        return found[0]
+
     async def page(self, what: str, name: str = "relay") -> str:
         """One of a relay's pages."""
-        address = re.search(r"http://127\.0\.0\.1:\d+", (self.logs / f"{name}.log").read_text())
-        assert address is not None
         shown = {"Authorization": f"Bearer {pages.TOKEN}"}
         async with (
             aiohttp.ClientSession(headers=shown) as session,
-            session.get(f"{address[0]}/{what}") as response,
+            session.get(f"{self.address(name)}/{what}") as response,
         ):
             return await response.text()
 

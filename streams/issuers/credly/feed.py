@@ -5,6 +5,7 @@ about: the pages show the one, and what an event does not say is asked for.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
@@ -17,6 +18,8 @@ FIRST_PAGES = 20
 """How far back the first look goes, in pages of 50: what happened before is for `reconcile`."""
 PAGES = 2_000
 """How far back any other goes: a month with a badge issued and accepted each minute."""
+TRIES = 2
+"""An event is asked for so often before it is passed over, where others could be asked for."""
 
 _NO_TIME = datetime.max.replace(tzinfo=UTC)
 
@@ -26,17 +29,32 @@ def happened(organization: str, known: Known | None) -> Steps[FeedOutcome]:
     walked = yield from _walked(organization, known)
     if not isinstance(walked, Happened):
         return walked
-    found = []
-    for occurrence in walked.occurrences:
-        if occurrence.lacks:
-            read = partial(answers.event, asked=occurrence)
-            asked = requests.event(organization, occurrence.id)
-            outcome = yield from Call[FeedPage | Unsupported | Trouble]("feed", asked, read).once()
-            if not isinstance(outcome, FeedPage):
-                return outcome
-            [occurrence] = outcome.occurrences
-        found.append(occurrence)
-    return Happened(tuple(found), walked.joins)
+    told: dict[str, Occurrence] = {}
+    for _ in range(TRIES):
+        failed = None
+        for occurrence in walked.occurrences:
+            if occurrence.lacks and occurrence.id not in told:
+                outcome = yield from _told(organization, occurrence)
+                if isinstance(outcome, FeedPage):
+                    [told[occurrence.id]] = outcome.occurrences
+                elif isinstance(outcome, Unsupported):
+                    failed = outcome
+                else:
+                    return outcome
+    if failed is not None and not told:
+        return failed
+    # One that alone cannot be asked for must not hold up the others for ever.
+    return Happened(tuple(told.get(of.id) or _unread(of) for of in walked.occurrences), walked.joins)
+
+
+def _told(organization: str, occurrence: Occurrence) -> Steps[FeedPage | Unsupported | Trouble]:
+    read = partial(answers.event, asked=occurrence)
+    asked = requests.event(organization, occurrence.id)
+    return Call[FeedPage | Unsupported | Trouble]("feed", asked, read).once()
+
+
+def _unread(occurrence: Occurrence) -> Occurrence:
+    return replace(occurrence, event="unreadable") if occurrence.lacks else occurrence
 
 
 def _walked(organization: str, known: Known | None) -> Steps[FeedOutcome]:
