@@ -1,7 +1,7 @@
 """Compare what the issuers hold with what the relay believes that they hold.
 
-The relay follows the bus and the issuers' answers; it does not see what people do on an issuer's site. This
-compares its table, as of now, with each issuer's own lists.
+The relay follows the bus, the issuers' answers and what an issuer says has happened, which is not all that
+people do on its site. This compares its table, as of now, with each issuer's own lists.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence

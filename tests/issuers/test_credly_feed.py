@@ -11,7 +11,15 @@ from streams.issuers.credly.issuer import CREDLY
 from streams.issuers.credly.requests import authorization
 from streams.issuers.http import Answer
 from streams.issuers.issuer import Call, Known, Steps
-from streams.issuers.outcomes import FeedOutcome, Happened, KeyRefused, Throttled, Unsupported
+from streams.issuers.outcomes import (
+    FeedOutcome,
+    FeedPage,
+    Happened,
+    KeyRefused,
+    Occurrence,
+    Throttled,
+    Unsupported,
+)
 from streams.sandbox.credly import CredlySimulator, Manners
 from streams.sandbox.credly.manners import KIND
 from streams.sandbox.issuers.faults import Fault
@@ -170,3 +178,23 @@ def test_an_event_that_alone_cannot_be_asked_for_holds_up_no_other(times: int, e
     assert [of.event for of in found] == [event, "state_changed", "state_changed"]
     site.credly.schedule([Fault("error", call="feed", contains="/events/", status=500)])
     assert isinstance(site.read(), Unsupported)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-03-14T15:00:00.000Z",
+        "2026-03-14T10:00:00-05:00",
+        "2026-03-14 10:00:00 -0500",
+        "2026-03-14 15:00:00 UTC",
+        "2026-03-14T15:00:00",
+    ],
+)
+@pytest.mark.parametrize("type", ["badge.state.changed", "badge.state_changed"])
+def test_a_time_is_read_in_every_form_that_was_seen(time: str, type: str) -> None:
+    item = {"id": 7, "event_type": type, "occurred_at": time, "badge": {"id": "b", "state": "revoked"}}
+    call = next(CREDLY.feed(ORGANIZATION, None))
+    page = call.outcome(Answer(200, body=orjson.dumps({"data": [item]})), NOW)
+
+    assert isinstance(page, FeedPage)
+    assert page.occurrences == (Occurrence("7", "state_changed", NOW, "b", "revoked"),)

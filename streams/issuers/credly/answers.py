@@ -73,6 +73,7 @@ STATES = frozenset((*HELD, "rejected", "revoked", "expired"))
 _OF_EVERYTHING = (401, 429)
 """What says of each call, not only of this one, that it may not be made, or not now."""
 
+_OFFSET = re.compile(r" ([+-]\d\d:?\d\d)$")
 _ALREADY_ISSUED = re.compile(r"\balready has this badge\b", re.I)
 _NOT_FOUND = re.compile(r"\bresource not found\b", re.I)
 _ARCHIVED = re.compile(r"\barchived badge template\b", re.I)
@@ -384,8 +385,10 @@ def _moment(text: str) -> datetime | None:
 
 
 def _time(text: str) -> datetime | None:
+    # As Credly's documentation has it, too: `2014-04-01 09:41:00 -0500`.
+    text = _OFFSET.sub(r"\1", text.replace(" UTC", "+00:00"))
     try:
-        at = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
+        at = datetime.fromisoformat(text)
     except ValueError:
         return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
