@@ -39,19 +39,23 @@ class Manners:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
+        head = scope["method"] == "HEAD"
 
         async def mannerly(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._add(MutableHeaders(scope=message))
                 metrics.API_REQUESTS.labels(str(message["status"])).inc()
                 metrics.API_LATENCY.observe(time.perf_counter() - began)
+            elif head:
+                message = {**message, "body": b""}
             await send(message)
 
         client = scope.get("client")
         if wait := self._limit.wait(network(client[0] if client else "")):
             await _throttle(wait, mannerly)
         else:
-            await self._app(scope, receive, mannerly)
+            # As a GET without its body (RFC 9110, section 9.3.2), which is what FastAPI knows.
+            await self._app({**scope, "method": "GET"} if head else scope, receive, mannerly)
 
     def _add(self, headers: MutableHeaders) -> None:
         for name, value in HEADERS.items():

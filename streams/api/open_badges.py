@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, HTTPException, Path, Request, Response
+from pydantic import AfterValidator
 
 from streams.api.asked import LATER, Known, Languages
 from streams.api.html.addresses import ForBrowsers
@@ -26,8 +27,9 @@ router = APIRouter(route_class=ForBrowsers, include_in_schema=False)
 
 DOCUMENT = "application/vc"
 AS_JWT = "application/vc+jwt"
+AS_JSON = (DOCUMENT, "application/json", "application/ld+json", "application/vc+ld+json")
 FORMS = {
-    **dict.fromkeys((DOCUMENT, "application/json", "application/ld+json", "application/vc+ld+json"), "json"),
+    **dict.fromkeys(AS_JSON, "json"),
     AS_JWT: "jwt",
     **dict.fromkeys(("text/html", "application/xhtml+xml"), "html"),
     "image/png": "png",
@@ -48,20 +50,22 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 File = Literal["json", "jwt", "png", "svg"]
-Name = Annotated[str, Path(pattern=r"^[0-9a-f-]{1,200}$")]
+# UUIDs, which are the same in any case.
+Name = Annotated[str, Path(pattern=r"^[0-9a-fA-F-]{1,200}$"), AfterValidator(str.lower)]
 
 
 @router.get("/badges/credentials/{id}.{form}")
 async def file(view: Known, request: Request, id: Name, form: File) -> Response:
     """A credential to be kept: as wallets take it, or as a picture that has it in it."""
     value = _published(view, f"credentials/{id}")
-    answer = await _as(form, value, request.app.state.pictures)
+    answer = await _as(form, value, request)
     name = re.sub(r"[^a-z0-9]+", "-", value["document"]["name"].lower()).strip("-") or "badge"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
     return answer
 
 
 @router.get("/badges/credentials/{id}")
+@router.get("/badges/credentials/{id}/")
 async def credential(view: Known, request: Request, id: Name, languages: Languages) -> Response:
     """A credential with its proof, as a JWT, as a picture, or for people."""
     value = _published(view, f"credentials/{id}")
@@ -69,19 +73,21 @@ async def credential(view: Known, request: Request, id: Name, languages: Languag
     if form == "html":
         state = shown(value["document"], _revoked(view, value), view.clock.wall(), jwt="jwt" in value)
         return credential_page(state, languages, HEADERS | {"Vary": "Accept, Accept-Language"})
-    return await _as(form, value, request.app.state.pictures)
+    return await _as(form, value, request)
 
 
 @router.get("/badges/status/{list}")
+@router.get("/badges/status/{list}/")
 async def status_list(view: Known, request: Request, list: Name) -> Response:
     """A status list, likewise, for programs alone."""
     value = _published(view, f"status/{list}")
     signed = {media: form for media, form in _forms(value).items() if form in ("json", "jwt")}
     form = preferred(request.headers.get("accept"), signed, "json")
-    return await _as(form, value, request.app.state.pictures)
+    return await _as(form, value, request)
 
 
 @router.get("/badges/achievements/{template}")
+@router.get("/badges/achievements/{template}/")
 async def achievement(view: Known, template: Name) -> Response:
     """What badges of a template are given for, as the catalog in force says."""
     declared = view.document.templates.get(template)
@@ -95,6 +101,7 @@ async def achievement(view: Known, template: Name) -> Response:
 
 
 @router.get("/badges/issuers/{organization}")
+@router.get("/badges/issuers/{organization}/")
 async def issuer(view: Known, organization: Name) -> Response:
     """Who issues, as each of its credentials tells it."""
     declared = view.document.organizations.get(organization)
@@ -135,13 +142,16 @@ def _forms(value: Mapping[str, Any]) -> Mapping[str, str]:
     return {media: form for media, form in FORMS.items() if form != "jwt" or "jwt" in value}
 
 
-async def _as(form: str, value: Mapping[str, Any], pictures: Pictures) -> Response:
+async def _as(form: str, value: Mapping[str, Any], request: Request) -> Response:
     if form == "json":
-        return Response(orjson.dumps(value["document"]), media_type=DOCUMENT, headers=HEADERS)
+        # By the name that is asked for: some programs read as JSON only what is called so.
+        media = preferred(request.headers.get("accept"), dict(zip(AS_JSON, AS_JSON, strict=True)), DOCUMENT)
+        return Response(orjson.dumps(value["document"]), media_type=media, headers=HEADERS)
     if form == "jwt":
         if "jwt" not in value:
             raise HTTPException(404, "Not found.")
         return Response(value["jwt"], media_type=AS_JWT, headers=HEADERS)
+    pictures: Pictures = request.app.state.pictures
     baked = await pictures.baked(value["document"], form)
     media = "image/png" if form == "png" else "image/svg+xml"
     return Response(baked, media_type=media, headers=HEADERS | {"Content-Security-Policy": PICTURE})

@@ -154,10 +154,34 @@ async def test_a_browser_is_shown_a_page_and_programs_the_document(tmp_path: Pat
     assert f'<code dir="ltr">{ISSUER}</code>' in page.text
     assert list(types.values()) == [
         "application/vc",
-        "application/vc",
+        "application/json",
         "application/vc+jwt",
         "image/png",
     ]
+
+
+async def test_an_address_is_found_however_a_verifier_writes_it(tmp_path: Path) -> None:
+    issuing = Issuing()
+    badge = issuing.issue()
+    ways = (badge, badge.upper(), f"{badge}/", badge.replace("-", "%2D"), f"{badge}?x=1")
+    async with serving(tmp_path, issuing) as here:
+        found = [(await asked(here, f"{URL}/badges/credentials/{way}")) for way in ways]
+        lists = [(await asked(here, f"{LIST}{end}")) for end in ("", "/")]
+
+    assert {answer.status_code for answer in (*found, *lists)} == {200}
+    assert len({answer.content for answer in found}) == len({answer.content for answer in lists}) == 1
+
+
+async def test_what_heads_are_asked_for_has_them_and_no_body(tmp_path: Path) -> None:
+    issuing = Issuing()
+    address = f"{URL}/badges/credentials/{issuing.issue()}"
+    async with serving(tmp_path, issuing) as here:
+        for url in (address, LIST, DID, f"{URL}/badges/api/v1/templates/"):
+            whole = await asked(here, url)
+            head = await here.ask.head(url.removeprefix(URL), headers={"Host": "badges.example.edu"})
+            assert (head.status_code, head.content) == (200, b"")
+            for name in ("content-type", "content-length", "cache-control"):
+                assert head.headers[name] == whole.headers[name]
 
 
 async def test_a_page_says_whether_the_badge_holds(tmp_path: Path) -> None:
