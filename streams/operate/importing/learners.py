@@ -62,6 +62,9 @@ def know(copy: sqlite3.Connection, names: IO[str] | None) -> None:
         copy.executemany("INSERT OR REPLACE INTO given VALUES (?, ?)", _given(names))
     copy.execute("CREATE TABLE who (username TEXT PRIMARY KEY, learner INT, email, name, why) WITHOUT ROWID")
     copy.execute(_KNOW, {"retired": RETIRED})
+    copy.execute("CREATE INDEX by_any_case ON who (username COLLATE NOCASE)")
+    copy.execute("CREATE TABLE called (name TEXT PRIMARY KEY, username TEXT) WITHOUT ROWID")
+    copy.execute(_CALLED)
 
 
 def learners(copy: sqlite3.Connection) -> Iterator[Learner]:
@@ -117,6 +120,14 @@ _KNOW = """
     SELECT g.username, g.learner, NULL, NULL, NULL
     FROM given g WHERE g.username NOT IN (SELECT username FROM core_user)
 """
+_CALLED = """
+    INSERT INTO called
+    SELECT n.username, coalesce(
+        (SELECT w.username FROM who w WHERE w.username = n.username),
+        (SELECT min(w.username) FROM who w WHERE w.username = n.username COLLATE NOCASE HAVING count(*) = 1))
+    FROM (SELECT username FROM badges_badgeprogress UNION SELECT username FROM credentials_usercredential) n
+"""
+"""Which user a row means: MySQL takes names in capitals and in small letters for the same."""
 _FULFILLED = """
     badges_fulfillment f
     JOIN badges_badgeprogress p ON p.id = f.progress_id
@@ -134,11 +145,13 @@ _ISSUED = f"""
 _ROWS = f"""
     SELECT w.learner, w.username, w.email, w.name, t.uuid, f.requirement_id,
            NULL, NULL, NULL, NULL, NULL, NULL
-    FROM {_FULFILLED} JOIN who w ON w.username = p.username WHERE w.why IS NULL
+    FROM {_FULFILLED} JOIN called k ON k.name = p.username
+    JOIN who w ON w.username = k.username WHERE w.why IS NULL
     UNION ALL
     SELECT w.learner, w.username, w.email, w.name, t.uuid, NULL,
            c.uuid, c.status, b.state, b.external, c.created, c.modified
-    FROM {_ISSUED} JOIN who w ON w.username = c.username WHERE w.why IS NULL
+    FROM {_ISSUED} JOIN called k ON k.name = c.username
+    JOIN who w ON w.username = k.username WHERE w.why IS NULL
     ORDER BY 1
 """  # noqa: S608 (made of the texts above)
 _STRANGERS = f"""
@@ -146,7 +159,8 @@ _STRANGERS = f"""
            sum(x.fulfilled), sum(x.badges)
     FROM (SELECT p.username, 1 AS fulfilled, 0 AS badges FROM {_FULFILLED}
           UNION ALL SELECT c.username, 0, 1 FROM {_ISSUED}) x
-    LEFT JOIN who w ON w.username = x.username
+    LEFT JOIN called k ON k.name = x.username
+    LEFT JOIN who w ON w.username = k.username
     WHERE w.username IS NULL OR w.why IS NOT NULL
     GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608

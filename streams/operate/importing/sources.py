@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -62,6 +63,8 @@ def _file(path: str) -> Path:
 def _of_sqlite(path: Path, tables: Collection[Table]) -> Iterator[tuple[Table, Row]]:
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
+            # One name that is not UTF-8 keeps nobody else's badges from being taken along.
+            database.text_factory = partial(str, encoding="utf-8", errors="replace")
             there = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
             for table in _there(tables, there):
                 for row in database.execute(_select(table, there)):
@@ -94,7 +97,7 @@ def _of_mysql(source: str, access: Access, tables: Collection[Table]) -> Iterato
                     cursor.execute(_select(table, there))
                     while some := cursor.fetchmany(FETCHED):
                         yield from ((table, row) for row in some)
-    except (pymysql.Error, OSError, RuntimeError) as error:
+    except (pymysql.Error, OSError, RuntimeError, UnicodeDecodeError) as error:
         what = error.args[-1] if error.args else type(error).__name__
         raise FatalError(f"{where['host']}:{where['port']}/{where['database']}: {what}") from None
 

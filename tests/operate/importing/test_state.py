@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -219,6 +221,33 @@ def test_two_names_of_one_learner_are_one(tmp_path: Path) -> None:
     assert taken[1002].order.templates[TWO].fulfilled == ("r2",)
     assert taken[1002].order.user is not None
     assert taken[1002].order.user.username == "renamed2"
+
+
+def test_a_name_in_capitals_is_that_of_the_one_user_who_has_it(tmp_path: Path) -> None:
+    # As MySQL compares names.
+    usual, _ = planned_of(sample(), tmp_path)
+    objects = changed("core.user", 2, username="Learner1")
+
+    taken, _ = planned_of(objects, tmp_path)
+    assert taken[1001].order.templates == usual[1001].order.templates
+
+    # Who is meant where two have it, only the name as it is written says.
+    other = made("core.user", 90, username="LEARNER1", email="x@x", full_name="", first_name="", last_name="")
+    other["fields"]["lms_user_id"] = 1090
+    assert "4 badges of users unknown" in said([*objects, other], tmp_path)
+    exact, _ = planned_of([*sample(), other], tmp_path)
+    assert exact[1001].order.templates == usual[1001].order.templates
+
+
+def test_a_name_that_is_not_utf_8_keeps_nothing_from_being_taken_along(tmp_path: Path) -> None:
+    url = database(sample(), tmp_path)
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened, opened:
+        opened.execute("UPDATE core_user SET full_name = CAST(x'41e9' AS TEXT) WHERE lms_user_id = 1001")
+
+    taken, _ = planned(url)
+
+    assert taken[1001].order.user is not None
+    assert taken[1001].order.user.name == "A\ufffd"
 
 
 @pytest.mark.parametrize("names", ["learner2,1002\nlearner6\n", "a,1\nb,x\n", "a,1\n,2\n", 'a,1\n"b,2'])
