@@ -1,14 +1,15 @@
 """The pages' texts are in every language, and their classes in the style sheet."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from streams.api.html.languages import FOLDER, NAMES, spoken
-from streams.api.html.rendering import style
+from streams.api.html.rendering import STATIC, style
 
 TEMPLATES = FOLDER.parent / "templates"
 OTHERS = sorted(set(NAMES) - {"en"})
@@ -38,12 +39,29 @@ def test_every_text_is_in_every_language_with_what_it_names(language: str) -> No
         assert message.id == "" or not message.fuzzy
 
 
+def used_in(templates: Iterable[Path]) -> set[str]:
+    """The classes that these templates name."""
+    named = (re.findall(r'class="([^"]*)"', file.read_text()) for file in templates)
+    return {
+        name
+        for classes in named
+        for each in classes
+        for name in re.sub(r"{%.*?%}|{{.*?}}", " ", each).split()
+    }
+
+
+def test_no_rule_of_the_consoles_changes_a_learners_page() -> None:
+    rules = re.sub(r"/\*.*?\*/|@media[^{]*{", "", (STATIC / "console.css").read_text(), flags=re.S)
+    learners = used_in(TEMPLATES.glob("*.html"))
+
+    for selectors in re.findall(r"([^{}]+){", rules):
+        for one in selectors.split(","):
+            assert set(re.findall(r"\.([a-z][\w-]*)", one)) - learners, one
+
+
 def test_every_class_of_the_templates_is_in_the_style_sheet() -> None:
     _, css = style()
-    used = set()
-    for file in TEMPLATES.rglob("*.html"):
-        for classes in re.findall(r'class="([^"]*)"', file.read_text()):
-            used |= set(re.sub(r"{%.*?%}|{{.*?}}", " ", classes).split())
+    used = used_in(TEMPLATES.rglob("*.html"))
 
     assert {name for name in used if f".{name}".encode() not in css} == {"badge-card"}
 
