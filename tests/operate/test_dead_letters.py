@@ -21,6 +21,7 @@ from streams.errors import FatalError
 from streams.kafka.dead_letters import DETAIL
 from streams.kafka.topics import topics
 from streams.operate.dead_letters import Filter, Letter, shown
+from streams.operate.recent import recent
 from streams.sandbox import lms
 from streams.sandbox.audit import announcement, read_topic
 from streams.sandbox.commands import Commands
@@ -78,6 +79,8 @@ def test_a_letter_of_the_relays_is_sent_again_once_and_leads_to_one_badge(
         said = await full.run("dead-letters", "redrive", one.id)
         # then
         assert said.splitlines() == ["sent again: 1", one.id]
+        newest = await recent(full.commands.parsed, Filter(), "relay")
+        assert {row.id: row.redriven for row in newest.rows} == {one.id: True, other.id: False}
         await until(lambda: full.badges_of(101) == 1, WITHIN)
         # when the first is named once more beside the second, and then sent in earnest
         both = await full.run("dead-letters", "redrive", one.id, other.id)
