@@ -1,6 +1,6 @@
 """The console's addresses: each reads, for administrators alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 from urllib.parse import urlencode, urlsplit
@@ -45,6 +45,10 @@ def reading(view: View, operator: Operator, answering: Answering) -> APIRouter:
     """The pages that show something."""
     router = APIRouter(route_class=ConsolePage, include_in_schema=False, prefix=CONSOLE.rstrip("/"))
     glance, history = Glance(view, operator), History()
+
+    @router.get("")
+    async def without_its_slash() -> Response:
+        return RedirectResponse(CONSOLE, 308)
 
     @router.get("/")
     async def overview(request: Request, view: Known, _: Staff) -> Response:
@@ -113,7 +117,8 @@ def reading(view: View, operator: Operator, answering: Answering) -> APIRouter:
             found, why = await operator.letters(wanted, worker, type), ""
         except TROUBLES as error:
             found, why = Recent([], None), trouble(error)
-        return answering.page(request, "letters.html", _letters(given, found, paged) | {"trouble": why})
+        values = _letters(given, wanted, found, paged)
+        return answering.page(request, "letters.html", values | {"trouble": why})
 
     @router.get("/dead-letters/{id}/")
     async def letter(
@@ -227,10 +232,13 @@ async def _learner(view: View, learner: int) -> dict[str, object]:
     }
 
 
-def _letters(given: Mapping[str, str], found: Recent, paged: Paging) -> dict[str, object]:
+def _letters(given: Mapping[str, str], wanted: Filter, found: Recent, paged: Paging) -> dict[str, object]:
     page = paged.offset // paged.limit + 1
     rows = found.rows[(page - 1) * LETTERS : page * LETTERS]
     kept = {name: text for name, text in given.items() if text}
+    filters = wanted.reason, *(at.isoformat() if at else "" for at in (wanted.since, wanted.until))
+    # The command has no filter for worker and type of event.
+    few = given["worker"] or given["type"]
     older = found.before and urlencode(kept | {"until": found.before.isoformat()})
     return {
         "given": given,
@@ -241,16 +249,9 @@ def _letters(given: Mapping[str, str], found: Recent, paged: Paging) -> dict[str
         "previous": urlencode(kept | {"page": page - 1}) if page > 1 else "",
         "next": urlencode(kept | {"page": page + 1}) if page * LETTERS < len(found.rows) else "",
         "older": older or "",
-        "redrive": _redrive(given, [row.id for row in rows]),
-        "list": commands.list_letters(given["reason"], given["since"], given["until"]),
+        "redrive": commands.redrive(*(row.id for row in rows)) if few else commands.redrive_all(*filters),
+        "list": commands.list_letters(*filters),
     }
-
-
-def _redrive(given: Mapping[str, str], ids: Sequence[str]) -> str:
-    """What sends again what a list shows; the command has no filter for worker and type of event."""
-    if given["worker"] or given["type"]:
-        return commands.redrive(*ids) if ids else ""
-    return commands.redrive_all(given["reason"], given["since"], given["until"])
 
 
 def _neighbours(paged: Paging, count: int) -> dict[str, object]:

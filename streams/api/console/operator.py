@@ -92,11 +92,11 @@ class OfSite:
         token = self._settings.http_token_file
         if named:
             shown = read_secret(token).strip() if token is not None else ""
-            return await look(named, shown, self._roles)
+            return await self._look(named, shown)
         # Without the token, which whoever joins a group could have sent to a host of theirs.
         found = groups.hosts if groups else ()
         places = {(host, port) for worker, host in found for port in ports_of(self._settings, worker)}
-        return _one_of_each(await look(sorted(places), "", self._roles))
+        return _one_of_each(await self._look(sorted(places), ""))
 
     async def letters(self, wanted: Filter, worker: str = "", type: str = "") -> Recent:
         """From the topics."""
@@ -122,6 +122,9 @@ class OfSite:
         told = Redriven()
         await self._apart(lambda: redrive(self._settings, Wanted([id]), told), ORDER_SECONDS)
         return _told(told)
+
+    async def _look(self, addresses: Sequence[Address], token: str) -> list[Worker]:
+        return await asyncio.to_thread(lambda: asyncio.run(look(addresses, token, self._roles)))
 
     async def _apart(self, ask: Callable[[], Awaitable[T]], within: float = ANSWER_SECONDS) -> T:
         async def bounded() -> T:

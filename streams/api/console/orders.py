@@ -19,6 +19,7 @@ from streams.api.rows import LARGEST
 from streams.api.tokens import Caller
 from streams.bus.activities import NOTE_CHARACTERS
 from streams.errors import ConfigurationError
+from streams.logs import blanked
 from streams.operate.learners import is_line
 from streams.operate.order import Given
 
@@ -39,6 +40,7 @@ def writing(operator: Operator, answering: Answering) -> APIRouter:
         values: dict[str, object] = {"kind": kind, "back": _back(form), "trouble": ""}
         try:
             by, why = _by(caller), _reason(form)
+            # Before it is given: of what was cut off in between something may have been done.
             log.info("console: %s orders %s, %s: %s", by, kind, _about(form), why)
             lines = await _ordered(operator, kind, form, by, why)
         except TROUBLES as error:
@@ -65,7 +67,7 @@ async def _ordered(
 
 
 def _by(caller: Caller) -> str:
-    return caller.username or f"LMS user {caller.user_id}"
+    return blanked(caller.username) or f"LMS user {caller.user_id}"
 
 
 def _reason(form: Mapping[str, str]) -> str:

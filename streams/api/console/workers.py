@@ -20,6 +20,18 @@ MOST_BYTES = 4 * 1024 * 1024
 MOST = 64
 """Workers that are asked, of however many there are: a screen of them."""
 
+NO_PAGE = (
+    *(aiohttp.ClientError, TimeoutError, OSError),
+    *(ValueError, KeyError, TypeError, AttributeError, OverflowError),
+)
+"""What asking for a page may end with, and reading what is none."""
+READ = (
+    *("badges_build_info", "badges_catalog_info", "badges_lag_records"),
+    *("badges_issuer_breaker_open", "badges_issuer_paused", "badges_issuer_parked"),
+    "badges_issuer_key_expiry_timestamp_seconds",
+)
+"""Of the metrics: to read all of them takes ten times as long."""
+
 Address = tuple[str, int]
 
 
@@ -90,7 +102,7 @@ async def _worker(session: aiohttp.ClientSession, place: Address, roles: Mapping
             *(_page(session, address, path) for path in ("ready", "health", "metrics"))
         )
         return _read(address, ready, health, measured, roles)
-    except (aiohttp.ClientError, TimeoutError, ValueError, OverflowError, OSError) as error:
+    except NO_PAGE as error:
         why = "does not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
         return [Worker("", address, False, why, answers=False)]
 
@@ -131,7 +143,8 @@ def _object(raw: bytes) -> Mapping[str, Any]:
 
 
 def _samples(raw: bytes) -> Iterator[Sample]:
-    for family in text_string_to_metric_families(raw.decode("utf-8", "replace")):
+    lines = raw.decode("utf-8", "replace").splitlines(keepends=True)
+    for family in text_string_to_metric_families("".join(line for line in lines if line.startswith(READ))):
         yield from family.samples
 
 

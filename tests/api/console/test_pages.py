@@ -199,6 +199,8 @@ async def test_dead_letters_are_filtered_and_come_in_pages(tmp_path: Path) -> No
         "refused", since=datetime(2026, 11, 26, 9, tzinfo=UTC), until=datetime(2026, 11, 26, 11, tzinfo=UTC)
     )
     assert at.wanted[0] == (wanted, "relay", "course")
+    times = "--since=2026-11-26T09:00:00+00:00 --until=2026-11-26T11:00:00+00:00"
+    assert f"badge-streams dead-letters list --reason=refused {times}" in first
     assert first.count('href="/console/dead-letters/3:') == 50
     assert second.count('href="/console/dead-letters/3:') == 20
     assert "page=2" in first
@@ -231,6 +233,13 @@ async def test_a_letter_shows_all_but_its_bytes(tmp_path: Path) -> None:
     assert "17 bytes" in text
     assert "user1@example.com" not in text
     assert r"\xff\xfe" in text
+
+
+async def test_its_address_is_found_without_its_slash(tmp_path: Path) -> None:
+    async with console(tmp_path, desk()) as here:
+        answer = await here.ask.get(CONSOLE.rstrip("/"))
+
+    assert (answer.status_code, answer.headers["location"]) == (308, CONSOLE)
 
 
 async def test_before_anything_is_known_a_page_says_so(tmp_path: Path) -> None:

@@ -114,7 +114,10 @@ async def test_workers_that_do_not_answer_are_asked_side_by_side() -> None:
     [
         {"ready": "<html>"},
         {"ready": "[]"},
-        {"metrics": "a{b"},
+        {"metrics": "badges_build_info{b"},
+        {"metrics": "badges_build_info 1\n"},
+        {"health": '{"organizations": {"one": [1]}}'},
+        {"ready": '{"workers": {"relay": 1}}'},
         {"metrics": "x" * (5 * 1024 * 1024)},
         {"metrics": 'badges_issuer_key_expiry_timestamp_seconds{organization="one"} 1e300\n'},
     ],
