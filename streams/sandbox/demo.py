@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import socket
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -28,6 +27,7 @@ from streams.sandbox.bus import Bus, bus, emit, redis_bus
 from streams.sandbox.commands import Commands, on_bus
 from streams.sandbox.credly import CredlySimulator, Server
 from streams.sandbox.groups import joined
+from streams.sandbox.kafka import free_ports
 from streams.sandbox.kept import keep
 from streams.sandbox.process import Process, tail
 from streams.sandbox.publisher import Emission, Publisher
@@ -104,8 +104,10 @@ async def _run(console: Console, running: Bus, kept: bool, learners: int, seed: 
 
 
 def _commands(running: Bus, catalog: Path) -> Commands:
-    name = f"demo-{uuid4().hex[:4]}"
-    return on_bus(running, name, catalog=catalog, partitions=PARTITIONS, **PACE, **ROOM)
+    name, token = f"demo-{uuid4().hex[:4]}", catalog.with_name("page-token")
+    token.write_text(secrets.token_urlsafe(16))
+    shown = {"BADGES_HTTP_TOKEN_FILE": str(token)}  # without, pages name no topic and no organization
+    return on_bus(running, name, catalog=catalog, partitions=PARTITIONS, **PACE, **ROOM, **shown)
 
 
 def _credly(catalog: CatalogDocument, key: str) -> CredlySimulator:
@@ -151,23 +153,19 @@ async def _workers(
 ) -> AsyncIterator[Mapping[str, Process]]:
     """Tracker and relay, on a Redis bus a bridge, and one that `answers`; only the relay gets the keys."""
     on_redis = commands.parsed.bus == "redis"
-    names = ["bridge"] * on_redis + ["tracker", "relay"]
-    pages = {name: _free() for name in names} if answers else {}
-    more: dict[str, dict[str, str]] = {name: {"BADGES_HTTP": page} for name, page in pages.items()}
-    more["relay"] = {**more.get("relay", {}), **keys}
-    more["api"] = API | {"BADGES_CONSOLE_WORKERS": ",".join(pages.values())}
-    names += ["api"] * answers
-    workers = {name: commands.start(name, log=folder / f"{name}.log", **more.get(name, {})) for name in names}
+    names = ["bridge"] * on_redis + ["tracker", "relay"] + ["api"] * answers
+    # Whoever asks for a worker's pages has to know where they are before it listens.
+    pages = dict(zip(names, (f"127.0.0.1:{port}" for port in free_ports(len(names))), strict=True))
+    api = API | {"BADGES_CONSOLE_WORKERS": ",".join(pages.values())}
+    more: Mapping[str, Mapping[str, str]] = {"relay": keys, "api": api}
+    workers = {
+        name: commands.start(name, log=folder / f"{name}.log", BADGES_HTTP=at, **more.get(name, {}))
+        for name, at in pages.items()
+    }
     try:
         yield workers
     finally:
         await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in workers.values()))
-
-
-def _free() -> str:
-    """Where a worker's pages can be: whoever asks for them has to know before it listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return f"127.0.0.1:{listening.getsockname()[1]}"
 
 
 async def _flow(

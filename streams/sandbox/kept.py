@@ -38,7 +38,6 @@ async def keep(
         said = {
             f"Learner {learner}'s page": f"{address}{PATH}?lms_user_id={learner}",
             "The console, for administrators": f"{address}{PATH}?lms_user_id={learner}&next={CONSOLE}",
-            "Her badges, by the API": f"{address}/badges/api/v1/badges/",
             "Commands at this site": f". {environment} && badge-streams explain --learner {learner}",
         }
         for what, where in said.items():

@@ -52,19 +52,22 @@ def test_the_demo_of_a_stock_site_goes_from_redis_and_back_to_it_and_stays_where
 
     said = screen.file.getvalue()
     assert code == 0, said
-    assert '<span class="badge badge-' in visit.result()
+    page, console = visit.result()
+    assert '<span class="badge badge-' in page
+    assert "The site at a glance" in console
+    assert "Demo Academy" in console
     awarded, revoked = map(int, re.findall(r"(\d+) awards and (\d+) revocations", said)[0])
     assert f"{awarded + revoked} badge events are on the LMS's bus again." in said
 
 
-def _visit(screen: io.StringIO) -> str:
-    """The learner's page, once the demo names it; then Ctrl-C."""
-    deadline = Deadline(120, "the demo names no page")
-    while (found := re.search(r"http://\S+lms_user_id=\d+", screen.getvalue())) is None:
+def _visit(screen: io.StringIO) -> list[str]:
+    """The learner's page and the console, once the demo names them; then Ctrl-C."""
+    deadline = Deadline(120, "the demo names no pages")
+    while len(found := re.findall(r"http://\S+lms_user_id=\S+", screen.getvalue())) < 2:
         deadline.wait()
     try:
-        with build_opener(HTTPCookieProcessor()).open(found[0], timeout=10) as answer:
-            return str(answer.read(), "utf-8")
+        answers = [build_opener(HTTPCookieProcessor()).open(address, timeout=10) for address in found]
+        return [str(answer.read(), "utf-8") for answer in answers]
     finally:
         os.kill(os.getpid(), signal.SIGINT)
 
