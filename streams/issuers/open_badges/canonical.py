@@ -24,7 +24,9 @@ CONTEXTS: Mapping[str, str] = {
     OPEN_BADGES_CONTEXT: "open-badges-3.0.3.json",
 }
 
-Path = tuple[str | int, ...]
+Path = tuple[str, ...]
+EACH = "*"
+"""In a path: whatever place of a list."""
 IRIS: frozenset[Path] = frozenset(
     {
         ("id",),
@@ -40,8 +42,10 @@ LITERALS: frozenset[Path] = frozenset(
         ("validUntil",),
         ("credentialStatus", "statusListIndex"),
         ("credentialSubject", "encodedList"),
-        ("credentialSubject", "identifier", 0, "identityHash"),
-        ("credentialSubject", "identifier", 0, "salt"),
+        ("credentialSubject", "identifier", EACH, "identityHash"),
+        ("credentialSubject", "identifier", EACH, "salt"),
+        ("evidence", EACH, "name"),
+        ("evidence", EACH, "narrative"),
     }
 )
 """Where two badges of a template differ, two status lists, or the options of two proofs: addresses and
@@ -79,7 +83,7 @@ def _marked(value: Any, path: Path, values: dict[str, str]) -> Any:
     if isinstance(value, Mapping):
         return {name: _marked(held, (*path, name), values) for name, held in value.items()}
     if isinstance(value, list):
-        return [_marked(held, (*path, place), values) for place, held in enumerate(value)]
+        return [_marked(held, (*path, EACH), values) for held in value]
     return value
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyld import jsonld
 
+from streams.issuers.issuer import Evidence
 from streams.issuers.open_badges import canonical as module
 from streams.issuers.open_badges import status
 from streams.issuers.open_badges.achievement import Achievement
@@ -28,8 +29,19 @@ achievements = st.builds(
     texts,
     st.sampled_from(["", "https://images.example.edu/1.png"]),
 )
+# Of two of them that are the same, nothing tells one from the other.
+evidence = st.lists(st.builds(Evidence, texts, times, st.tuples(texts)), max_size=2).flatmap(
+    lambda some: st.sampled_from([tuple(some), tuple(some + some[:1])])
+)
 badges = st.builds(
-    Badge, st.text("0123456789abcdef"), texts, times, st.none() | times, st.just(LIST), st.integers(0, 9_999)
+    Badge,
+    st.text("0123456789abcdef"),
+    texts,
+    times,
+    st.none() | times,
+    st.just(LIST),
+    st.integers(0, 9_999),
+    evidence,
 )
 
 
