@@ -1,6 +1,5 @@
 """`python -m streams.sandbox.credly`: the simulator as a process."""
 
-import asyncio
 from typing import Any, cast
 
 import click
@@ -10,6 +9,7 @@ from streams.sandbox.credly.server import Server
 from streams.sandbox.credly.service import CredlySimulator
 from streams.sandbox.credly.tokens import EXPIRES_AT, Token
 from streams.sandbox.issuers.faults import Fault
+from streams.sandbox.issuers.server import serve
 
 
 @click.command()
@@ -66,13 +66,7 @@ def main(
     for account in accounts:
         credly.add_account(*account.split(","))
     credly.schedule(Fault("error", status=403, body="proxy", contains=text) for text in refused)
-    asyncio.run(_serve(Server(credly, host, port)))
-
-
-async def _serve(server: Server) -> None:
-    async with server:
-        click.echo(server.url)
-        await asyncio.Event().wait()
+    serve(Server(credly, host, port))
 
 
 if __name__ == "__main__":

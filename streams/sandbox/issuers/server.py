@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Self
 
+import click
 import orjson
 from aiohttp import web
 
@@ -98,6 +99,17 @@ class IssuerServer:
         else:
             raise web.HTTPNotFound
         return _json({"told": len(items)})
+
+
+def serve(server: IssuerServer) -> None:
+    """Print the server's address, and serve until this process is ended."""
+
+    async def run() -> None:
+        async with server:
+            click.echo(server.url)
+            await asyncio.Event().wait()
+
+    asyncio.run(run())
 
 
 def _json(value: object) -> web.Response:
