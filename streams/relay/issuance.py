@@ -223,7 +223,9 @@ def observe(issuance: Issuance, seen: Seen) -> Issuance:
     a person has done.
     """
     before = issuance.seen
-    if issuance.kind == "forgotten" or (before and before.badge == seen.badge and before.at >= seen.at):
+    if issuance.kind == "forgotten" or (
+        before and before.badge == seen.badge and _order(before) >= _order(seen)
+    ):
         return issuance
     if not done(issuance):
         # The answer that says which badge it is may still be on its way.
@@ -232,6 +234,11 @@ def observe(issuance: Issuance, seen: Seen) -> Issuance:
     if seen.badge != issuance.held or seen.state == issuance.state:
         return issuance
     return settled(_as_seen(replace(issuance, seen=seen)))
+
+
+def _order(seen: Seen) -> tuple[datetime, bool]:
+    """Which of two counts: the later; within a second of the issuer's, which comes last is taking back."""
+    return seen.at, seen.state in outcomes.TAKEN_BACK
 
 
 def letter_due(before: Issuance, after: Issuance) -> bool:

@@ -369,6 +369,15 @@ def test_the_last_of_what_happened_at_the_issuer_counts_in_whatever_order_it_is_
         assert issuance.state == "accepted"
 
 
+def test_of_what_happened_in_one_second_it_counts_that_the_badge_was_taken_back() -> None:
+    said = [Seen("c-1", state, LATER) for state in ("accepted", "revoked")]
+    for order in (said, said[::-1]):
+        issuance = holding()
+        for seen in order:
+            issuance = observe(issuance, seen)
+        assert issuance.state == "revoked"
+
+
 @pytest.mark.parametrize(
     "issuance",
     [
