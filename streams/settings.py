@@ -413,8 +413,10 @@ class Settings(BaseModel):
     @field_validator("console_workers")
     @classmethod
     def _pages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch(r"(?i)([a-z0-9._-]+|\[[0-9a-f:.]+\]):[0-9]{1,5}", one) for one in value):
-            raise ValueError("must be host:port, more of them separated by commas")
+        for one in value:
+            found = re.fullmatch(r"(?i)(?:[a-z0-9._-]+|\[[0-9a-f:.]+\]):([0-9]{1,5})", one)
+            if found is None or not 0 < int(found[1]) < 65_536:
+                raise ValueError("must be host:port, more of them separated by commas")
         return value
 
     @field_validator("http", "api_http")

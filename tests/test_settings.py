@@ -44,6 +44,10 @@ from streams.settings import load_settings
         ("EARNER_PREFIX", "campus1"),
         ("EARNER_PREFIX", "a|b:"),
         ("ADOPTED", "delete"),
+        ("CONSOLE_WORKERS", "tracker"),
+        ("CONSOLE_WORKERS", "http://tracker:8080"),
+        ("CONSOLE_WORKERS", "tracker:8080,relay:99999"),
+        ("CONSOLE_WRITES", "perhaps"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
