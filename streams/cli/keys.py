@@ -25,3 +25,13 @@ def rotate_key(settings: "Settings", organization: str, within: int | None) -> N
     from streams.operate.rotate import rotate
 
     print_lines([run_async(rotate(settings, organization, timedelta(days=within) if within else None))])
+
+
+@keys.command("try")
+@click.argument("organization")
+@at_site
+def try_organizations_key(settings: "Settings", organization: str) -> None:
+    """Have an ORGANIZATION's key sign something, by a command if it is in no file; print the key's name."""
+    from streams.operate.try_key import try_key
+
+    print_lines([run_async(try_key(settings, organization))])

@@ -21,9 +21,11 @@ HTTP = {
     "streams.operate.record",
     "streams.operate.redrive",
     "streams.operate.status",
+    "streams.operate.rotate",
     "streams.operate.templates",
+    "streams.operate.try_key",
 }
-"""They ask an issuer, the registry or the API."""
+"""They ask an issuer, the registry or the API, or know how one is asked."""
 
 
 def imported(statement: str) -> set[str]:
