@@ -20,6 +20,7 @@ class Shown:
     address: str
     template: TemplateSummary
     criteria: str
+    evidence: Sequence[tuple[str, str]]
     issuer: str
     site: str
     name_of_issuer: str
@@ -50,6 +51,7 @@ def shown(document: Mapping[str, Any], revoked: bool, now: datetime, *, jwt: boo
             image_url=achievement.get("image", {}).get("id"),
         ),
         criteria=achievement["criteria"]["narrative"],
+        evidence=[(one["name"], one["narrative"]) for one in document.get("evidence", ())],
         issuer=issuer["id"],
         site=issuer.get("url", ""),
         name_of_issuer=issuer["name"],

@@ -23,6 +23,7 @@ credentialSubject AchievementSubject 1
 issuer          Profile             1
 validFrom       DateTimeZ           1
 validUntil      DateTimeZ           0..1
+evidence        Evidence            0..
 proof           Proof               0..*
 credentialStatus CredentialStatus   0..1
 
@@ -43,6 +44,15 @@ name            String              1
 Criteria
 id              URI                 0..1
 narrative       String              0..1
+
+Evidence
+id              URI                 0..1
+type            IRI                 1..* =Evidence
+narrative       String              0..1
+name            String              0..1
+description     String              0..1
+genre           String              0..1
+audience        String              0..1
 
 IdentityObject
 type            IRI                 1 =IdentityObject

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
+from streams.issuers.issuer import Evidence
 from tests.issuers.open_badges.a_badge import LIST, TIME, URL, Issuing
 from tests.issuers.open_badges.data_model import faults
 
 
 def test_a_credential_has_what_it_must_and_nothing_else() -> None:
-    issuing = Issuing()
+    issuing = Issuing(evidence=(Evidence("Pass Kafka 101", TIME),))
 
     badges = [issuing.issue("a"), issuing.issue("b", expires=TIME.replace(year=2099))]
 
