@@ -72,7 +72,9 @@ async def credential(view: Known, request: Request, id: Name, languages: Languag
     form = preferred(request.headers.get("accept"), _forms(value), "json")
     if form == "html":
         state = shown(value["document"], _revoked(view, value), view.clock.wall(), jwt="jwt" in value)
-        return credential_page(state, languages, HEADERS | {"Vary": "Accept, Accept-Language"})
+        return credential_page(
+            state, request.url.path, languages, HEADERS | {"Vary": "Accept, Accept-Language"}
+        )
     return await _as(form, value, request)
 
 

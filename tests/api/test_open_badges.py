@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx
 import orjson
@@ -182,6 +183,24 @@ async def test_what_heads_are_asked_for_has_them_and_no_body(tmp_path: Path) -> 
             assert (head.status_code, head.content) == (200, b"")
             for name in ("content-type", "content-length", "cache-control"):
                 assert head.headers[name] == whole.headers[name]
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+@pytest.mark.parametrize("before", ["", "/open/badges"])
+async def test_a_page_leads_to_its_style_and_files_from_wherever_it_is(
+    tmp_path: Path, before: str, end: str
+) -> None:
+    issuing = Issuing()
+    address = f"{URL}/badges/credentials/{issuing.issue()}{end}"
+    async with serving(tmp_path, issuing) as here:
+        page = (await asked(here, address, BROWSER)).text
+        links = re.findall(r'href="(\.[^"]+)"', page)
+        # As a browser makes them, and a proxy that takes the issuer's path away.
+        seen = [urljoin(address.replace(URL, f"{URL}{before}"), link) for link in links]
+        answers = [await asked(here, one.replace(f"{URL}{before}", URL)) for one in seen]
+
+    assert len(links) == 5
+    assert [answer.status_code for answer in answers] == [200] * 5
 
 
 async def test_a_page_says_whether_the_badge_holds(tmp_path: Path) -> None:

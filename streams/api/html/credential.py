@@ -64,8 +64,11 @@ def shown(document: Mapping[str, Any], revoked: bool, now: datetime, *, jwt: boo
     )
 
 
-def credential_page(credential: Shown, languages: Sequence[str], headers: Mapping[str, str]) -> Response:
-    """The page of a credential."""
-    # From where it is: an issuer's address may have a path that we do not see.
-    values = {"shown": credential, "style": f"../style/{style()[0]}"}
+def credential_page(
+    credential: Shown, path: str, languages: Sequence[str], headers: Mapping[str, str]
+) -> Response:
+    """The page of a credential, which was asked for at `path`."""
+    # All addresses are from there: an issuer's may have a path before it that we do not see.
+    folder = "../" if path.endswith("/") else "./"
+    values = {"shown": credential, "folder": folder, "style": f"{folder}../style/{style()[0]}"}
     return page("credential.html", spoken(languages), values, headers=headers)
