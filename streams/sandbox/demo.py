@@ -99,7 +99,8 @@ async def _run(console: Console, running: Bus, kept: bool, learners: int, seed: 
                     verdict = replace(verdict, faults={**verdict.faults, **back.faults})
                 code = report(console, verdict, board)
                 if kept:
-                    await keep(console, commands.settings, workers, folder, board.busiest)
+                    credential = board.credentials.newest
+                    await keep(console, commands.settings, workers, folder, board.busiest, credential)
                 return code
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -21,7 +22,12 @@ LOOK_SECONDS = 0.2
 
 
 async def keep(
-    console: Console, settings: Mapping[str, str], workers: Mapping[str, Process], folder: Path, learner: int
+    console: Console,
+    settings: Mapping[str, str],
+    workers: Mapping[str, Process],
+    folder: Path,
+    learner: int,
+    credential: str,
 ) -> None:
     """Say where to look, and return at Ctrl-C or SIGTERM; `FatalError` where a worker ends before that."""
     from streams.api.demo import CONSOLE, PATH  # needs the extra `api`
@@ -38,6 +44,7 @@ async def keep(
         said = {
             f"Learner {learner}'s page": f"{address}{PATH}?lms_user_id={learner}",
             "The console, for administrators": f"{address}{PATH}?lms_user_id={learner}&next={CONSOLE}",
+            "An Open Badge": f"{address}{urlsplit(credential).path}",
             "Commands at this site": f". {environment} && badge-streams explain --learner {learner}",
         }
         for what, where in said.items():

@@ -4,7 +4,7 @@ import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from urllib.request import HTTPCookieProcessor, build_opener
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
 from rich.console import Console
@@ -52,21 +52,24 @@ def test_the_demo_of_a_stock_site_goes_from_redis_and_back_to_it_and_stays_where
 
     said = screen.file.getvalue()
     assert code == 0, said
-    page, console = visit.result()
+    page, console, credential = visit.result()
     assert '<span class="badge badge-' in page
     assert "The site at a glance" in console
     assert "Demo Academy" in console
+    assert '<span class="badge badge-success">Valid</span>' in credential
     awarded, revoked = map(int, re.findall(r"(\d+) awards and (\d+) revocations", said)[0])
     assert f"{awarded + revoked} badge events are on the LMS's bus again." in said
 
 
 def _visit(screen: io.StringIO) -> list[str]:
-    """The learner's page and the console, once the demo names them; then Ctrl-C."""
+    """The learner's page, the console and a badge's page, once the demo names them; then Ctrl-C."""
     deadline = Deadline(120, "the demo names no pages")
-    while len(found := re.findall(r"http://\S+lms_user_id=\S+", screen.getvalue())) < 2:
+    named = r"http://\S+(?:lms_user_id=|/credentials/)\S+"
+    while len(found := re.findall(named, screen.getvalue())) < 3:
         deadline.wait()
     try:
-        answers = [build_opener(HTTPCookieProcessor()).open(address, timeout=10) for address in found]
+        asked = [Request(address, headers={"Accept": "text/html"}) for address in found]
+        answers = [build_opener(HTTPCookieProcessor()).open(one, timeout=10) for one in asked]
         return [str(answer.read(), "utf-8") for answer in answers]
     finally:
         os.kill(os.getpid(), signal.SIGINT)
