@@ -58,8 +58,12 @@ class Pictures:
         task = self._fetching.get(url)
         if task is None:
             task = self._fetching[url] = asyncio.create_task(self._had(url))
-        # Who goes away leaves the picture to others.
-        return await asyncio.shield(task)
+        try:
+            # Who goes away, or has waited for long, leaves the picture to others.
+            async with asyncio.timeout(FETCH.total):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            return None
 
     async def baked(self, document: Mapping[str, Any], form: str) -> bytes:
         """A credential in its picture, as `png` or `svg`."""

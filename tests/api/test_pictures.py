@@ -69,6 +69,24 @@ async def test_who_goes_away_leaves_the_picture_to_others() -> None:
     assert host.asked == ["a"]
 
 
+async def test_nobody_waits_for_long_where_others_wait_for_pictures_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pictures, "FETCH", ClientTimeout(total=0.05))
+    come = asyncio.Event()
+
+    async def fetch(url: str) -> bytes:
+        await come.wait()
+        return png()
+
+    kept = Pictures(fetch, Clock())
+    found = await asyncio.gather(*(kept.get(f"{number}") for number in range(2 * pictures.AT_ONCE)))
+    come.set()
+
+    assert found == [None] * 2 * pictures.AT_ONCE
+    assert await kept.get("0") == png()
+
+
 async def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "KEPT_BYTES", 2 * len(png()))
     host = Host(a=png(), b=png(), c=png())
