@@ -175,7 +175,8 @@ def _added(text: str, root: Any, templates: Any, difference: Difference) -> Edit
         f"- id: {own}",
         *([] if own == id else [f"  external_id: {id}"]),
         f"  organization: {difference.organization}",
-        f"  name: {_scalar(difference.there)}",
+        # Not every draft has a name at its issuer, and a template must have one.
+        f"  name: {_scalar(difference.there or id)}",
         "  active: false",
         "  requirements:  # what earns it, instead of this",
         f"    - {{id: todo, event_type: {PLACEHOLDER}}}",

@@ -106,6 +106,11 @@ templates:
     assert list(compare(load_catalog(after), OTHER, [template("1", "One"), template("2", "Two")])) == []
 
 
+def test_a_template_without_a_name_is_called_by_its_id() -> None:
+    text = written(FILE.replace("url: URL, ", ""), differences(template(NEW, "")))
+    assert load_catalog(text).templates[NEW].name == NEW
+
+
 def test_a_file_that_cannot_be_added_to_is_left_as_it_is() -> None:
     with pytest.raises(CatalogError):
         written("version: 1\ntemplates: []\n", [Difference("new", ORGANIZATION, NEW, "", "New")])
