@@ -73,6 +73,13 @@ def text(value: object) -> str:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
+def number(value: object) -> int | None:
+    """The whole number that a value is, or whose digits it is; None for anything else."""
+    digits = text(value)
+    # Nine digits are more pages than there can be, and few enough to become a number quickly.
+    return int(digits) if re.fullmatch(r"\d{1,9}", digits, re.ASCII) else None
+
+
 def _messages(document: Mapping[str, Any]) -> Iterator[str]:
     """The messages where web services put them: at the top or under `data`."""
     if said := text(document.get("data")):

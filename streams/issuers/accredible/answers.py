@@ -37,7 +37,7 @@ from streams.issuers.outcomes import (
     Unsupported,
     Withheld,
 )
-from streams.issuers.words import document, mapping, text
+from streams.issuers.words import document, mapping, number, text
 
 LONGEST_ID = 200
 """Ids are whole numbers or short codes; the table keeps no text of unknown size."""
@@ -138,10 +138,10 @@ def groups(answer: Answer, page: int) -> TemplatePage | Deferred | None:
     items = body.get("groups")
     if not isinstance(items, list):
         return Deferred("200 without a list of groups", ambiguous=False)
-    following = mapping(body.get("meta")).get("next_page")
-    if isinstance(following, int) and following <= page:
+    following = number(mapping(body.get("meta")).get("next_page"))
+    if following is not None and following <= page:
         return Deferred(f"page {page} of a list does not lead on", ambiguous=False)
-    return TemplatePage(tuple(_groups(items)), following if isinstance(following, int) else None)
+    return TemplatePage(tuple(_groups(items)), following)
 
 
 def listed(answer: Answer) -> Page | Deferred | None:

@@ -50,7 +50,7 @@ from streams.issuers.outcomes import (
     TemplateUnavailable,
     Unsupported,
 )
-from streams.issuers.words import document, mapping, redacted, text
+from streams.issuers.words import document, mapping, number, redacted, text
 
 LONGEST_ID = 200
 """Credly's ids are UUIDs; anything much longer is no id, and the table keeps no text of unknown size."""
@@ -202,8 +202,8 @@ def events(answer: Answer, page: int) -> FeedPage | Unsupported | None:
     read = _page(answer, page, "events")
     if not isinstance(read, tuple):
         return Unsupported(read.why if read else answer.why)
-    last = mapping(document(answer.body).get("metadata")).get("total_pages")
-    return FeedPage(tuple(map(_occurrence, read[0])), read[1], last if isinstance(last, int) else None)
+    last = number(mapping(document(answer.body).get("metadata")).get("total_pages"))
+    return FeedPage(tuple(map(_occurrence, read[0])), read[1], last)
 
 
 def event(answer: Answer, asked: Occurrence) -> FeedPage | Unsupported | None:
@@ -355,15 +355,13 @@ def _occurrence(item: object) -> Occurrence:
 
 
 def _next_page(metadata: Mapping[str, Any], page: int) -> int | None:
-    current, total = metadata.get("current_page"), metadata.get("total_pages")
-    if isinstance(current, int) and isinstance(total, int):
+    current, total = number(metadata.get("current_page")), number(metadata.get("total_pages"))
+    if current is not None and total is not None:
         return current + 1 if current < total else None
     url = text(metadata.get("next_page_url"))
-    # Nine digits are more pages than there can be, and few enough to become a number quickly.
-    match = re.search(r"[?&]page=(\d{1,9})(?:[&#]|$)", url)
-    if match:
-        return int(match[1])
-    return page + 1 if url else None
+    match = re.search(r"[?&]page=(\d+)(?:[&#]|$)", url, re.ASCII)
+    following = number(match[1]) if match else None
+    return following or (page + 1 if url else None)
 
 
 def _identifier(value: object) -> str:
