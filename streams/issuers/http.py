@@ -94,7 +94,7 @@ def trouble(answer: Answer, now: datetime) -> Trouble:
     if status < 200 or status in UNSENT:
         return Deferred(answer.why, ambiguous=False, wait=_retry_after(answer, now))
     if not answer.whole:
-        # The words would have said whether it is for good, or a badge that is there already.
+        # The words would have said whether it is for good, or a badge that is there already (decision 0106).
         return Deferred(f"{status}: the answer breaks off", ambiguous=True)
     return Refused(answer.why)
 
