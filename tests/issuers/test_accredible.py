@@ -440,7 +440,8 @@ def test_each_region_is_a_service_of_its_own() -> None:
     assert ACCREDIBLE.base_url("eu", None) == "https://eu.api.accredible.com"
     assert ACCREDIBLE.base_url("us", "http://127.0.0.1:8071/v1/") == "http://127.0.0.1:8071"
     request = next(ACCREDIBLE.template("", GROUP)).request
-    assert ACCREDIBLE.headers("a-key", request, NOW) == {"Authorization": "Token token=a-key"}
+    for given, sent in (("a-key", "Token token=a-key"), ("Bearer k", "Bearer k"), ("Token k", "Token k")):
+        assert ACCREDIBLE.headers(given, request, NOW) == {"Authorization": sent}
 
 
 def test_a_key_of_several_lines_is_none() -> None:

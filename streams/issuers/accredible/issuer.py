@@ -84,7 +84,7 @@ class Accredible:
         return no_line(text)
 
     def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
-        return {"Authorization": f"Token token={key}"}
+        return {"Authorization": requests.authorization(key)}
 
     def page(self, organization: str, service: str, url: str | None, badge: str) -> str:
         return ""

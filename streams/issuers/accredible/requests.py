@@ -21,6 +21,8 @@ BASES: Mapping[str, str] = {
     "eu": "https://eu.api.accredible.com",
     "sandbox": "https://sandbox.api.accredible.com",
 }
+SCHEMES = ("Token ", "Bearer ")
+"""How clients of Accredible's begin the header: its Moodle plugin, and the service of Open edX."""
 PAGE = 50
 """Credentials of a page, as Accredible has it by default."""
 LOOK_UP_PAGES = 20
@@ -30,6 +32,11 @@ LOOK_UP_PAGES = 20
 def base_url(region: str, url: str | None = None) -> str:
     """Where an organization's calls go: its own `url`, or its region's."""
     return (url or BASES[region]).rstrip("/").removesuffix("/v1")
+
+
+def authorization(key: str) -> str:
+    """The key as Accredible documents it, or in the form that it is given in."""
+    return key if key.startswith(SCHEMES) else f"Token token={key}"
 
 
 def create(award: Award) -> Request:
