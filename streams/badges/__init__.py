@@ -29,6 +29,7 @@ from streams.badges.progress import (
     Judgement,
     Progress,
     evolve,
+    take,
 )
 from streams.badges.pruning import pruned
 from streams.badges.rules import Operator, Rule, Scalar
@@ -98,6 +99,7 @@ __all__ = [
     "shown",
     "stamp",
     "standing",
+    "take",
     "text_of",
     "texts",
 ]

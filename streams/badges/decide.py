@@ -171,22 +171,24 @@ class _Case:
 
         `ordered` is the turn of the template that an order is for.
         """
-        found = set(matches)
+        agenda = [*matches]
         if ordered is not None:
-            found.add(ordered)
+            agenda.append(ordered)
         if self.another_catalog:
-            found.update(self._of_another_catalog())
+            agenda += self._of_another_catalog()
         if self.catalog.expiring:
-            found.update(self._of_another_time())
-        agenda = sorted(found)  # a sorted list is a heap
+            agenda += self._of_another_time()
+        heapq.heapify(agenda)
+        last = None
         while agenda:
             turn = heapq.heappop(agenda)
+            if turn == last:
+                continue  # It is there for several reasons.
+            last = turn
             compiled = self.catalog.active[turn]
             if self._order(compiled) if turn == ordered else self._judge(compiled, matches.get(turn)):
-                for dependent in compiled.dependents:
-                    if dependent not in found:
-                        found.add(dependent)
-                        heapq.heappush(agenda, dependent)
+                for dependent in compiled.dependents:  # each has a later turn
+                    heapq.heappush(agenda, dependent)
 
     def _of_another_catalog(self) -> Iterator[int]:
         """The turns of the templates that a change of the catalog may have completed.
@@ -209,6 +211,10 @@ class _Case:
 
     def _judge(self, compiled: Compiled, met: Matched | None) -> bool:
         """Judge one template; returns whether its badge was awarded or revoked."""
+        if met is not None and not met.penalties and self._stays_held(compiled):
+            for requirement in met.requirements:
+                self._match(compiled, requirement)
+            return False
         badge = self.badge(compiled.id)
         held = is_held(self.catalog, compiled.id, badge, self.now)
         if badge is not None and not held and (badge.revoked is None or badge.revoked_ordered):
@@ -229,6 +235,15 @@ class _Case:
             if badge is None and not fulfilled and not self.another_catalog:
                 return False  # As incomplete as it was, or there would be a badge.
         return self._decide(compiled, badge, held)
+
+    def _stays_held(self, compiled: Compiled) -> bool:
+        """Whether no match can change the badge: that of most learners and templates, in the long run."""
+        return (
+            not compiled.badges
+            and compiled.id not in self.catalog.renewed_after
+            and self.before.is_held(compiled.id)
+            and compiled.id not in self.badges
+        )
 
     def _order(self, compiled: Compiled) -> bool:
         """Do what the order says of the template; returns whether its badge was awarded or revoked."""

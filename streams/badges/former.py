@@ -13,7 +13,7 @@ from typing import Any
 from streams.badges.counting import State
 from streams.badges.model import User
 from streams.badges.packing import LONG, Id, Key, ends, hashed, ids_in, joined, key_of, pack_id
-from streams.badges.progress import FINGERPRINT, Badge, Progress, Stored, stored, stored_badge
+from streams.badges.progress import FINGERPRINT, Badge, Place, Progress, Stored, stored, stored_badge
 from streams.badges.rules import Scalar
 
 VERSIONS = (1, 2)
@@ -30,7 +30,7 @@ def load(value: Mapping[str, Any]) -> Progress:
         raise ValueError(f"progress of version {value['v']}, which this program does not know")
     user, badges, requirements = value.get("u"), value.get("b", {}), value["r"]
     lists = [_unpacked(*written) for written in value.get("l", ())]
-    places: dict[str, dict[str, list[int]]] = {}
+    places: dict[str, dict[str, Place]] = {}
     for place, (epoch, offset) in value["p"].items():
         topic, _, partition = place.rpartition("/")
         places.setdefault(topic, {})[partition] = [epoch, offset]

@@ -5,7 +5,7 @@ touches few of a learner's many.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -27,8 +27,10 @@ _FINGERPRINTS = blake2b(digest_size=FINGERPRINT)
 
 Stored = Sequence[Any]
 """A state's or badge's fields in their order, without the last ones that have their defaults."""
-Known = Sequence[Any]
+Known = list[Any]
 """What is kept of one template: by id each requirement's `Stored`, and that of the badge, or None."""
+Place = Sequence[int]
+"""An epoch and an offset."""
 
 
 class View(Protocol):
@@ -76,17 +78,17 @@ class Badge:
         return self.revoked is None
 
 
-@value
+@dataclass(slots=True)
 class Progress:
-    """Everything that the engine knows of one learner.
+    """Everything that the engine knows of one learner; only `take` changes one.
 
     `templates`: what is kept of each. `places`: by topic and partition of a source, the epoch and the highest
     offset applied. `recent`: fingerprints of the last relevant activities, newest last. `catalog`: the
     revision under which the last one was judged. `user`: what was last known of the learner.
     """
 
-    templates: Mapping[str, Known]
-    places: Mapping[str, Mapping[str, Sequence[int]]]
+    templates: dict[str, Known]
+    places: dict[str, dict[str, Place]]
     recent: bytes
     catalog: str
     user: User | None
@@ -94,7 +96,7 @@ class Progress:
     @staticmethod
     def initial() -> "Progress":
         """The progress of a learner of whom nothing is known."""
-        return _INITIAL
+        return Progress({}, {}, b"", "", None)
 
     @property
     def badges(self) -> dict[str, Badge]:
@@ -112,6 +114,11 @@ class Progress:
         """The badge of a template."""
         _, badge = self.templates.get(template, _UNKNOWN)
         return None if badge is None else Badge(*badge)
+
+    def is_held(self, template: str) -> bool:
+        """Whether there is a badge of a template that is not revoked."""
+        _, badge = self.templates.get(template, _UNKNOWN)
+        return badge is not None and (len(badge) <= _REVOKED or badge[_REVOKED] is None)
 
     def requirement(self, template: str, requirement: str) -> State | None:
         """What is kept for a requirement, whether or not the catalog still has it."""
@@ -144,8 +151,8 @@ class Progress:
         return at >= 0
 
 
-_INITIAL = Progress({}, {}, b"", "", None)
-_UNKNOWN: Known = ({}, None)
+_REVOKED = [field.name for field in fields(Badge)].index("revoked")
+_UNKNOWN: Known = [{}, None]
 
 
 @value
@@ -167,27 +174,38 @@ class Judgement:
 
 
 def evolve(progress: Progress, judgement: Judgement) -> Progress:
-    """The progress after a judgement: the only way from one state to the next."""
+    """The progress after a judgement; the one before it stays as it was."""
+    p, source = progress, judgement.source
+    templates, places = {**p.templates}, p.places
+    for template in judgement.states.keys() & templates.keys() | judgement.badges.keys() & templates.keys():
+        requirements, badge = templates[template]
+        templates[template] = [{**requirements}, badge]
+    if source is not None:
+        places = {**places, source.topic: {**places.get(source.topic, {})}}
+    after = Progress(templates, places, p.recent, p.catalog, p.user)
+    take(after, judgement)
+    return after
+
+
+def take(progress: Progress, judgement: Judgement) -> None:
+    """Change a progress of one's own to that after a judgement: the only way from one state to the next.
+
+    A unit of work has its learners' to itself: it need not copy for each activity what stays as it was.
+    """
     p, j = progress, judgement
-    templates = p.templates
-    if j.states or j.badges:
-        templates = {**templates}
-        for template, states in j.states.items():
-            requirements, badge = templates.get(template, _UNKNOWN)
-            if (changed := _changed(requirements, states)) or badge is not None:
-                templates[template] = [changed, badge]
-            else:
-                del templates[template]
-        for template, decided in j.badges.items():
-            requirements, _ = templates.get(template, _UNKNOWN)
-            templates[template] = [requirements, stored_badge(decided)]
-    return Progress(
-        templates,
-        p.places if j.source is None else _moved(p.places, j.source),
-        (p.recent + j.fingerprint)[-REMEMBERED * FINGERPRINT :],
-        j.catalog,
-        j.user,
-    )
+    for template, states in j.states.items():
+        known = p.templates.setdefault(template, [{}, None])
+        _change(known[0], states)
+        if not known[0] and known[1] is None:
+            del p.templates[template]
+    for template, badge in j.badges.items():
+        p.templates.setdefault(template, [{}, None])[1] = stored_badge(badge)
+    if (source := j.source) is not None:
+        places = p.places.setdefault(source.topic, {})
+        places[str(source.partition)] = [source.epoch, source.offset]
+    p.recent = (p.recent + j.fingerprint)[-REMEMBERED * FINGERPRINT :]
+    p.catalog = j.catalog
+    p.user = j.user
 
 
 def fingerprint(activity_id: str) -> bytes:
@@ -197,21 +215,12 @@ def fingerprint(activity_id: str) -> bytes:
     return digest.digest()
 
 
-def _moved(
-    places: Mapping[str, Mapping[str, Sequence[int]]], source: Source
-) -> dict[str, Mapping[str, Sequence[int]]]:
-    moved = {**places.get(source.topic, {}), str(source.partition): [source.epoch, source.offset]}
-    return {**places, source.topic: moved}
-
-
-def _changed(requirements: Mapping[str, Stored], states: Mapping[str, State | None]) -> Mapping[str, Stored]:
-    changed = {**requirements}
+def _change(requirements: dict[str, Stored], states: Mapping[str, State | None]) -> None:
     for id, state in states.items():
         if state is None:
-            del changed[id]
+            del requirements[id]
         else:
-            changed[id] = stored(state)
-    return changed
+            requirements[id] = stored(state)
 
 
 def stored(state: State) -> Stored:

@@ -88,7 +88,7 @@ def _place(lists: _Lists, long: bytes | Sequence[Any]) -> int:
     return lists.setdefault(long if isinstance(long, bytes) else tuple(long), len(lists))
 
 
-def _read(templates: Mapping[str, Known], lists: Sequence[Any]) -> Mapping[str, Known]:
+def _read(templates: Mapping[str, Known], lists: Sequence[Any]) -> dict[str, Known]:
     return {
         id: [{r: _whole(stored, lists) for r, stored in requirements.items()}, badge]
         for id, (requirements, badge) in templates.items()

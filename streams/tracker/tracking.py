@@ -14,12 +14,15 @@ from streams.badges import (
     Catalog,
     Decision,
     Import,
+    Judgement,
     Order,
     Progress,
     User,
-    judge,
+    decide,
+    evolve,
     latest,
     pruned,
+    take,
 )
 from streams.bus.activities import (
     Line,
@@ -62,11 +65,6 @@ class _Learner:
         self.forgotten = forgotten
         self.size = size
         self.changed = False
-
-    def become(self, progress: Progress) -> None:
-        """Have this progress from now on."""
-        self.progress = progress
-        self.changed = True
 
 
 class Tracking:
@@ -170,7 +168,7 @@ class Tracking:
         learner = self._learner(key)
         self.held.subtract(id for id, badge in learner.progress.badges.items() if badge.held)
         learner.forgotten = max(at, learner.forgotten or 0)
-        learner.become(Progress.initial())
+        learner.progress, learner.changed = Progress.initial(), True
         log.info("a learner is forgotten")
 
     def _judge(self, learner: _Learner, happened: Activity | Order | Import, line: Line, size: int) -> None:
@@ -180,17 +178,21 @@ class Tracking:
             return
         self._judgements += 1
         before = learner.progress
-        after, decisions = _judged(self._catalog, before, happened)
-        if after is before:
+        judgement = _decided(self._catalog, before, happened)
+        if judgement is None:
             return
-        after = self._bounded(learner, after, size)
-        if decisions or _becomes_known(before.user, after.user):
-            self._announce(happened, before, after, decisions)
+        after = self._bounded(learner, judgement, size)
+        if judgement.decisions or _becomes_known(before.user, judgement.user):
+            after = after or evolve(before, judgement)
+            self._announce(happened, before, after, judgement.decisions)
         if isinstance(happened, Import):
-            self.held.update(
-                id for id, badge in after.badges.items() if badge.held and id not in before.badges
-            )
-        learner.become(after)
+            known = before.badges
+            self.held.update(id for id, badge in judgement.badges.items() if badge.held and id not in known)
+        if after is None:
+            take(before, judgement)
+        else:
+            learner.progress = after
+        learner.changed = True
 
     def _announce(
         self,
@@ -242,25 +244,28 @@ class Tracking:
             self._learners[key] = known
         return known
 
-    def _bounded(self, learner: _Learner, after: Progress, more: int) -> Progress:
-        """The progress, pruned where it grew too large; it is measured only where it may come near the bound.
+    def _bounded(self, learner: _Learner, judgement: Judgement, more: int) -> Progress | None:
+        """The progress after the judgement, pruned where it grew too large; None where it cannot have.
 
-        `more` is the size of what happened. Raises `UnreadableError` for one that is too large even so.
+        It is measured only where it may come near the bound; `more` is the size of what happened. Raises
+        `UnreadableError` for one that is too large even so.
         """
-        estimate = learner.size + more + GROWTH_BYTES
-        if estimate > self._most // 2:
-            estimate = self._bytes(learner, after)
-            if estimate > self._most:
-                after = pruned(
-                    after,
-                    self._known(),
-                    lambda progress: self._bytes(learner, progress) <= self._most * PRUNED,
-                )
-                estimate = self._bytes(learner, after)
-                if estimate > self._most:
-                    raise UnreadableError("progress_too_large", f"more than {self._most} bytes")
-                log.warning("a progress of more than %d bytes is pruned to %d", self._most, estimate)
-        learner.size = estimate
+        learner.size += more + GROWTH_BYTES
+        if learner.size <= self._most // 2:
+            return None
+        after = evolve(learner.progress, judgement)
+        size = self._bytes(learner, after)
+        if size > self._most:
+            after = pruned(
+                after,
+                self._known(),
+                lambda progress: self._bytes(learner, progress) <= self._most * PRUNED,
+            )
+            size = self._bytes(learner, after)
+            if size > self._most:
+                raise UnreadableError("progress_too_large", f"more than {self._most} bytes")
+            log.warning("a progress of more than %d bytes is pruned to %d", self._most, size)
+        learner.size = size
         return after
 
     def _bytes(self, learner: _Learner, progress: Progress) -> int:
@@ -289,11 +294,9 @@ def _kept(before: Progress, after: Progress) -> Mapping[str, Badge]:
     return {id: badge for id, badge in before.badges.items() if badge.held and after.badges[id] == badge}
 
 
-def _judged(
-    catalog: Catalog, progress: Progress, happened: Activity | Order | Import
-) -> tuple[Progress, tuple[Decision, ...]]:
+def _decided(catalog: Catalog, progress: Progress, happened: Activity | Order | Import) -> Judgement | None:
     try:
-        return judge(catalog, progress, happened)
+        return decide(catalog, progress, happened)
     except UnreadableError:
         raise
     except Exception as error:

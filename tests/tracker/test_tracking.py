@@ -19,9 +19,9 @@ from streams.badges import (
     Source,
     User,
     badge_id,
+    decide,
     decision_id,
     evolve,
-    judge,
 )
 from streams.bus.activities import line, order_line
 from streams.bus.emitter import REASON as BECAUSE
@@ -188,8 +188,8 @@ async def test_a_progress_at_its_bound_gives_up_what_is_out_of_the_catalog_and_t
 async def test_an_activity_that_cannot_be_judged_is_set_aside_and_the_next_is_judged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    judgements = iter((lambda *_: 1 // 0, judge))
-    monkeypatch.setattr("streams.tracker.tracking.judge", lambda *of: next(judgements)(*of))
+    judgements = iter((lambda *_: 1 // 0, decide))
+    monkeypatch.setattr("streams.tracker.tracking.decide", lambda *of: next(judgements)(*of))
     unit = await tracked(activity(7, id=1), activity(8, id=2))
     assert reasons(unit) == [b"judging_failed", None]
 
