@@ -3,7 +3,6 @@
 from datetime import datetime
 
 import orjson
-from aiokafka.structs import ConsumerRecord
 
 from streams import metrics
 from streams.badges import moment, stamp
@@ -19,6 +18,7 @@ from streams.relay.relay import Relay
 from streams.relay.rows import dump, held_in, is_issuance, load
 from streams.relay.seen import Seen, said_in
 from streams.relay.table import AGENT, forgotten_row
+from streams.runtime.fetched import Record
 from streams.runtime.unit import Batch, Unit
 
 ISSUANCE_BYTES = 512 * 1024
@@ -41,7 +41,7 @@ class Desiring:
         reconciler = relay.reconcilers.get(batch.partition.tp.partition)
         self._history = reconciler is not None and reconciler.history
 
-    def step(self, record: ConsumerRecord) -> None:
+    def step(self, record: Record) -> None:
         """Follow one badge event or order, or set it aside."""
         order = order_of(record.value, record.headers)
         if order == FORGET and record.key is not None and record.key.isdigit():
@@ -73,7 +73,7 @@ class Desiring:
         except UnreadableError as error:
             self.set_aside(record, error)
 
-    def set_aside(self, record: ConsumerRecord, error: UnreadableError) -> None:
+    def set_aside(self, record: Record, error: UnreadableError) -> None:
         """Send the original of a badge event to the dead letters."""
         set_aside(self._unit, self._relay.names.relay_dead_letters.name, AGENT, original_of(record), error)
 
@@ -122,7 +122,7 @@ class Desiring:
         raw = self._unit.get(b"%d" % word.learner)
         return raw is not None and is_past(stamp(load(orjson.loads(raw)).time), word.time, timestamp_ms)
 
-    def _import(self, record: ConsumerRecord) -> None:
+    def _import(self, record: Record) -> None:
         """Take along a badge of another service, but not of a learner who was forgotten since."""
         badge, brought = imported(record)
         if record.key != badge:
@@ -135,7 +135,7 @@ class Desiring:
         if after is not before:
             self._write(badge, after)
 
-    def _see(self, record: ConsumerRecord) -> None:
+    def _see(self, record: Record) -> None:
         """Follow what an issuer says has happened to a badge or a template."""
         assert record.value is not None
         said = said_in(record.value)

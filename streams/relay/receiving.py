@@ -1,7 +1,5 @@
 """The step of `receive`: our badge events, keyed by badge."""
 
-from aiokafka.structs import ConsumerRecord
-
 from streams import metrics
 from streams.errors import UnreadableError
 from streams.headers import header
@@ -9,6 +7,7 @@ from streams.kafka import origin
 from streams.kafka.dead_letters import set_aside
 from streams.relay.badge_events import KINDS
 from streams.relay.relay import Relay
+from streams.runtime.fetched import Record
 from streams.runtime.unit import Unit
 
 _TYPES = frozenset(event_type.encode() for event_type in KINDS)
@@ -25,7 +24,7 @@ class Receiving:
         self._other_types = 0
         self._other_sources = 0
 
-    def step(self, record: ConsumerRecord) -> None:
+    def step(self, record: Record) -> None:
         """Forward, drop or set aside one record of the bus."""
         if not any(name == "ce_type" and value in _TYPES for name, value in record.headers):
             self._other_types += 1
@@ -44,7 +43,7 @@ class Receiving:
         except UnreadableError as error:
             self.set_aside(record, error)
 
-    def set_aside(self, record: ConsumerRecord, error: UnreadableError) -> None:
+    def set_aside(self, record: Record, error: UnreadableError) -> None:
         """Send one badge event to the dead letters."""
         letters = self._relay.names.relay_dead_letters.name
         set_aside(self._unit, letters, "receive", origin.on_the_bus(record, self._epoch), error)

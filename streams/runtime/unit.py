@@ -7,14 +7,12 @@ from itertools import islice
 from types import TracebackType
 from typing import Protocol
 
-from aiokafka.structs import ConsumerRecord
-
 from streams import metrics
 from streams.errors import UnreadableError, WaitNeeded
 from streams.headers import Headers
 from streams.kafka.client import partition_of
 from streams.kafka.topics import RECORD_OVERHEAD
-from streams.runtime.fetched import Fetched, Sealed
+from streams.runtime.fetched import Fetched, Record, Sealed
 from streams.runtime.partition import Partition
 from streams.runtime.work import Outbox, Work
 
@@ -31,10 +29,10 @@ UTF8_BYTES = 4
 class Steps(Protocol):
     """What an agent does with the records of a batch."""
 
-    def step(self, record: ConsumerRecord) -> None:
+    def step(self, record: Record) -> None:
         """Take one record; raise `WaitNeeded`, having done nothing, where something has to come first."""
 
-    def set_aside(self, record: ConsumerRecord, error: UnreadableError) -> None:
+    def set_aside(self, record: Record, error: UnreadableError) -> None:
         """Send one record to the dead letters."""
 
 
@@ -56,7 +54,7 @@ class Batch:
         self._fetched = fetched
         self._now = now
 
-    def __iter__(self) -> Iterator[ConsumerRecord]:
+    def __iter__(self) -> Iterator[Record]:
         """Take the records, as many as a unit may have; each is there once."""
         now = self._now
         end = now() + UNIT_SECONDS

@@ -1,12 +1,11 @@
 """The step of `rekey`: one record of the bus, forwarded as an activity, dropped or set aside."""
 
-from aiokafka.structs import ConsumerRecord
-
 from streams import metrics
 from streams.bus.activities import line
 from streams.errors import UnreadableError
 from streams.kafka import origin
 from streams.kafka.dead_letters import set_aside
+from streams.runtime.fetched import Record
 from streams.runtime.unit import Unit
 from streams.tracker.tracker import Tracker
 
@@ -23,7 +22,7 @@ class Rekeying:
         self._forwarded = 0
         self._irrelevant = 0
 
-    def step(self, record: ConsumerRecord) -> None:
+    def step(self, record: Record) -> None:
         """Forward, drop or set aside one record of the bus."""
         try:
             event = self._tracker.reader.read(record.value, record.headers, record.timestamp)
@@ -37,7 +36,7 @@ class Rekeying:
         except UnreadableError as error:
             self.set_aside(record, error)
 
-    def set_aside(self, record: ConsumerRecord, error: UnreadableError) -> None:
+    def set_aside(self, record: Record, error: UnreadableError) -> None:
         """Send one record of the bus to the dead letters."""
         letters = self._tracker.names.dead_letters.name
         set_aside(self._unit, letters, "rekey", origin.on_the_bus(record, self._epoch), error)

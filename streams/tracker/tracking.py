@@ -5,8 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from aiokafka.structs import ConsumerRecord
-
 from streams import metrics
 from streams.badges import (
     Activity,
@@ -40,6 +38,7 @@ from streams.kafka import orders
 from streams.kafka.dead_letters import set_aside
 from streams.kafka.forgotten import is_past, of_order
 from streams.kafka.origin import on_the_bus
+from streams.runtime.fetched import Record
 from streams.runtime.unit import Unit
 from streams.tracker.evidence import evidence_of
 from streams.tracker.rows import pack, unpack
@@ -85,7 +84,7 @@ class Tracking:
         self._decisions: list[Decision] = []
         self.held: Counter[str] = Counter()
 
-    def step(self, record: ConsumerRecord) -> None:
+    def step(self, record: Record) -> None:
         """Judge one activity or follow an order, or set it aside: then the progress is as it was."""
         try:
             if not record.value and self._followed(record):
@@ -103,7 +102,7 @@ class Tracking:
         except UnreadableError as error:
             self.set_aside(record, error)
 
-    def set_aside(self, record: ConsumerRecord, error: UnreadableError) -> None:
+    def set_aside(self, record: Record, error: UnreadableError) -> None:
         """Send an activity to the dead letters."""
         set_aside(self._unit, self._tracker.names.dead_letters.name, "track", on_the_bus(record), error)
 
@@ -134,7 +133,7 @@ class Tracking:
             raise UnreadableError("no_template", f"template {order.template} is not active")
         return order
 
-    def _followed(self, record: ConsumerRecord) -> bool:
+    def _followed(self, record: Record) -> bool:
         """Follow the order in a record; False if there is none."""
         key = record.key
         if key is None or not key.isdigit():

@@ -7,6 +7,7 @@ import re
 import tracemalloc
 import weakref
 from collections.abc import Callable
+from dataclasses import asdict, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from aiokafka.errors import CorruptRecordException
 
 from streams.catalog import load_catalog
 from streams.kafka import inflate
-from streams.runtime.fetched import Fetched, Sealed
+from streams.runtime.fetched import Fetched, Record, Sealed
 from streams.runtime.unit import UNIT_RECORDS
 from streams.sandbox import lms, publisher
 from streams.sandbox.audit import audit, settled
@@ -94,7 +95,10 @@ def test_a_compressed_batch_gives_what_aiokafka_makes_of_it(compression: int) ->
 
     ours = list(fetches.fetched(raw, batch((99,)), begin=4))
 
-    assert ours == [*fetches.records(raw, begin=4), *fetches.records(batch((99,)))]
+    theirs = [*fetches.records(raw, begin=4), *fetches.records(batch((99,)))]
+    assert [asdict(record) for record in ours] == [
+        {field.name: getattr(record, field.name) for field in fields(Record)} for record in theirs
+    ]
 
 
 @pytest.mark.parametrize("compression", CODECS)
