@@ -190,7 +190,8 @@ def evolve(progress: Progress, judgement: Judgement) -> Progress:
 def take(progress: Progress, judgement: Judgement) -> None:
     """Change a progress of one's own to that after a judgement: the only way from one state to the next.
 
-    A unit of work has its learners' to itself: it need not copy for each activity what stays as it was.
+    A unit of work has its learners' to itself: it need not copy for each activity what stays as it was
+    (decision 0104).
     """
     p, j = progress, judgement
     for template, states in j.states.items():

@@ -1,13 +1,14 @@
 """What holds for every catalog and every history."""
 
 import json
+from collections.abc import Iterator
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.badges import Progress, counting, judge
+from streams.badges import Activity, Catalog, Progress, counting, decide, judge, take
 from streams.bus.activities import activity_of
 from streams.catalog import take_catalog
 from streams.operate.simulate import simulate
@@ -105,18 +106,35 @@ def test_each_award_of_a_badge_raises_its_generation_and_is_revoked_once_at_most
 @quick
 @given(worlds(catalogs=2))
 def test_a_progress_survives_storage(world: World) -> None:
+    for catalog, before, activity in activities(world):
+        after, _ = judge(catalog, before, activity)
+
+        assert unpack(pack(after, None))[0] == after
+
+
+@quick
+@given(worlds(catalogs=2))
+def test_a_progress_becomes_the_same_where_it_is_as_in_a_new_one(world: World) -> None:
+    for catalog, before, activity in activities(world):
+        row = pack(before, None)
+        own, _ = unpack(row)
+
+        after, _ = judge(catalog, before, activity)
+        if (judgement := decide(catalog, own, activity)) is not None:
+            take(own, judgement)
+
+        assert own == after
+        assert pack(before, None) == row
+
+
+def activities(world: World) -> Iterator[tuple[Catalog, Progress, Activity]]:
+    """Each activity, with the catalog that it is judged by and its learner's progress before."""
     progress: dict[int, Progress] = {}
     catalog = take_catalog(world.catalogs[0]).compiled
     for line in world.changing:
         if "catalog" in line:
             catalog = take_catalog(line["catalog"]).compiled
-            continue
-        activity = activity_of(line, catalog.event_types)
-        if activity is None:
-            continue
-        before = progress.get(activity.learner, Progress.initial())
-
-        after, _ = judge(catalog, before, activity)
-
-        assert unpack(pack(after, None))[0] == after
-        progress[activity.learner] = after
+        elif (activity := activity_of(line, catalog.event_types)) is not None:
+            before = progress.get(activity.learner, Progress.initial())
+            yield catalog, before, activity
+            progress[activity.learner], _ = judge(catalog, before, activity)
