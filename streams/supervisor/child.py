@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PARENT_DEATH_SIGNAL = 1
 """`PR_SET_PDEATHSIG` of Linux' prctl."""
@@ -21,10 +21,11 @@ LONGEST_LINE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What is to run: the worker's name, and the program with its arguments."""
+    """What is to run: the worker's name, the program with its arguments, and settings of its own."""
 
     name: str
     command: Sequence[str]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def badge_streams(*arguments: str) -> list[str]:
@@ -44,7 +45,7 @@ class Child:
         os.set_blocking(self._output, False)
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, or a test's
             worker.command,
-            env=environment(os.environ, pages),
+            env=environment({**os.environ, **worker.settings}, pages),
             stdin=subprocess.DEVNULL,
             stdout=theirs,
             stderr=theirs,

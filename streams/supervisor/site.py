@@ -24,7 +24,8 @@ def run(without: Collection[str]) -> None:
     """
     settings = load_settings()
     logging.config.dictConfig(logs.configuration(settings.log_format))
-    workers = [Worker(name, badge_streams(name)) for name in wanted(settings) if name not in without]
+    names = [name for name in wanted(settings) if name not in without]
+    workers = [Worker(name, badge_streams(name), of_its_own(name, settings)) for name in names]
     supervisor = Supervisor(workers, settings.http or DEFAULT_HTTP, to_stderr(settings.log_format))
     asyncio.run(supervisor.run())
 
@@ -39,6 +40,14 @@ def wanted(settings: Settings) -> list[str]:
     if not (settings.api_keys_file or settings.api_keys_url or settings.api_demo_login):
         unneeded.add("api")
     return [name for name in WORKERS if name not in unneeded]
+
+
+def of_its_own(worker: str, settings: Settings) -> dict[str, str]:
+    """A worker's settings besides the site's: the API's console asks for the pages of this site."""
+    host, _, port = (settings.http or DEFAULT_HTTP).rpartition(":")
+    if worker != "api" or settings.console_workers or host == "fd" or port == "0":
+        return {}
+    return {"BADGES_CONSOLE_WORKERS": f"{'127.0.0.1' if host == '*' else host}:{port}"}
 
 
 def named(worker: str, line: bytes, log_format: Literal["console", "json"]) -> bytes:

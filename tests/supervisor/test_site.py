@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from streams.settings import Settings
-from streams.supervisor.site import named, wanted
+from streams.supervisor.site import named, of_its_own, wanted
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,25 @@ def test_a_site_runs_the_workers_that_its_settings_ask_for(
     settings: dict[str, str], workers: list[str]
 ) -> None:
     assert wanted(Settings.model_validate(settings)) == workers
+
+
+@pytest.mark.parametrize(
+    ("worker", "settings", "asked"),
+    [
+        ("api", {}, "127.0.0.1:8080"),
+        ("api", {"http": "*:9000"}, "127.0.0.1:9000"),
+        ("api", {"http": "[::1]:9000"}, "[::1]:9000"),
+        ("api", {"http": "127.0.0.1:0"}, None),
+        ("api", {"console_workers": "elsewhere:8080"}, None),
+        ("relay", {}, None),
+    ],
+)
+def test_the_console_asks_for_the_sites_own_pages(
+    worker: str, settings: dict[str, str], asked: str | None
+) -> None:
+    own = of_its_own(worker, Settings.model_validate(settings))
+
+    assert own == ({"BADGES_CONSOLE_WORKERS": asked} if asked else {})
 
 
 def test_a_line_of_a_log_has_its_workers_name() -> None:

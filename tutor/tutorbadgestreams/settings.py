@@ -110,8 +110,6 @@ def _api(config: Config) -> dict[str, str]:
         # Whoever reaches the port is in the network of the containers, or of the cluster: Caddy.
         "BADGES_API_PROXIES": "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16",
         "BADGES_API_STORE": "/var/badge-streams/api.sqlite",
-        # All workers run in one container, whose pages the token opens.
-        "BADGES_CONSOLE_WORKERS": "127.0.0.1:8080",
     }
 
 
