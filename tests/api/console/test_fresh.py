@@ -3,6 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from streams.api.console.fresh import Found, Fresh
 from streams.clock import Clock
 from streams.errors import FatalError
@@ -45,34 +47,21 @@ async def test_who_does_not_wait_gets_what_was_there_and_the_next_what_came() ->
     assert source.asked == 1
 
 
-async def test_it_is_asked_again_once_it_is_old() -> None:
+@pytest.mark.parametrize(("took", "rest"), [(0, 5), (3, 30)])
+async def test_it_is_asked_again_once_it_is_old_and_later_where_it_takes_long(took: float, rest: int) -> None:
     source = Source()
+    source.took = took
     source.open.set()
     fresh = source.fresh()
 
     await fresh.get(9)
-    source.now = BEGIN + timedelta(seconds=5)
+    source.now = BEGIN + timedelta(seconds=rest)
     same = await fresh.get(9)
-    source.now = BEGIN + timedelta(seconds=6)
+    source.now = BEGIN + timedelta(seconds=rest + 1)
     newer = await fresh.get(9)
 
     assert (same.value, newer.value) == (1, 2)
     assert newer.at == source.now
-
-
-async def test_what_takes_long_is_asked_less_often() -> None:
-    source = Source()
-    source.took = 3
-    source.open.set()
-    fresh = source.fresh()
-
-    await fresh.get(9)
-    source.now = BEGIN + timedelta(seconds=30)
-    same = await fresh.get(9)
-    source.now = BEGIN + timedelta(seconds=31)
-    newer = await fresh.get(9)
-
-    assert (same.value, newer.value) == (1, 2)
 
 
 async def test_what_was_known_stays_with_the_trouble_and_is_asked_again() -> None:
