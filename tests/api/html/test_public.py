@@ -187,6 +187,7 @@ async def test_a_consent_that_cannot_be_kept_is_said_to_be_so(tmp_path: Path) ->
         made = await link(here, of(42))
 
     assert (answer.status_code, made) == (503, "")
+    assert "This is not possible right now." in answer.text
 
 
 async def test_a_site_without_such_pages_offers_and_has_none(tmp_path: Path) -> None:
