@@ -1,6 +1,7 @@
 """What an issuer is told of a badge; and the steps of one that makes its badges itself (decision 0084)."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
@@ -19,13 +20,13 @@ Named = Callable[..., Wanted]
 
 
 class Making:
-    """A partition's desk, at which one step is done after the other: each begins with what the one before has
-    written down, and must be saved after it."""
+    """A partition's desks, one an organization. At each, one step is done after the other: it begins with
+    what the one before has written down, and must be saved after it."""
 
     def __init__(self, number: int, kept: dict[str, bytes]) -> None:
         self._number = number
         self._kept = kept
-        self._line = asyncio.Lock()
+        self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def make(
         self,
@@ -41,7 +42,7 @@ class Making:
 
         Raises `OvertakenError` where it is not `still` the step before it is done, or after that.
         """
-        async with self._line:
+        async with self._lines[turn.terms.id]:
             if not still():
                 raise OvertakenError
             key, signer, at = maker.key(turn.key), turn.organization.signer, turn.terms
