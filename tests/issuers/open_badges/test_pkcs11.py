@@ -17,7 +17,11 @@ from tests.issuers.open_badges.a_badge import ABOUT, Issuing, award
 from tests.issuers.open_badges.conftest import Verify
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "sign-with-pkcs11-tool"
-PACKAGES = ("softhsm2", "softhsm2-common", "libsofthsm2", "opensc", "opensc-pkcs11")
+PACKAGES = (
+    *("softhsm2", "softhsm2-common", "libsofthsm2", "opensc", "opensc-pkcs11"),
+    # What they link to, besides what every Debian has.
+    *("libglib2.0-0", "libffi8"),
+)
 PIN = "1234"
 
 
