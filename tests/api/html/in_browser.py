@@ -18,10 +18,11 @@ from streams.api.rows import issuance_row
 from streams.api.store import Batch
 from streams.api.tokens import HEADER_PAYLOAD, SIGNATURE
 from streams.badges import badge_id, decision_id, stamp
+from streams.issuers.issuer import Evidence
 from streams.kafka.consents import Consent
 from tests.api.html.browsers import browser, pictured, served, violations
 from tests.api.world import APPRENTICE, NOW, World, issued, judged, passed, rows, token, world
-from tests.issuers.open_badges.a_badge import Issuing
+from tests.issuers.open_badges.a_badge import TIME, Issuing
 
 LINK = "AAECAwQFBgcICQoLDA0ODw"
 PAGE = f"{PUBLIC}{LINK}/"
@@ -74,7 +75,7 @@ class Site:
             await route.abort()
 
 
-ISSUING = Issuing()
+ISSUING = Issuing(evidence=(Evidence("Pass Kafka 101", TIME, ("Kafka 101",)),))
 VALID, REVOKED = (f"/badges/credentials/{ISSUING.issue(badge)}" for badge in ("valid", "revoked"))
 ISSUING.revoke(REVOKED.rpartition("/")[2])
 
