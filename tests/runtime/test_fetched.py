@@ -31,7 +31,7 @@ from tests.here import on_bus
 from tests.runtime import fetches
 from tests.runtime.fetches import batch
 
-EVENTS = 2 * UNIT_RECORDS + 1_000
+EVENTS = UNIT_RECORDS + 1_000
 GZIP, SNAPPY, LZ4, ZSTD = CODECS = (1, 2, 3, 4)
 PRODUCER = 7
 
@@ -175,8 +175,8 @@ async def test_a_fetch_of_more_records_than_a_unit_takes_is_worked_off_in_severa
         tracker.kill()
     # then
     assert _counted(page, "badges_records_read_total", source) == EVENTS
-    # Three by their number of records; a busy machine ends some earlier, by time.
-    assert _counted(page, "badges_commits_total", source) >= 3
+    # Two by their number of records; a busy machine ends some earlier, by time.
+    assert _counted(page, "badges_commits_total", source) >= 2
     verdict = await audit(commands.parsed, load_catalog(CATALOG.read_bytes()).compiled, placed)
     assert {name: places for name, places in verdict.faults.items() if places} == {}
     assert verdict.activities
