@@ -76,8 +76,8 @@ def text(value: object) -> str:
 def number(value: object) -> int | None:
     """The whole number that a value is, or whose digits it is; None for anything else."""
     digits = text(value)
-    # Nine digits are more pages than there can be, and few enough to become a number quickly.
-    return int(digits) if re.fullmatch(r"\d{1,9}", digits, re.ASCII) else None
+    # Eighteen digits are more than anything is counted by, and few enough to become a number quickly.
+    return int(digits) if re.fullmatch(r"\d{1,18}", digits, re.ASCII) else None
 
 
 def _messages(document: Mapping[str, Any]) -> Iterator[str]:

@@ -694,6 +694,7 @@ def test_a_template_is_active_or_not(answered: Answer, outcome: outcomes.Outcome
     [
         {"current_page": 1, "total_pages": 2},
         {"current_page": "1", "total_pages": "2"},
+        {"current_page": 1, "total_pages": 10**12},
         {"next_page_url": "https://x/v1/badges?filter=a&page=2"},
         {"next_page_url": f"http://[x/?page={'9' * 5000}"},
     ],
