@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyld import jsonld
 
@@ -52,6 +52,8 @@ def whole(document: Mapping[str, Any]) -> str:
     return text
 
 
+# To read a whole document takes long where a machine is busy.
+@settings(deadline=None)
 @given(achievements, st.lists(badges, min_size=2, max_size=2), st.sampled_from(["a", "a b", "a>", "ä"]))
 def test_badges_of_a_template_are_what_each_is_by_itself(
     achievement: Achievement, badges: list[Badge], id: str
@@ -63,6 +65,7 @@ def test_badges_of_a_template_are_what_each_is_by_itself(
         assert canonical(document) == whole(document)
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, status.BITS - 1), max_size=3))
 def test_so_are_status_lists(places: set[int]) -> None:
     bits = StatusList()
