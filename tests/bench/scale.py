@@ -126,9 +126,9 @@ def _limits(costs: Costs, load: Load) -> list[tuple[str, str, str]]:
         ),
         pace: (
             "the issuer's pace",
-            f"{_about(pace)} learners a relay",
-            "badges of the busiest day are issued the day after (BadgeIssuanceLate): more relays, or a "
-            "higher `BADGES_ISSUER_RATE` if the issuer bears it",
+            f"{_about(pace)} learners of one organization",
+            "badges of the busiest day are issued the day after (BadgeIssuanceLate): a higher "
+            "`BADGES_ISSUER_RATE` if the issuer bears it",
         ),
         processor: (
             "the processor of one tracker",
@@ -194,8 +194,8 @@ _EXPLANATION = f"""
 - A dead tracker is noticed after {SESSION_MS / 1000:.0f} s; then the others read what it had, side by side.
   Until it is compacted a changelog is up to {sizing.UNCOMPACTED} times as long as its table, and each
   partition's newest {SEGMENT_BYTES // MIB} MiB never are: that is counted, so most takeovers are faster.
-- Relays: as many as memory asks for, and one more. Each calls an organization's issuer
-  {DEFAULTS.issuer_rate:g} times a second.
+- Relays: as many as memory asks for, and one more. Together they call an organization's issuer
+  {sizing.RELAYS_RATE:g} times a second, however many they are.
 - Disk: our topics with {DEFAULTS.replication} replicas, activities of {_days(TOPICS.activities)} days, and
   badge events of {_days(TOPICS.badges)}. The bus's other topics come to it. What is written is without
   replicas.

@@ -11,6 +11,8 @@ from streams.settings import Settings
 MIB, DAY = 2**20, 86_400
 DEFAULTS = Settings.model_construct()
 TOPICS = topics(DEFAULTS)
+RELAYS_RATE = DEFAULTS.issuer_rate * (1 - DEFAULTS.issuer_command_share)
+"""Calls a second of all relays together to one organization's issuer (decisions 0083 and 0101)."""
 PARTITION_LEARNERS = 250_000
 """What a takeover moves at once, and what `explain` reads: a second of reading."""
 WORKER_MIB = 4_096
@@ -164,8 +166,8 @@ class Site:
 
     @property
     def relay_hours(self) -> float:
-        """Until the busiest day's badges are issued, at each relay's default pace for one organization."""
-        return self.busiest_day / (self.relays * DEFAULTS.issuer_rate) / 3600
+        """Until the busiest day's badges are issued, all of one organization, at the default pace."""
+        return self.busiest_day / RELAYS_RATE / 3600
 
     @property
     def disk(self) -> float:
@@ -201,8 +203,8 @@ def processor_learners(costs: Costs, load: Load) -> float:
 
 
 def pace_learners(load: Load) -> float:
-    """Learners whose badges one relay issues for one organization on the busiest day, at the default pace."""
-    return DEFAULTS.issuer_rate * DAY / load.last_day
+    """Learners whose badges are issued for one organization on the busiest day, at the default pace."""
+    return RELAYS_RATE * DAY / load.last_day
 
 
 def network_trackers(costs: Costs) -> float:
