@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from streams.badges import Activity, Catalog, Decision, Progress, judge
+from streams.badges import Activity, Catalog, Import, Judgement, Order, Progress, decide
 from streams.errors import ConfigurationError
 from streams.runtime import transaction, worker
 from streams.tracker import agents, tracking
@@ -92,13 +92,15 @@ def hang_in_commit(nth: str) -> None:
 
 def poison(suffix: str) -> None:
     def poisoned(
-        catalog: Catalog, progress: Progress, activity: Activity
-    ) -> tuple[Progress, tuple[Decision, ...]]:
-        if activity.id.endswith(suffix):
+        catalog: Catalog, progress: Progress, happened: Activity | Order | Import
+    ) -> Judgement | None:
+        if happened.id.endswith(suffix):
             raise LookupError("the core fails")
-        return judge(catalog, progress, activity)
+        return decide(catalog, progress, happened)
 
-    vars(tracking)["judge"] = poisoned
+    known = vars(tracking)
+    assert "decide" in known  # else nothing would be replaced
+    known["decide"] = poisoned
 
 
 def close_idle(times: str) -> None:

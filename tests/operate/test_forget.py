@@ -5,7 +5,6 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import orjson
 import pytest
 
 from streams.api.consents import Writer
@@ -14,7 +13,7 @@ from streams.errors import FatalError
 from streams.kafka.consents import Consent, consent_of
 from streams.kafka.topics import topics
 from streams.relay.issuance import gone
-from streams.relay.rows import load
+from streams.relay.rows import issuances
 from streams.sandbox.bus import Bus
 from streams.sandbox.credly import Fault
 from streams.sandbox.process import tail
@@ -34,8 +33,8 @@ def test_nothing_is_left_of_a_forgotten_learner_but_what_ages_out(
         names = topics(full.commands.parsed)
         progress, forgotten = unpack((await full.table(names.progress.name))[b"3"])
         assert (progress, forgotten is not None) == (Progress.initial(), True)
-        issuances = (load(orjson.loads(raw)) for raw in (await full.table(names.issuances.name)).values())
-        assert all(gone(issuance) for issuance in issuances if issuance.learner == 3)
+        table = await full.table(names.issuances.name)
+        assert all(gone(issuance) for _, issuance in issuances(table.items()) if issuance.learner == 3)
         assert full.badges_of(3) == 0
         assert f"{len(TEMPLATES)} badges are deleted" in said
         latest_day = (datetime.now(UTC) + timedelta(days=15)).date().isoformat()
