@@ -95,6 +95,12 @@ def test_an_event_that_no_rule_wants_is_dropped_whatever_its_data() -> None:
     assert read(altered(passed(1), type=b"org.openedx.no.such.event.v1")) is None
 
 
+def test_what_a_consumer_makes_a_stream_with_is_no_event() -> None:
+    assert read([(b"", b"")]) is None
+    assert reason_of([(b"", b""), (b"", b"")]) == "no_type"
+    assert reason_of([(b"", b"x")]) == "no_type"
+
+
 def test_an_entry_is_kept_whole_as_a_record() -> None:
     fields = [
         *altered(passed(1), event_data=None),
