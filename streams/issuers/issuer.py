@@ -369,6 +369,12 @@ def no_line(text: str) -> str:
     )
 
 
+def no_address(recipient: Recipient | None) -> str:
+    """What to say of a learner whose e-mail address is not known; empty of all others."""
+    known = recipient is not None and recipient.email.strip()
+    return "" if known else "the learner's e-mail address is not known"
+
+
 def at_once(outcome: T) -> Steps[T]:
     """What an issuer knows without a call, as steps."""
     yield from ()

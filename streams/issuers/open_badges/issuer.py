@@ -19,6 +19,7 @@ from streams.issuers.issuer import (
     Traits,
     Wanted,
     at_once,
+    no_address,
 )
 from streams.issuers.open_badges import HELD, did, is_of
 from streams.issuers.outcomes import (
@@ -103,8 +104,7 @@ class OpenBadges:
 
     def lacks(self, recipient: Recipient | None) -> str:
         """The address: by its hash the learner shows whose badge it is."""
-        known = recipient is not None and recipient.email.strip()
-        return "" if known else "the learner's e-mail address is not known"
+        return no_address(recipient)
 
     def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
         return at_once(TemplateActive(allows_duplicates=False))

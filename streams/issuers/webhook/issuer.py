@@ -10,7 +10,18 @@ from datetime import datetime
 from functools import partial
 
 from streams.issuers.http import Request
-from streams.issuers.issuer import Award, Call, Cause, Known, Revocation, Steps, Traits, Wanted, at_once
+from streams.issuers.issuer import (
+    Award,
+    Call,
+    Cause,
+    Known,
+    Revocation,
+    Steps,
+    Traits,
+    Wanted,
+    at_once,
+    no_address,
+)
 from streams.issuers.outcomes import (
     EraseOutcome,
     FeedOutcome,
@@ -61,8 +72,7 @@ class Webhook:
 
     def lacks(self, recipient: Recipient | None) -> str:
         """The address: most receivers could do nothing, and be told nothing more, without one."""
-        known = recipient is not None and recipient.email.strip()
-        return "" if known else "the learner's e-mail address is not known"
+        return no_address(recipient)
 
     def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
         return at_once(TemplateActive(allows_duplicates=False))
