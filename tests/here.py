@@ -44,7 +44,9 @@ class Here(commands.Commands):
         if ran.exception is not None and not isinstance(ran.exception, SystemExit):
             raise ran.exception
         if ran.exit_code not in codes:
-            raise FatalError(f"badge-streams {' '.join(arguments)} ended with {ran.exit_code}: {ran.stderr}")
+            raise FatalError(
+                f"badge-streams {' '.join(arguments)} ended with {ran.exit_code}: {ran.stderr or ran.stdout}"
+            )
         return ran.stdout
 
 

@@ -51,7 +51,8 @@ async def look(here: Site, made: Collection[str] = ()) -> list[Row]:
     wanted = {topic.name: topic for topic in here.topics.all}
     partitions, configs = await checks.look(await here.admin(), wanted)
     waits = iter([PAUSE_SECONDS] * LOOKS)
-    while not partitions.keys() >= set(made) and (wait := next(waits, None)):
+    # Another broker may be asked for the configurations than for the partitions.
+    while not partitions.keys() & configs.keys() >= set(made) and (wait := next(waits, None)):
         await asyncio.sleep(wait)
         partitions, configs = await checks.look(await here.admin(), wanted)
     return [_row(topic, partitions.get(name), configs.get(name)) for name, topic in wanted.items()]

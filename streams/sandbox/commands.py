@@ -44,7 +44,9 @@ class Commands:
             check=False,
         )
         if run.returncode not in codes:
-            raise FatalError(f"badge-streams {' '.join(arguments)} ended with {run.returncode}: {run.stderr}")
+            raise FatalError(
+                f"badge-streams {' '.join(arguments)} ended with {run.returncode}: {run.stderr or run.stdout}"
+            )
         return run.stdout
 
     def start(self, *arguments: str, log: Path, **settings: str) -> Process:
