@@ -10,8 +10,8 @@ Decode = Callable[[bytes, int], tuple[Any, int]]
 Raises `EOFError` where they end early, `ValueError` where they are not what the schema says.
 """
 
-_MOST_BITS = 63
-"""Of a number, after the first seven bits: more than ten bytes are none of Avro's."""
+_BITS = 64
+"""Of a number, at the most: in ten bytes of seven there is room for more, which no JSON could hold."""
 
 
 def decoder(schema: Any) -> Decode:
@@ -130,10 +130,10 @@ def _long(b: bytes, i: int) -> tuple[int, int]:
         byte = b[i]
         n |= (byte & 127) << shift
         i += 1
-        if byte < 128:
+        if byte < 128 and n >> _BITS == 0:
             return n, i
         shift += 7
-        if shift > _MOST_BITS:
+        if shift >= _BITS:
             _refuse()
 
 

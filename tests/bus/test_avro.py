@@ -64,7 +64,14 @@ def test_numbers_are_read_to_64_bits(number: int) -> None:
 
 @pytest.mark.parametrize(
     ("schema", "raw"),
-    [("long", b"\xff" * 10 + b"\1"), ("string", b"\1"), (["null", "long"], b"\4"), (["null", "long"], b"\1")],
+    [
+        ("long", b"\xff" * 10 + b"\1"),
+        ("long", b"\xff" * 9 + b"\2"),
+        ("long", b"\xfe" * 9 + b"\x7f"),
+        ("string", b"\1"),
+        (["null", "long"], b"\4"),
+        (["null", "long"], b"\1"),
+    ],
 )
 def test_what_the_schema_does_not_say_is_refused(schema: Any, raw: bytes) -> None:
     with pytest.raises(ValueError, match="schema"):
