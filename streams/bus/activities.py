@@ -22,7 +22,7 @@ learner is in the data, where the event type has it. An operator's order is a li
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 import orjson
 
@@ -44,7 +44,8 @@ BROUGHT = ("fulfilled", "awarded", "revoked", "reset")
 NOTE_CHARACTERS = 500
 """Of who gave an order and of why: they are kept with the badge."""
 LARGEST = 2**63 - 1
-"""Offsets have 64 bits with a sign: a larger number was not written by us, and no row could hold it."""
+"""Offsets and learners have 64 bits with a sign: a larger number was not written by us, and no row or badge
+event could hold it."""
 
 NOWHERE = {"topic": "catch-up", "partition": 0, "offset": 0}
 """The source of an activity that is given again without one: nobody looks at it."""
@@ -78,7 +79,15 @@ def moved(raw: bytes, record: "ConsumerRecord", epoch: int) -> tuple[bytes, byte
     if activity is None:
         raise _unreadable("type: unknown")
     value["source"] = _source(record, epoch, timestamp_of(value))
-    return b"%d" % activity.learner, orjson.dumps(value)
+    return b"%d" % activity.learner, written(value)
+
+
+def written(value: Line) -> bytes:
+    """A line that was read, as JSON again; raise `UnreadableError` where that is nested too deeply."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:  # reading goes four times as deep as writing
+        raise _unreadable(f"cannot be written again: {error}") from None
 
 
 def parsed(raw: bytes) -> Line:
@@ -258,11 +267,15 @@ def _learner(type: str, data: Mapping[str, Any]) -> tuple[int, User | None]:
     found = data.get(path[0]) if path else data
     if isinstance(found, dict):
         id = found.get("id")
-        if isinstance(id, int) and not isinstance(id, bool):
+        if _is_id(id):
             return id, _user(id, found)
-    elif path == ("user_id",) and isinstance(found, int) and not isinstance(found, bool):
+    elif path == ("user_id",) and _is_id(found):
         return found, None
     raise _unreadable(f"data.{'.'.join(path) or 'id'}: names no learner")
+
+
+def _is_id(found: Any) -> TypeGuard[int]:
+    return isinstance(found, int) and not isinstance(found, bool) and abs(found) <= LARGEST
 
 
 def _noted(*texts: Any) -> Note | None:

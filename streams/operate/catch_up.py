@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from io import SEEK_END
 from typing import IO
 
-import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import ConsumerRecord
 
 from streams.badges import Catalog
-from streams.bus.activities import activity_of, parsed
+from streams.bus.activities import activity_of, parsed, written
 from streams.bus.reader import AHEAD_MS
 from streams.errors import FatalError, UnreadableError
 from streams.kafka import checks
@@ -105,7 +104,7 @@ def given_again(
     activity = activity_of(value, catalog.event_types)
     if activity is None or (since is not None and activity.time < since) or not catalog.match(activity):
         return None
-    return b"%d" % activity.learner, orjson.dumps(value)
+    return b"%d" % activity.learner, written(value)
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from streams.bus.activities import (
     order_of,
     parsed,
     timestamp_of,
+    written,
 )
 from streams.errors import UnreadableError
 from tests.bus.conftest import Read
@@ -102,6 +103,7 @@ def test_a_recording_need_not_say_more_than_the_place() -> None:
         (changed(data={}), "data.user: names no learner"),
         (changed(data={"user": {"id": True}}), "data.user: names no learner"),
         (changed(data={"user": {"id": "7"}}), "data.user: names no learner"),
+        (changed(data={"user": {"id": 2**63}}), "data.user: names no learner"),
         (sourced(topic=""), "source.topic: empty"),
         (sourced(partition=True), "source.partition: of a wrong type"),
         (sourced(offset=-1), "source.offset: below 0"),
@@ -115,6 +117,14 @@ def test_what_is_no_activity_says_what_it_lacks(raw: bytes, detail: str) -> None
         activity_of(parsed(raw), TYPES)
     assert raised.value.reason == "no_activity"
     assert raised.value.detail.startswith(detail)
+
+
+def test_what_is_nested_too_deeply_to_be_written_again_is_no_activity() -> None:
+    deep = changed().replace(b'"is_passing"', b'"deep":' + b"[" * 400 + b"]" * 400 + b',"is_passing"')
+    assert activity_of(parsed(deep), TYPES) is not None
+
+    with pytest.raises(UnreadableError, match="cannot be written again"):
+        written(parsed(deep))
 
 
 @pytest.mark.parametrize(
