@@ -69,6 +69,9 @@ def matched(
         return State(state.moment, time, state.counted, state.floor, live=state.live)
     state = _recounted(state, requirement)
     packed = pack_id(id)
+    if requirement.count == 1 and state.moment is None and not state.times and not goes_on:
+        # Of most requirements: one match is enough, and nothing need be remembered to weigh it against.
+        return State(time, max(time, _or_never(state.newest)), joined([packed]), state.floor)
     key = packed if found is None else key_of(found, state.keys)
     too_few = state.moment is None and len(state.times) < min(requirement.count, LONG) - 1
     if too_few and key not in (state.keys or state.ids):

@@ -1,7 +1,7 @@
 """What follows from an activity or an order, given what is known of its learner."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from streams.badges.catalog import Catalog, Compiled
@@ -20,7 +20,7 @@ from streams.badges.model import (
     badge_id,
     decision_id,
 )
-from streams.badges.packing import text_of, texts
+from streams.badges.packing import Id, pack_id, text_of, texts, whole_ids
 from streams.badges.progress import Badge, Judgement, Progress, awarded, evolve, fingerprint, revoked
 from streams.badges.rules import SCALARS, Scalar
 from streams.badges.templates import BadgeRequirement, Penalty, Requirement
@@ -250,14 +250,13 @@ class _Case:
         assert isinstance(self.happened, Order)
         badge = self.badge(compiled.id)
         held = is_held(self.catalog, compiled.id, badge, self.now)
-        because = (self.happened.id,)
         if self.happened.order == "award":
             if not held:
-                self._award(compiled, badge, because, ordered=True)
+                self._award(compiled, badge, [pack_id(self.happened.id)], ordered=True)
             return not held
         self._reset(compiled, compiled.requirements, self.now)
         if badge is not None and held:
-            self._revoke(compiled, badge, because, ordered=True)
+            self._revoke(compiled, badge, ordered=True)
         elif is_complete(self.catalog, compiled, self, self.now):
             # This order decides nothing else of it, the next activity does.
             self.revision = ""
@@ -318,14 +317,13 @@ class _Case:
         """Award or revoke the template's badge if that is due; returns whether it was."""
         if is_complete(self.catalog, compiled, self, self.now):
             if not held:
-                because = tuple(dict.fromkeys(self._reasons(compiled)))
-                self._award(compiled, badge, because)
+                self._award(compiled, badge, [*dict.fromkeys(self._reasons(compiled))])
             return not held
         if badge is None or not held or badge.ordered or not compiled.template.revocable:
             return False
         if not self._is_lost(compiled, badge):
             return False
-        self._revoke(compiled, badge, (self.happened.id,))
+        self._revoke(compiled, badge)
         return True
 
     def _is_lost(self, compiled: Compiled, badge: Badge) -> bool:
@@ -338,7 +336,8 @@ class _Case:
             return loses_group(self.catalog, compiled, self.before, self, self.now)
         return is_complete(self.catalog, compiled, self.before, self.now)
 
-    def _reasons(self, compiled: Compiled) -> Iterator[str]:
+    def _reasons(self, compiled: Compiled) -> Iterator[Id]:
+        """The ids of what counted for the badge: of activities, and of decisions about required badges."""
         for requirement in compiled.template.requirements:
             if not is_fulfilled(self.catalog, compiled, requirement, self, self.now):
                 continue
@@ -346,21 +345,21 @@ class _Case:
                 badge = self.badge(requirement.template)
                 assert badge is not None
                 id = badge_id(requirement.template, self.happened.learner)
-                yield str(decision_id(id, "awarded", badge.generation))
+                yield decision_id(id, "awarded", badge.generation).bytes
             else:
-                yield from texts(self.state(compiled.id, requirement.id).counted)
+                yield from whole_ids(self.state(compiled.id, requirement.id).counted)
 
     def _award(
-        self, compiled: Compiled, former: Badge | None, because: tuple[str, ...], *, ordered: bool = False
+        self, compiled: Compiled, former: Badge | None, because: Sequence[Id], *, ordered: bool = False
     ) -> None:
         generation = 1 if former is None else former.generation + 1
-        decision = self._decision("awarded", compiled, generation, because, ordered=ordered)
+        reasons = tuple(map(text_of, because))
+        decision = self._decision("awarded", compiled, generation, reasons, ordered=ordered)
         self.decisions.append(decision)
-        self.badges[compiled.id] = awarded(decision, ordered=ordered)
+        self.badges[compiled.id] = awarded(decision, because, ordered=ordered)
 
-    def _revoke(
-        self, compiled: Compiled, badge: Badge, because: tuple[str, ...], *, ordered: bool = False
-    ) -> None:
+    def _revoke(self, compiled: Compiled, badge: Badge, *, ordered: bool = False) -> None:
+        because = (self.happened.id,)
         decision = self._decision("revoked", compiled, badge.generation, because, ordered=ordered)
         self.decisions.append(decision)
         self.badges[compiled.id] = revoked(badge, decision, ordered=ordered)

@@ -1,7 +1,7 @@
 """Ids and values in the space that they need: what tells apart is short, what is read stays whole."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
 from streams.badges.rules import Scalar
@@ -58,7 +58,12 @@ def ends(ids: Sequence[Id]) -> Ids:
 
 def texts(ids: Ids) -> tuple[str, ...]:
     """The ids as their events have them, without how many are left out."""
-    return tuple(text_of(id) for id in ids_in(ids) if not isinstance(id, int))
+    return tuple(map(text_of, whole_ids(ids)))
+
+
+def whole_ids(ids: Ids) -> Iterator[Id]:
+    """The ids that were joined, without how many are left out."""
+    return (id for id in ids_in(ids) if not isinstance(id, int))
 
 
 def key_of(value: Scalar, keys: Sequence[Key] = ()) -> Key:

@@ -245,9 +245,8 @@ def stored_badge(badge: Badge) -> Stored:
     return [*award, True] if b.ordered else award
 
 
-def awarded(decision: Decision, *, ordered: bool) -> Badge:
-    """The badge of an award."""
-    because = [pack_id(id) for id in decision.because]
+def awarded(decision: Decision, because: Sequence[Id], *, ordered: bool) -> Badge:
+    """The badge of an award; `because` are the decision's reasons, packed."""
     activity = pack_id(decision.activity)
     return Badge(
         decision.generation,

@@ -118,8 +118,9 @@ class Tracking:
         now = time.time()
         metrics.ACTIVITIES_JUDGED.inc(self._judgements)
         metrics.RECORDS_DROPPED.labels("track", "forgotten").inc(self._past)
+        for (kind, template), count in Counter((d.kind, d.template) for d in self._decisions).items():
+            metrics.DECISIONS.labels(kind, template).inc(count)
         for decision in self._decisions:
-            metrics.DECISIONS.labels(decision.kind, decision.template).inc()
             metrics.DECISION_LATENCY.observe(max(0.0, now - decision.time.timestamp()))
 
     def _happened(self, line: Line) -> Activity | Order | Import | None:
@@ -212,7 +213,7 @@ class Tracking:
 
     def _say(self, events: Sequence[BadgeEvent]) -> None:
         badges = self._tracker.names.badges.name
-        for event in events:
+        for event in events[1:]:
             # Before the first is sent: the events of a record are all sent, or it is set aside.
             self._unit.check_size(badges, event.key, event.value, event.headers)
         for event in events:
