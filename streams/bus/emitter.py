@@ -4,10 +4,7 @@ import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any, Protocol
-
-import fastavro
 
 from streams.badges import Decision, User
 from streams.bus import schemas
@@ -70,9 +67,6 @@ class BadgeEmitter:
         self._library = schemas.source_library().encode()
         self._key_frame = b""
         self._frames: dict[str, bytes] = {}
-        self._schemas = {
-            kind: fastavro.parse_schema(schemas.schema(type)) for kind, type in EVENT_TYPES.items()
-        }
 
     async def start(self) -> None:
         """Get the schemas' ids; waits while the registry is away.
@@ -100,16 +94,15 @@ class BadgeEmitter:
         `evidence` says what counted for an award; empty, where that is not told.
         """
         badge = str(decision.badge)
-        value = BytesIO()
-        value.write(self._frames[decision.kind])
-        payload = {"badge": _badge(badge, decision, user or NOBODY, template, provider)}
-        fastavro.schemaless_writer(value, self._schemas[decision.kind], payload)
+        value = self._frames[decision.kind] + _badge(
+            badge, decision.learner, user or NOBODY, template, provider
+        )
         headers = self._headers(decision)
         if ordered:
             headers.append((REISSUED, b"1"))
         if evidence and decision.kind == "awarded":
             headers.append((EVIDENCE, evidence))
-        return BadgeEvent(self._key_frame + _avro_string(badge), value.getvalue(), headers)
+        return BadgeEvent(self._key_frame + _string(badge), value, headers)
 
     def _headers(self, decision: Decision) -> list[tuple[str, bytes]]:
         note = decision.note if decision.kind == "revoked" else None
@@ -134,26 +127,47 @@ class BadgeEmitter:
         return b"\0" + (await ask(subject, text)).to_bytes(4, "big")
 
 
-def _badge(
-    badge: str, decision: Decision, user: User, template: TemplateTexts, provider: str
-) -> dict[str, Any]:
-    return {
-        "uuid": badge,
-        "user": {
-            "id": decision.learner,
-            "is_active": user.is_active,
-            "pii": {"username": user.username, "email": user.email, "name": user.name},
-        },
-        "template": {
-            "uuid": template.id,
-            "origin": provider,
-            "name": template.name or None,
-            "description": template.description or None,
-            "image_url": template.image_url or None,
-        },
-    }
+def _badge(badge: str, learner: int, user: User, template: TemplateTexts, provider: str) -> bytes:
+    """Avro's bytes of what both types of event have, in the order of their schemas' fields.
+
+    The Avro library takes three times as long, which was an eighth of what an award costs; a test holds these
+    bytes to its.
+    """
+    return b"".join(
+        (
+            _string(badge),
+            _long(learner),
+            b"\1" if user.is_active else b"\0",
+            _string(user.username),
+            _string(user.email),
+            _string(user.name),
+            _string(template.id),
+            _string(provider),
+            _optional(template.name),
+            _optional(template.description),
+            _optional(template.image_url),
+        )
+    )
 
 
-def _avro_string(text: str) -> bytes:
-    """A string in Avro, for ASCII of fewer than 64 characters: then the length before it is one byte."""
-    return bytes((len(text) * 2,)) + text.encode()
+def _optional(text: str | None) -> bytes:
+    """Of a union of null and string, null first."""
+    return b"\2" + _string(text) if text else b"\0"
+
+
+def _string(text: str) -> bytes:
+    raw = text.encode()
+    return _long(len(raw)) + raw
+
+
+def _long(number: int) -> bytes:
+    """Seven bits a byte, the lowest first, of a number of 64 bits whose sign is the last bit."""
+    left = number << 1 ^ number >> 63
+    if left < 128:
+        return left.to_bytes()
+    found = bytearray()
+    while left > 127:
+        found.append(left & 127 | 128)
+        left >>= 7
+    found.append(left)
+    return bytes(found)
