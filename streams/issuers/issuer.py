@@ -32,6 +32,7 @@ from streams.issuers.outcomes import (
     TemplatePage,
     TemplatesOutcome,
     Trouble,
+    Unsupported,
 )
 
 T = TypeVar("T")
@@ -256,12 +257,14 @@ class Maker(Protocol):
 class Issuer(Protocol):
     """One issuer's web service. `organization` and every template and badge are named by the issuer's ids.
 
-    At most one call of an answer `changes` anything; an issuer that needs no network yields none.
+    At most one call of an answer `changes` anything; an issuer that needs no network yields none. What has an
+    answer here is what not every issuer has or does: one that does not leaves it out.
     """
 
     @property
     def hosts(self) -> frozenset[str]:
         """The hosts of its own services."""
+        return frozenset()
 
     @property
     def traits(self) -> Traits:
@@ -270,16 +273,19 @@ class Issuer(Protocol):
     @property
     def maker(self) -> Maker | None:
         """Of an issuer that needs no network: what makes its badges."""
+        return None
 
     def base_url(self, service: str, url: str | None) -> str:
         """Where an organization's calls go: its own `url`, or what the issuer calls its `service`."""
 
     def grant_url(self, service: str, url: str | None) -> str:
         """Where an organization's key is exchanged for a token, if it is a client of OAuth 2."""
+        return ""
 
     @property
     def scope(self) -> str:
         """What such a token is to be good for."""
+        return ""
 
     def no_key(self, text: str) -> str:
         """Why a text can be no key of this issuer; empty if it may be one."""
@@ -289,6 +295,7 @@ class Issuer(Protocol):
 
     def page(self, organization: str, service: str, url: str | None, badge: str) -> str:
         """Where people look at a badge that its learner has; empty where that is not known."""
+        return ""
 
     def lacks(self, recipient: Recipient | None) -> str:
         """What is not known of a learner, so that nothing can be issued; empty if nothing is missing."""
@@ -298,6 +305,7 @@ class Issuer(Protocol):
 
     def templates(self, organization: str) -> Steps[TemplatesOutcome]:
         """All templates of an organization, as the issuer describes them."""
+        return at_once(Unsupported("it does not list templates"))
 
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         """Issue a badge; the recipient must lack nothing."""
@@ -316,18 +324,23 @@ class Issuer(Protocol):
 
     def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
         """All badges of a template in whatever state."""
+        return at_once(Unsupported("it does not list badges"))
 
     def feed(self, organization: str, known: Known | None) -> Steps[FeedOutcome]:
         """What has happened at the organization besides what is known; None: it was never asked for."""
+        return at_once(Unsupported("it does not say what happens"))
 
     def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
         """Whether the key is good for issuing, by calls that no proxy has a reason to forbid."""
+        return at_once(Unsupported("it does not say whether a key works"))
 
     def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
         """When the key expires."""
+        return at_once(Unsupported("it does not say when a key expires"))
 
     def rotate(self, organization: str, key: str) -> Steps[RotateOutcome]:
         """Have the key replaced by a new one; the old one may be over at once."""
+        return at_once(Unsupported("it does not replace keys: write a new one where the key is read"))
 
 
 ENDLESS = "a list does not lead on"

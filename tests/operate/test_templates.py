@@ -143,7 +143,7 @@ organizations:
         assert {found.template for found in pulled.differences if found.organization == OTHER} == {
             str(number + 1) for number in range(120)
         }
-        assert pulled.unasked == [f"organization {HOOK}: a webhook cannot be asked what it holds"]
+        assert pulled.unasked == [f"organization {HOOK}: it does not list templates"]
         # and when an issuer does not answer, or there is no such organization
         credly.schedule([Fault("error", status=400)])
         with pytest.raises(FatalError, match="no list of its templates: 400"):

@@ -17,13 +17,12 @@ from streams.issuers.issuer import (
     Award,
     Call,
     Cause,
-    Known,
+    Issuer,
     Revocation,
     Steps,
     T,
     Traits,
     Wanted,
-    at_once,
     no_line,
     paged_templates,
 )
@@ -34,11 +33,9 @@ from streams.issuers.outcomes import (
     Dormant,
     Erased,
     EraseOutcome,
-    FeedOutcome,
     Found,
     IssuedBadge,
     IssueOutcome,
-    KeyExpiryOutcome,
     KeyOutcome,
     ListOutcome,
     LookUpOutcome,
@@ -48,14 +45,12 @@ from streams.issuers.outcomes import (
     Refused,
     Revoked,
     RevokeOutcome,
-    RotateOutcome,
     TemplateActive,
     TemplateOutcome,
     TemplatesOutcome,
     TemplateUnavailable,
     Trouble,
     Unsaid,
-    Unsupported,
 )
 
 RATE = 6.0
@@ -66,28 +61,20 @@ TRAITS = Traits(frozenset({answers.HELD}), SETTLES, searches=True, rate=RATE)
 
 
 @dataclass(frozen=True, slots=True)
-class Accredible:
+class Accredible(Issuer):
     """Accredible's web service."""
 
     hosts: frozenset[str] = frozenset(base.removeprefix("https://") for base in requests.BASES.values())
     traits: Traits = TRAITS
-    scope: str = ""
-    maker: None = None
 
     def base_url(self, service: str, url: str | None) -> str:
         return requests.base_url(service, url)
-
-    def grant_url(self, service: str, url: str | None) -> str:
-        return ""
 
     def no_key(self, text: str) -> str:
         return no_line(text)
 
     def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
         return {"Authorization": requests.authorization(key)}
-
-    def page(self, organization: str, service: str, url: str | None, badge: str) -> str:
-        return ""
 
     def lacks(self, recipient: Recipient | None) -> str:
         return requests.lacks(recipient)
@@ -170,17 +157,8 @@ class Accredible:
     def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
         return _search_all(template)
 
-    def feed(self, organization: str, known: Known | None) -> Steps[FeedOutcome]:
-        return at_once(Unsupported("it does not say what happens"))
-
     def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
         return Call[KeyOutcome]("key", requests.account(), answers.key_works).once()
-
-    def rotate(self, organization: str, key: str) -> Steps[RotateOutcome]:
-        return at_once(Unsupported("its keys are replaced on its site"))
-
-    def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
-        return at_once(Unsupported("Accredible does not say when a key expires"))
 
 
 ACCREDIBLE = Accredible()

@@ -13,6 +13,7 @@ from streams.issuers.issuer import (
     Award,
     Call,
     Cause,
+    Issuer,
     Known,
     Revocation,
     Steps,
@@ -59,7 +60,7 @@ TRAITS = Traits(held=frozenset(requests.HELD), settles=timedelta(seconds=1), fee
 
 
 @dataclass(frozen=True, slots=True)
-class Credly:
+class Credly(Issuer):
     """Credly's web service, version 1."""
 
     hosts: frozenset[str] = frozenset(
@@ -67,7 +68,6 @@ class Credly:
     )
     traits: Traits = TRAITS
     scope: str = requests.SCOPE
-    maker: None = None
 
     def base_url(self, service: str, url: str | None) -> str:
         return requests.base_url(service, url)

@@ -10,7 +10,7 @@ from streams.issuers.issuer import (
     Award,
     Cause,
     Desk,
-    Known,
+    Issuer,
     Made,
     Revocation,
     Signed,
@@ -25,22 +25,14 @@ from streams.issuers.open_badges import HELD, did, is_of
 from streams.issuers.outcomes import (
     Absent,
     EraseOutcome,
-    FeedOutcome,
     Found,
     IssueOutcome,
-    KeyExpiryOutcome,
-    KeyOutcome,
-    KeyWorks,
-    ListOutcome,
     LookUpOutcome,
     Recipient,
     Refused,
     RevokeOutcome,
-    RotateOutcome,
     TemplateActive,
     TemplateOutcome,
-    TemplatesOutcome,
-    Unsupported,
 )
 
 TRAITS = Traits(held=frozenset({HELD}))
@@ -74,19 +66,14 @@ class Signing:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenBadges:
+class OpenBadges(Issuer):
     """Credentials that are signed here; the relay's table alone says what there is."""
 
-    hosts: frozenset[str] = frozenset()
     traits: Traits = TRAITS
     maker: Signing = field(default_factory=Signing)
-    scope: str = ""
 
     def base_url(self, service: str, url: str | None) -> str:
         return (url or "").rstrip("/")
-
-    def grant_url(self, service: str, url: str | None) -> str:
-        return ""
 
     def no_key(self, text: str) -> str:
         try:
@@ -109,9 +96,6 @@ class OpenBadges:
     def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
         return at_once(TemplateActive(allows_duplicates=False))
 
-    def templates(self, organization: str) -> Steps[TemplatesOutcome]:
-        return at_once(Unsupported("its templates are the catalog's alone"))
-
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         return at_once(Refused(NO_CALLS))
 
@@ -126,21 +110,6 @@ class OpenBadges:
 
     def trace(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
         return at_once(Absent())
-
-    def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
-        return at_once(Unsupported("what it has made is in the relay's table"))
-
-    def feed(self, organization: str, known: Known | None) -> Steps[FeedOutcome]:
-        return at_once(Unsupported("nothing happens there that the relay does not do"))
-
-    def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
-        return at_once(KeyWorks())
-
-    def rotate(self, organization: str, key: str) -> Steps[RotateOutcome]:
-        return at_once(Unsupported("its keys are replaced by a new file"))
-
-    def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
-        return at_once(Unsupported("a key of one's own does not expire"))
 
 
 OPEN_BADGES = OpenBadges()

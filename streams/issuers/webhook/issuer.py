@@ -14,7 +14,7 @@ from streams.issuers.issuer import (
     Award,
     Call,
     Cause,
-    Known,
+    Issuer,
     Revocation,
     Steps,
     Traits,
@@ -24,20 +24,13 @@ from streams.issuers.issuer import (
 )
 from streams.issuers.outcomes import (
     EraseOutcome,
-    FeedOutcome,
     IssueOutcome,
-    KeyExpiryOutcome,
-    KeyOutcome,
-    ListOutcome,
     LookUpOutcome,
     Recipient,
     Refused,
     RevokeOutcome,
-    RotateOutcome,
     TemplateActive,
     TemplateOutcome,
-    TemplatesOutcome,
-    Unsupported,
 )
 from streams.issuers.webhook import answers, messages
 from streams.issuers.webhook.signing import no_secrets, signed
@@ -47,19 +40,13 @@ CANNOT = "a webhook cannot be asked what it holds"
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(Issuer):
     """Any service that takes Standard Webhooks."""
 
-    hosts: frozenset[str] = frozenset()
     traits: Traits = TRAITS
-    scope: str = ""
-    maker: None = None
 
     def base_url(self, service: str, url: str | None) -> str:
         return url or ""
-
-    def grant_url(self, service: str, url: str | None) -> str:
-        return ""
 
     def no_key(self, text: str) -> str:
         return no_secrets(text)
@@ -67,18 +54,12 @@ class Webhook:
     def headers(self, key: str, request: Request, now: datetime) -> Mapping[str, str]:
         return signed(key, request.key, request.body or b"", now)
 
-    def page(self, organization: str, service: str, url: str | None, badge: str) -> str:
-        return ""
-
     def lacks(self, recipient: Recipient | None) -> str:
         """The address: most receivers could do nothing, and be told nothing more, without one."""
         return no_address(recipient)
 
     def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
         return at_once(TemplateActive(allows_duplicates=False))
-
-    def templates(self, organization: str) -> Steps[TemplatesOutcome]:
-        return at_once(Unsupported(CANNOT))
 
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         read = partial(answers.issued, own=award.wanted.own)
@@ -96,21 +77,6 @@ class Webhook:
 
     def trace(self, organization: str, wanted: Wanted) -> Steps[LookUpOutcome]:
         return at_once(Refused(CANNOT))
-
-    def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
-        return at_once(Unsupported(CANNOT))
-
-    def feed(self, organization: str, known: Known | None) -> Steps[FeedOutcome]:
-        return at_once(Unsupported(CANNOT))
-
-    def key_works(self, organization: str, key: str) -> Steps[KeyOutcome]:
-        return at_once(Unsupported(CANNOT))
-
-    def rotate(self, organization: str, key: str) -> Steps[RotateOutcome]:
-        return at_once(Unsupported("its secret is not replaced by messages"))
-
-    def key_expiry(self, organization: str, key: str) -> Steps[KeyExpiryOutcome]:
-        return at_once(Unsupported("a secret does not expire"))
 
 
 WEBHOOK = Webhook()
