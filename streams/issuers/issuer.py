@@ -18,18 +18,18 @@ from streams.issuers.outcomes import (
     EraseOutcome,
     FeedOutcome,
     IssueOutcome,
-    IssuerTemplate,
     KeyExpiryOutcome,
     KeyOutcome,
+    Listed,
     ListOutcome,
     LookUpOutcome,
     Occurrence,
     Outcome,
+    Page,
     Recipient,
     RevokeOutcome,
     RotateOutcome,
     TemplateOutcome,
-    TemplatePage,
     TemplatesOutcome,
     Trouble,
     Unsupported,
@@ -347,31 +347,31 @@ ENDLESS = "a list does not lead on"
 """What a list is that names a following page, and has nothing on this one that is not known."""
 
 
-def paged_templates(
-    ask: Callable[[int], Request], read: Callable[[Answer, int], TemplatePage | Deferred | None]
-) -> Steps[TemplatesOutcome]:
-    """All templates of a list whose pages have numbers, from 1; `ask` is for a page, `read` its answer.
+def paged(
+    word: str, ask: Callable[[int], Request], read: Callable[[Answer, int], Page[Listed] | Deferred | None]
+) -> Steps[tuple[Listed, ...] | Trouble]:
+    """All of a list whose pages have numbers, from 1; `ask` is for a page, `read` its answer.
 
     Each once: a list that changes while it is read shows one on two pages.
     """
-    templates: dict[str, IssuerTemplate] = {}
+    items: dict[str, Listed] = {}
     page: int | None = 1
     while page is not None:
         accept = partial(_of_page, read, page)
-        outcome = yield from Call[TemplatePage | Trouble]("templates", ask(page), accept).once()
-        if not isinstance(outcome, TemplatePage):
+        outcome = yield from Call[Page[Listed] | Trouble](word, ask(page), accept).once()
+        if not isinstance(outcome, Page):
             return outcome
-        known = len(templates)
-        templates |= {template.id: template for template in outcome.templates}
+        known = len(items)
+        items |= {item.id: item for item in outcome.items}
         page = outcome.next
-        if page is not None and len(templates) == known:
+        if page is not None and len(items) == known:
             return Deferred(ENDLESS, ambiguous=False)
-    return tuple(templates.values())
+    return tuple(items.values())
 
 
 def _of_page(
-    read: Callable[[Answer, int], TemplatePage | Deferred | None], page: int, answer: Answer
-) -> TemplatePage | Deferred | None:
+    read: Callable[[Answer, int], Page[Listed] | Deferred | None], page: int, answer: Answer
+) -> Page[Listed] | Deferred | None:
     return read(answer, page)
 
 

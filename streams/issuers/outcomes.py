@@ -5,7 +5,7 @@ The `word` of an outcome is its label in the metric of calls: whoever renames a 
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 Proof = Literal["site", "earner", "address"]
 Event = Literal["created", "deleted", "state_changed", "privacy_changed", "template", "other", "unreadable"]
@@ -119,17 +119,6 @@ class TemplateActive:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list; the following one is known by its number, `next`, or by a `cursor`."""
-
-    word: ClassVar[str] = "page"
-
-    badges: tuple[IssuedBadge, ...]
-    next: int | None
-    cursor: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class IssuerTemplate:
     """A template as its issuer describes it; what it does not say is empty."""
 
@@ -140,14 +129,18 @@ class IssuerTemplate:
     active: bool
 
 
+Listed = TypeVar("Listed", IssuedBadge, IssuerTemplate)
+
+
 @dataclass(frozen=True, slots=True)
-class TemplatePage:
-    """One page of an organization's templates; `next` is the number of the following one."""
+class Page(Generic[Listed]):
+    """One page of a list; the following one is known by its number, `next`, or by a `cursor`."""
 
-    word: ClassVar[str] = "templates"
+    word: ClassVar[str] = "page"
 
-    templates: tuple[IssuerTemplate, ...]
+    items: tuple[Listed, ...]
     next: int | None
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,8 +341,7 @@ Outcome = (
     | GrantOutcome
     | KeyExpiryOutcome
     | KeyOutcome
-    | Page
-    | TemplatePage
+    | Page[Any]
     | FeedPage
     | RotateOutcome
     | Unsaid

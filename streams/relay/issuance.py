@@ -351,7 +351,6 @@ def _observed(
             raise TypeError(f"{type(outcome).__name__} is no answer about a badge")
         case (
             outcomes.Page()
-            | outcomes.TemplatePage()
             | outcomes.FeedPage()
             | outcomes.Rotated()
             | outcomes.Missing()

@@ -30,7 +30,6 @@ def test_the_words_of_outcomes_are_distinct_and_stay_what_they_are() -> None:
         "rotated",
         "template_active",
         "template_unavailable",
-        "templates",
         "throttled",
         "unsaid",
         "unsupported",

@@ -147,7 +147,7 @@ async def test_what_is_missing_is_looked_for_once_more(
         nonlocal asked
         page, asked = await ask(*given), asked + 1
         # The first page was deleted from while it was read.
-        return replace(page, badges=page.badges[1:]) if asked == 1 else page
+        return replace(page, items=page.items[1:]) if asked == 1 else page
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(organization, "ask", without_one)

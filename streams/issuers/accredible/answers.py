@@ -31,7 +31,6 @@ from streams.issuers.outcomes import (
     RevokeOutcome,
     TemplateActive,
     TemplateOutcome,
-    TemplatePage,
     TemplateUnavailable,
     Unsaid,
     Unsupported,
@@ -130,7 +129,7 @@ def group(answer: Answer) -> TemplateOutcome | None:
     return TemplateActive(allows_duplicates=group.get("allow_duplicate_credentials") is not False)
 
 
-def groups(answer: Answer, page: int) -> TemplatePage | Deferred | None:
+def groups(answer: Answer, page: int) -> Page[IssuerTemplate] | Deferred | None:
     """A page of groups. Their pictures are designs', each of which would have to be asked for."""
     if answer.status != 200:
         return None
@@ -141,10 +140,10 @@ def groups(answer: Answer, page: int) -> TemplatePage | Deferred | None:
     following = number(mapping(body.get("meta")).get("next_page"))
     if following is not None and following <= page:
         return Deferred(f"page {page} of a list does not lead on", ambiguous=False)
-    return TemplatePage(tuple(_groups(items)), following)
+    return Page(tuple(_groups(items)), following)
 
 
-def listed(answer: Answer) -> Page | Deferred | None:
+def listed(answer: Answer) -> Page[IssuedBadge] | Deferred | None:
     """A page of credentials, with the cursor of the next; the page after the last is empty."""
     if answer.status != 200:
         return None

@@ -24,7 +24,7 @@ from streams.issuers.issuer import (
     Traits,
     Wanted,
     no_line,
-    paged_templates,
+    paged,
 )
 from streams.issuers.outcomes import (
     Absent,
@@ -83,7 +83,7 @@ class Accredible(Issuer):
         return Call[TemplateOutcome]("template", requests.group(template), answers.group).once()
 
     def templates(self, organization: str) -> Steps[TemplatesOutcome]:
-        return paged_templates(requests.groups, answers.groups)
+        return paged("templates", requests.groups, answers.groups)
 
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         """Renew what is there under our id, and create what is not."""
@@ -230,13 +230,13 @@ def _pages(word: str, ask: _Ask, *, least: int, most: float) -> Steps[tuple[Issu
     badges: dict[str, IssuedBadge] = {}
     cursor, pages = "", 0
     while True:
-        outcome = yield from Call[Page | Trouble](word, ask(cursor), answers.listed).once()
+        outcome = yield from Call[Page[IssuedBadge] | Trouble](word, ask(cursor), answers.listed).once()
         if not isinstance(outcome, Page):
             return outcome
         known, pages = len(badges), pages + 1
-        badges |= {badge.id: badge for badge in outcome.badges}
+        badges |= {badge.id: badge for badge in outcome.items}
         cursor = outcome.cursor
-        if not cursor or len(outcome.badges) < least:
+        if not cursor or len(outcome.items) < least:
             return tuple(badges.values())
         if len(badges) == known:
             return Deferred(ENDLESS, ambiguous=False)

@@ -46,7 +46,6 @@ from streams.issuers.outcomes import (
     RotateOutcome,
     TemplateActive,
     TemplateOutcome,
-    TemplatePage,
     TemplateUnavailable,
     Unsupported,
 )
@@ -147,7 +146,7 @@ def found(
     *,
     states: Sequence[str] = HELD,
     before: Sequence[IssuedBadge] = (),
-) -> LookUpOutcome | Page | None:
+) -> LookUpOutcome | Page[IssuedBadge] | None:
     """What a look-up found; a `Page` if the next must be asked for, with its badges as `before`.
 
     A badge that does not show that it is the learner's is never taken for theirs.
@@ -157,7 +156,7 @@ def found(
     seen = listed(answer, page)
     if not isinstance(seen, Page):
         return seen
-    for badge in (maybe := [badge for badge in seen.badges if _may_be(badge, wanted, states)]):
+    for badge in (maybe := [badge for badge in seen.items if _may_be(badge, wanted, states)]):
         if proof := _proof(badge, wanted):
             return Found(badge.id, badge.state, proof)
     if seen.next is None:
@@ -183,13 +182,13 @@ def template(answer: Answer) -> TemplateOutcome | None:
     return TemplateActive(allows_duplicates=data.get("allow_duplicate_badges") is not False)
 
 
-def templates(answer: Answer, page: int) -> TemplatePage | Deferred | None:
+def templates(answer: Answer, page: int) -> Page[IssuerTemplate] | Deferred | None:
     """A page of badge templates."""
     read = _page(answer, page, "templates")
-    return TemplatePage(tuple(_templates(read[0])), read[1]) if isinstance(read, tuple) else read
+    return Page(tuple(_templates(read[0])), read[1]) if isinstance(read, tuple) else read
 
 
-def listed(answer: Answer, page: int) -> Page | Deferred | None:
+def listed(answer: Answer, page: int) -> Page[IssuedBadge] | Deferred | None:
     """A page of badges."""
     read = _page(answer, page, "badges")
     return Page(tuple(_badges(read[0])), read[1]) if isinstance(read, tuple) else read

@@ -9,7 +9,6 @@ from typing import TypeVar
 from streams.issuers.credly import answers, feed, requests
 from streams.issuers.http import Request
 from streams.issuers.issuer import (
-    ENDLESS,
     Award,
     Call,
     Cause,
@@ -20,7 +19,7 @@ from streams.issuers.issuer import (
     Traits,
     Wanted,
     no_line,
-    paged_templates,
+    paged,
 )
 from streams.issuers.outcomes import (
     Absent,
@@ -92,7 +91,7 @@ class Credly(Issuer):
         return Call[TemplateOutcome]("template", asked, answers.template).once()
 
     def templates(self, organization: str) -> Steps[TemplatesOutcome]:
-        return paged_templates(partial(requests.templates, organization), answers.templates)
+        return paged("templates", partial(requests.templates, organization), answers.templates)
 
     def issue(self, organization: str, award: Award) -> Steps[IssueOutcome]:
         """What is refused in words that are not documented is looked at before it is believed."""
@@ -165,21 +164,7 @@ class Credly(Issuer):
         return outcome
 
     def listing(self, organization: str, template: str) -> Steps[ListOutcome]:
-        badges: dict[str, IssuedBadge] = {}
-        page: int | None = 1
-        while page is not None:
-            asked = requests.listing(organization, template, page)
-            outcome = yield from Call[Page | Trouble](
-                "list", asked, partial(answers.listed, page=page)
-            ).once()
-            if not isinstance(outcome, Page):
-                return outcome
-            known = len(badges)
-            badges |= {badge.id: badge for badge in outcome.badges}
-            page = outcome.next
-            if page is not None and len(badges) == known:
-                return Deferred(ENDLESS, ambiguous=False)
-        return tuple(badges.values())
+        return paged("list", partial(requests.listing, organization, template), answers.listed)
 
     def feed(self, organization: str, known: Known | None) -> Steps[FeedOutcome]:
         return feed.happened(organization, known)
@@ -248,8 +233,8 @@ def _find(
     while True:
         accept = partial(answers.found, wanted=wanted, page=page, states=states, before=before)
         asked = ask(organization, wanted, page)
-        outcome = yield from Call[LookUpOutcome | Page]("look_up", asked, accept).once()
+        outcome = yield from Call[LookUpOutcome | Page[IssuedBadge]]("look_up", asked, accept).once()
         if not isinstance(outcome, Page):
             return outcome
         assert outcome.next is not None
-        page, before = outcome.next, outcome.badges
+        page, before = outcome.next, outcome.items
