@@ -34,6 +34,7 @@ from streams.issuers.outcomes import (
     Trouble,
     Unsupported,
 )
+from streams.issuers.words import visible
 
 T = TypeVar("T")
 Out = TypeVar("Out", bound=Outcome)
@@ -386,6 +387,12 @@ def no_address(recipient: Recipient | None) -> str:
     """What to say of a learner whose e-mail address is not known; empty of all others."""
     known = recipient is not None and recipient.email.strip()
     return "" if known else "the learner's e-mail address is not known"
+
+
+def no_address_or_name(recipient: Recipient | None) -> str:
+    """What to say of a learner whose e-mail address is not known, or who has no name; a username is one."""
+    named = recipient is not None and (visible(recipient.name) or visible(recipient.username))
+    return no_address(recipient) or ("" if named else "the learner's name is not known")
 
 
 def at_once(outcome: T) -> Steps[T]:

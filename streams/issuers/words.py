@@ -19,6 +19,8 @@ TITLE_WITHIN = 2 * SCANNED
 
 DEEPEST = 4
 """How far errors are read that hold others: in an issuer's documentation two of them do."""
+LONGEST_ID = 200
+"""Ids are UUIDs, whole numbers or short codes; the table keeps no text of unknown size."""
 SHORT = 8
 """Characters of what is hidden only as a whole word; keys are longer."""
 
@@ -71,6 +73,12 @@ def mapping(value: object) -> Mapping[str, Any]:
 def text(value: object) -> str:
     """The text of a JSON string or whole number; empty for anything else."""
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def identifier(value: object) -> str:
+    """The id that a value is; empty for anything else, and for a text that is too long for one."""
+    id = text(value)
+    return id if len(id) <= LONGEST_ID else ""
 
 
 def number(value: object) -> int | None:

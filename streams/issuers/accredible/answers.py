@@ -36,10 +36,8 @@ from streams.issuers.outcomes import (
     Unsupported,
     Withheld,
 )
-from streams.issuers.words import document, mapping, number, text
+from streams.issuers.words import document, identifier, mapping, number, text
 
-LONGEST_ID = 200
-"""Ids are whole numbers or short codes; the table keeps no text of unknown size."""
 HELD = "published"
 EXPIRED = "expired"
 UNPUBLISHED = "unpublished"
@@ -54,7 +52,7 @@ def issued(answer: Answer) -> IssueOutcome | None:
     said = answer.said
     if answer.status in (200, 201):
         credential = mapping(document(answer.body).get("credential"))
-        if not (badge := _identifier(credential.get("id"))):
+        if not (badge := identifier(credential.get("id"))):
             return Deferred(f"{answer.status} without a credential's id", ambiguous=True)
         return Withheld(badge, WITHHELD) if credential.get("approve") is False else Issued(badge, HELD)
     if answer.status in (404, 422) and _NO_GROUP.search(said):
@@ -68,7 +66,7 @@ def issued(answer: Answer) -> IssueOutcome | None:
 def renewed(answer: Answer) -> IssueOutcome | Unsaid | None:
     """What became of a credential that was to be renewed."""
     said = mapping(document(answer.body).get("credential"))
-    if answer.status in (200, 201, 204) and not _identifier(said.get("id")):
+    if answer.status in (200, 201, 204) and not identifier(said.get("id")):
         return Unsaid()
     return issued(answer)
 
@@ -89,7 +87,7 @@ def expired(answer: Answer) -> RevokeOutcome | Missing | Unsaid | None:
     if answer.status not in (200, 201, 204):
         return None
     credential = mapping(document(answer.body).get("credential"))
-    if not _identifier(credential.get("id")):
+    if not identifier(credential.get("id")):
         return Unsaid()
     if _state(credential, today(answer.at)) == HELD:
         return Deferred(f"{answer.status} without an expired credential", ambiguous=True)
@@ -110,7 +108,7 @@ def shown(answer: Answer, badge: str) -> Found | Missing | Deferred | None:
     if answer.status != 200:
         return None
     credential = mapping(document(answer.body).get("credential"))
-    if _identifier(credential.get("id")) != badge:
+    if identifier(credential.get("id")) != badge:
         return Deferred("200 without what was asked for", ambiguous=False)
     return Found(badge, _state(credential, today(answer.at)))
 
@@ -189,9 +187,9 @@ def _badges(items: Sequence[Any], day: date) -> Iterator[IssuedBadge]:
         # As a search names them, or as a credential does that is asked for by its id.
         recipient, group = mapping(credential.get("recipient")), mapping(credential.get("group"))
         email = _either(credential.get("recipient_email"), recipient.get("email")).strip().casefold()
-        if identifier := _identifier(credential.get("id")):
+        if id := identifier(credential.get("id")):
             yield IssuedBadge(
-                identifier,
+                id,
                 _state(credential, day),
                 _either(group.get("id"), credential.get("group_id")),
                 _either(credential.get("recipient_id"), recipient.get("id")),
@@ -203,9 +201,9 @@ def _badges(items: Sequence[Any], day: date) -> Iterator[IssuedBadge]:
 
 def _groups(items: Sequence[Any]) -> Iterator[IssuerTemplate]:
     for group in map(mapping, items):
-        if identifier := _identifier(group.get("id")):
+        if id := identifier(group.get("id")):
             name = text(group.get("course_name")) or text(group.get("name"))
-            yield IssuerTemplate(identifier, name, text(group.get("course_description")), "", active=True)
+            yield IssuerTemplate(id, name, text(group.get("course_description")), "", active=True)
 
 
 def _state(credential: Mapping[str, Any], day: date) -> str:
@@ -224,8 +222,3 @@ def _day(value: object) -> date | None:
 
 def _either(value: object, other: object) -> str:
     return text(value) or text(other)
-
-
-def _identifier(value: object) -> str:
-    identifier = text(value)
-    return identifier if len(identifier) <= LONGEST_ID else ""

@@ -23,6 +23,7 @@ from streams.issuers.issuer import (
     T,
     Traits,
     Wanted,
+    no_address_or_name,
     no_line,
     paged,
 )
@@ -77,7 +78,7 @@ class Accredible(Issuer):
         return {"Authorization": requests.authorization(key)}
 
     def lacks(self, recipient: Recipient | None) -> str:
-        return requests.lacks(recipient)
+        return no_address_or_name(recipient)
 
     def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
         return Call[TemplateOutcome]("template", requests.group(template), answers.group).once()

@@ -105,13 +105,6 @@ def name(recipient: Recipient) -> str:
     return " ".join((visible(recipient.name) or visible(recipient.username)).split())
 
 
-def lacks(recipient: Recipient | None) -> str:
-    """What Accredible needs of a learner and is not known; empty if nothing is missing."""
-    if recipient is None or not recipient.email.strip():
-        return "the learner's e-mail address is not known"
-    return "" if name(recipient) else "the learner's name is not known"
-
-
 def day(time: datetime) -> str:
     """The day of a time as Accredible takes it."""
     return time.astimezone(UTC).date().isoformat()

@@ -49,10 +49,8 @@ from streams.issuers.outcomes import (
     TemplateUnavailable,
     Unsupported,
 )
-from streams.issuers.words import document, mapping, number, redacted, text
+from streams.issuers.words import LONGEST_ID, document, identifier, mapping, number, redacted, text
 
-LONGEST_ID = 200
-"""Credly's ids are UUIDs; anything much longer is no id, and the table keeps no text of unknown size."""
 LOOK_UP_PAGES = 20
 """A look-up is about one learner; if it has more pages than this, of 50 badges, Credly ignored the filter."""
 
@@ -82,7 +80,7 @@ def issued(answer: Answer) -> IssueOutcome | None:
     """What became of an issue."""
     if answer.status in (200, 201):
         data = mapping(document(answer.body).get("data"))
-        if badge := _identifier(data.get("id")):
+        if badge := identifier(data.get("id")):
             return Issued(badge, _word(data.get("state")) or "pending")
         return Deferred(f"{answer.status} without a badge's id", ambiguous=True)
     if answer.status == 404:
@@ -102,7 +100,7 @@ def replaced(answer: Answer) -> IssueOutcome | None:
     if answer.status == 404:
         found = _missing(answer)
         return Refused(found.why) if isinstance(found, Missing) else found
-    replacement = _identifier(mapping(document(answer.body).get("metadata")).get("current_badge_id"))
+    replacement = identifier(mapping(document(answer.body).get("metadata")).get("current_badge_id"))
     return Issued(replacement, "pending") if answer.status == 422 and replacement else None
 
 
@@ -125,7 +123,7 @@ def shown(answer: Answer, what: str) -> Found | Missing | Deferred | None:
     if answer.status != 200:
         return None
     data = mapping(document(answer.body).get("data"))
-    if _identifier(data.get("id")).casefold() == what.casefold():
+    if identifier(data.get("id")).casefold() == what.casefold():
         return Found(what, _word(data.get("state")))
     return Deferred("200 without what was asked for", ambiguous=False)
 
@@ -309,9 +307,9 @@ def _badges(items: Sequence[Any]) -> Iterator[IssuedBadge]:
     for item in items:
         badge = mapping(item)
         emails = text(badge.get("recipient_email")), text(mapping(badge.get("user")).get("email"))
-        if identifier := _identifier(badge.get("id")):
+        if id := identifier(badge.get("id")):
             yield IssuedBadge(
-                identifier,
+                id,
                 _word(badge.get("state")),
                 text(mapping(badge.get("badge_template")).get("id")),
                 text(badge.get("issuer_earner_id")),
@@ -322,9 +320,9 @@ def _badges(items: Sequence[Any]) -> Iterator[IssuedBadge]:
 
 def _templates(items: Sequence[Any]) -> Iterator[IssuerTemplate]:
     for item in map(mapping, items):
-        if identifier := _identifier(item.get("id")):
+        if id := identifier(item.get("id")):
             yield IssuerTemplate(
-                identifier,
+                id,
                 text(item.get("name")),
                 text(item.get("description")),
                 text(item.get("image_url")),
@@ -338,7 +336,7 @@ def _occurrence(item: object) -> Occurrence:
     badge = mapping(said.get("badge"))
     template = mapping(said.get("badge_template")) or mapping(badge.get("badge_template"))
     event = EVENTS.get(_word(said.get("event_type")).replace("_changed", ".changed"), "other")
-    id, at = _identifier(said.get("id")), _moment(text(said.get("occurred_at")))
+    id, at = identifier(said.get("id")), _moment(text(said.get("occurred_at")))
     if not id or at is None:
         event, id = "unreadable", id or blake2b(orjson.dumps(item), digest_size=16).hexdigest()
     state = _word(badge.get("state")) if event == "state_changed" else ""
@@ -346,9 +344,9 @@ def _occurrence(item: object) -> Occurrence:
         id,
         event,
         at,
-        _identifier(badge.get("id")),
+        identifier(badge.get("id")),
         "deleted" if event == "deleted" else state if state in STATES else "",
-        _identifier(template.get("id")),
+        identifier(template.get("id")),
         _word(badge.get("issuer_earner_id")),
     )
 
@@ -361,11 +359,6 @@ def _next_page(metadata: Mapping[str, Any], page: int) -> int | None:
     match = re.search(r"[?&]page=(\d+)(?:[&#]|$)", url, re.ASCII)
     following = number(match[1]) if match else None
     return following or (page + 1 if url else None)
-
-
-def _identifier(value: object) -> str:
-    identifier = text(value)
-    return identifier if len(identifier) <= LONGEST_ID else ""
 
 
 def _word(value: object) -> str:

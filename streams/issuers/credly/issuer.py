@@ -18,6 +18,7 @@ from streams.issuers.issuer import (
     Steps,
     Traits,
     Wanted,
+    no_address_or_name,
     no_line,
     paged,
 )
@@ -84,7 +85,7 @@ class Credly(Issuer):
         return requests.page(service, url, badge)
 
     def lacks(self, recipient: Recipient | None) -> str:
-        return requests.lacks(recipient)
+        return no_address_or_name(recipient)
 
     def template(self, organization: str, template: str) -> Steps[TemplateOutcome]:
         asked = requests.template(organization, template)

@@ -184,15 +184,6 @@ def names(recipient: Recipient) -> tuple[str, str]:
     return first, last
 
 
-def lacks(recipient: Recipient | None) -> str:
-    """What Credly needs of a learner and is not known; empty if nothing is missing."""
-    if recipient is None or not recipient.email.strip():
-        return "the learner's e-mail address is not known"
-    if not names(recipient)[0]:
-        return "the learner's name is not known"
-    return ""
-
-
 def timestamp(time: datetime) -> str:
     """A time as Credly takes it."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S +0000")

@@ -2,10 +2,8 @@
 
 from streams.issuers.http import Answer
 from streams.issuers.outcomes import Deferred, Erased, Issued, Refused, Revoked
-from streams.issuers.words import document, text
+from streams.issuers.words import document, identifier
 
-LONGEST_ID = 200
-"""The table keeps no text of unknown size."""
 HELD = "issued"
 _OF_ALL = frozenset({401, 403, 407, 408, 421, 425, 429})
 """Statuses below 500 that mean with a receiver what they mean everywhere."""
@@ -14,8 +12,7 @@ _OF_ALL = frozenset({401, 403, 407, 408, 421, 425, 429})
 def issued(answer: Answer, own: str) -> Issued | Refused | Deferred | None:
     """Whether a badge is taken; its id is the receiver's `id`, or else our `own`."""
     if _taken(answer):
-        id = text(document(answer.body).get("id"))
-        return Issued(id if 0 < len(id) <= LONGEST_ID else own, HELD)
+        return Issued(identifier(document(answer.body).get("id")) or own, HELD)
     return _not_taken(answer)
 
 
