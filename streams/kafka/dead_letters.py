@@ -11,6 +11,7 @@ Headers of a letter, after those of its record:
 
 A record without a value and without `dead-letter-origin`, but with `dead-letter-redriven`, is no letter but a
 mark: the letter at `partition:offset` of this topic was sent again, under the epoch in `dead-letter-epoch`.
+Who ordered that, and why, is in `dead-letter-by` and `dead-letter-why`, where it was ordered in the console.
 """
 
 import logging
@@ -28,6 +29,8 @@ AGENT = "dead-letter-agent"
 ORIGIN = "dead-letter-origin"
 REDRIVEN = "dead-letter-redriven"
 EPOCH = "dead-letter-epoch"
+BY = "dead-letter-by"
+WHY = "dead-letter-why"
 _OF_A_LETTER = frozenset({REASON, DETAIL, AGENT, ORIGIN})
 
 REASONS = {

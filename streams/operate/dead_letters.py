@@ -10,17 +10,20 @@ from typing import Any, Protocol
 
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from streams.badges import Note
 from streams.bus.activities import is_line, parsed
 from streams.errors import ConfigurationError, UnreadableError
 from streams.headers import Headers, header
 from streams.kafka.dead_letters import (
     AGENT,
+    BY,
     DETAIL,
     EPOCH,
     ORIGIN,
     REASON,
     REASONS,
     REDRIVEN,
+    WHY,
     of_its_record,
 )
 from streams.operate.meter import NO_METER, Meter
@@ -36,7 +39,10 @@ WIDTHS = (14, 25, 9, 18, 53, 36, 0)
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One dead letter; `id` is its place, `partition:offset`, prefixed with `relay:` for the relay's."""
+    """One dead letter; `id` is its place, `partition:offset`, prefixed with `relay:` for the relay's.
+
+    `note`: by whom and why it was sent again, where that is known.
+    """
 
     id: str
     record: ConsumerRecord
@@ -45,6 +51,7 @@ class Letter:
     agent: str
     place: str
     redriven: bool
+    note: Note | None = None
 
     @property
     def at(self) -> datetime:
@@ -139,6 +146,8 @@ class Marks:
         # Of a million letters eight megabytes; a set of them would be eighty.
         self._offsets: dict[TopicPartition, array[int]] = {}
         self._epochs: dict[TopicPartition, int] = {}
+        # Of those that a person sent one by one.
+        self._notes: dict[tuple[TopicPartition, int], Note] = {}
 
     def add(self, record: ConsumerRecord) -> None:
         """Take note of a record, if it is a mark. Of its own partition only: a letter's mark is beside it."""
@@ -147,6 +156,8 @@ class Marks:
             return
         tp = TopicPartition(record.topic, partition)
         self._offsets.setdefault(tp, array("q")).append(offset)
+        if by := _ours(record.headers, BY):
+            self._notes[tp, offset] = by, _ours(record.headers, WHY)
         # A mark without an epoch was written after its redrive had taken the time as one.
         epoch = header(record.headers, EPOCH) or b""
         self._epochs[tp] = max(self.epoch(tp), int(epoch) if epoch.isdigit() else record.timestamp)
@@ -160,6 +171,10 @@ class Marks:
         offsets = self._offsets.get(TopicPartition(record.topic, record.partition), ())
         at = bisect_left(offsets, record.offset)
         return at < len(offsets) and offsets[at] == record.offset
+
+    def note(self, record: ConsumerRecord) -> Note | None:
+        """By whom and why this letter was sent again, where that is known."""
+        return self._notes.get((TopicPartition(record.topic, record.partition), record.offset))
 
     def epoch(self, tp: TopicPartition) -> int:
         """The highest under which a letter of this partition was sent again; 0 if none was."""
@@ -237,6 +252,7 @@ class Letters:
             _ours(record.headers, AGENT),
             _ours(record.headers, ORIGIN),
             self.marks.has(record),
+            self.marks.note(record),
         )
 
 
@@ -320,6 +336,8 @@ def shown(letter: Letter) -> Iterator[str]:
     yield f"detail    {letter.what}"
     yield f"origin    {letter.place}"
     yield f"redriven  {'yes' if letter.redriven else 'no'}"
+    if letter.note is not None:
+        yield f"ordered   by {': '.join(letter.note)}"
     yield f"key       {(letter.record.key or b'').hex()}"
     value = letter.record.value
     yield f"value     {'left at its origin' if value is None else f'{len(value)} bytes'}"
@@ -331,6 +349,7 @@ def shown_as_json(letter: Letter) -> Mapping[str, Any]:
     """As `shown`."""
     value = letter.record.value
     return letter.as_json() | {
+        "ordered": dict(zip(("by", "why"), letter.note, strict=True)) if letter.note else None,
         "key": (letter.record.key or b"").hex(),
         "value_bytes": None if value is None else len(value),
         "headers": [[printable(name.encode()), printable(value or b"")] for name, value in letter.headers],

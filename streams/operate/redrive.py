@@ -11,11 +11,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from streams.badges import Note
 from streams.bus.activities import is_line, line, moved
 from streams.bus.schemas import BADGE_EVENTS, event_types
 from streams.errors import FatalError, UnreadableError
 from streams.kafka.client import partition_of
-from streams.kafka.dead_letters import EPOCH, REDRIVEN, left_at, of_its_record
+from streams.kafka.dead_letters import BY, EPOCH, REDRIVEN, WHY, left_at, of_its_record
 from streams.kafka.origin import origin_headers
 from streams.operate.dead_letters import Filter, Letter, Letters, Marks, Worker, places, workers
 from streams.operate.decoding import Decoder, decoder
@@ -69,13 +70,14 @@ class Redriven:
 class Wanted:
     """What to send: letters that `filter` takes, of these `ids` if there are any, and at most `limit`.
 
-    With `again` also what was sent before.
+    With `again` also what was sent before. `note`: by whom and why it is ordered.
     """
 
     ids: Collection[str] = ()
     filter: Filter = field(default_factory=Filter)
     limit: int | None = None
     again: bool = False
+    note: Note | None = None
 
 
 async def redrive(settings: Settings, wanted: Wanted, told: Redriven, meter: Meter = NO_METER) -> None:
@@ -102,7 +104,8 @@ async def redrive(settings: Settings, wanted: Wanted, told: Redriven, meter: Met
                     _named(letters, own, wanted.filter, told) if own else letters.each(wanted.filter, meter)
                 )
                 partitions, now = len(await here.existing(worker.target)), time.time_ns() // 1_000_000
-                sender = Sender(here, bus, worker, sending, letters.marks, told, partitions, now)
+                note = wanted.note
+                sender = Sender(here, bus, worker, sending, letters.marks, told, partitions, now, note)
                 await _send(sender, meant, wanted)
 
 
@@ -144,6 +147,7 @@ class Sender:
     told: Redriven
     partitions: int
     now: int
+    note: Note | None = None
     due: list[tuple[Letter, Message]] = field(default_factory=list)
     bytes: int = 0
     refused: Refused | None = None
@@ -241,11 +245,12 @@ class Sender:
         """What is left in the letter's partition, so that it is not sent twice."""
         place = letter.record
         mark, epoch = f"{place.partition}:{place.offset}".encode(), b"%d" % self.epoch(_partition(letter))
+        note = zip((BY, WHY), map(str.encode, self.note), strict=True) if self.note else ()
         return {
             "topic": self.worker.letters,
             "key": place.key,
             "value": b"",
-            "headers": [(REDRIVEN, mark), (EPOCH, epoch)],
+            "headers": [(REDRIVEN, mark), (EPOCH, epoch), *note],
             "partition": place.partition,
         }
 

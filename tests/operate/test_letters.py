@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from streams.badges import Note
 from streams.errors import UnreadableError
 from streams.headers import header
 from streams.kafka import dead_letters
@@ -48,8 +49,8 @@ def marks(*records: ConsumerRecord) -> Marks:
     return found
 
 
-def sender(found: Marks, now: int) -> Sender:
-    return Sender(cast(Any, None), cast(Any, None), WORKER, cast(Any, None), found, Redriven(), 3, now)
+def sender(found: Marks, now: int, note: Note | None = None) -> Sender:
+    return Sender(cast(Any, None), cast(Any, None), WORKER, cast(Any, None), found, Redriven(), 3, now, note)
 
 
 def test_a_letter_was_sent_again_if_a_mark_beside_it_says_so() -> None:
@@ -102,6 +103,18 @@ async def test_a_letter_is_sent_under_the_epoch_that_its_mark_says() -> None:
     assert header(again["headers"], "origin") == b"8001:2:4:1000:letters"
     assert header(left["headers"], EPOCH) == b"8001"
     assert marks(mark(9, of=3, epoch=8_000), record(10, left["headers"])).has(letter.record)
+
+
+async def test_a_mark_says_by_whom_and_why_a_letter_was_sent_again() -> None:
+    letter = cast(Any, SimpleNamespace(record=record(4, set_aside([])), agent="relay", reason=""))
+    note = ("op", "ünterwegs\x1b[2J")
+
+    left = sender(marks(), now=5_000, note=note).mark(letter)
+    found = marks(record(10, left["headers"]))
+
+    assert found.note(letter.record) == ("op", "ünterwegs\\x1b[2J")
+    assert found.note(record(5, [])) is None
+    assert marks(mark(10, of=4)).note(letter.record) is None
 
 
 def test_ids_are_given_as_they_were_taken() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from streams.api.console.workers import Address, Worker, look
+from streams.badges import Note
 from streams.kafka.topics import topics
 from streams.operate.dead_letters import Filter, Letter
 from streams.operate.order import Given, give
@@ -62,8 +63,8 @@ class Operator(Protocol):
     async def reissue(self, learner: int, template: str | None) -> Sequence[str]:
         """Have badges said again; return which."""
 
-    async def redrive(self, id: str) -> Sequence[str]:
-        """Send a dead letter again; return what became of it."""
+    async def redrive(self, id: str, note: Note) -> Sequence[str]:
+        """Send a dead letter again, by whom and why; return what became of it."""
 
 
 class OfSite:
@@ -117,10 +118,10 @@ class OfSite:
             lambda: reissue(self._settings, learner, template, FOLLOW_SECONDS), ORDER_SECONDS
         )
 
-    async def redrive(self, id: str) -> Sequence[str]:
+    async def redrive(self, id: str, note: Note) -> Sequence[str]:
         """As the command `dead-letters redrive`."""
         told = Redriven()
-        await self._apart(lambda: redrive(self._settings, Wanted([id]), told), ORDER_SECONDS)
+        await self._apart(lambda: redrive(self._settings, Wanted([id], note=note), told), ORDER_SECONDS)
         return _told(told)
 
     async def _look(self, addresses: Sequence[Address], token: str) -> list[Worker]:

@@ -62,7 +62,7 @@ async def _ordered(
         case "reissue":
             return await operator.reissue(_learner(form), _template(form) if form.get("template") else None)
         case "redrive":
-            return await operator.redrive(form.get("letter", ""))
+            return await operator.redrive(form.get("letter", ""), (by, why))
     assert_never(kind)
 
 

@@ -16,7 +16,7 @@ from streams.api.console.operator import Groups
 from streams.api.console.workers import Pace, Worker
 from streams.api.rows import issuance_row
 from streams.api.store import Batch
-from streams.badges import badge_id, decision_id
+from streams.badges import Note, badge_id, decision_id
 from streams.operate.dead_letters import Filter, Letter
 from streams.operate.order import Given
 from streams.operate.recent import Recent, Row
@@ -92,9 +92,9 @@ class Desk:
         self.given.append(("reissue", template, learner))
         return ["said again"]
 
-    async def redrive(self, id: str) -> Sequence[str]:
+    async def redrive(self, id: str, note: Note) -> Sequence[str]:
         self._fail()
-        self.given.append(("redrive", id))
+        self.given.append(("redrive", id, *note))
         return [f"sent again: {id}"]
 
 

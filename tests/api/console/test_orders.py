@@ -66,7 +66,7 @@ async def test_each_order_is_given_as_the_command_gives_it(
         ("award", APPRENTICE, 42, "op", "they helped"),
         ("revoke", APPRENTICE, 42, "op", "they helped"),
         ("reissue", APPRENTICE, 42),
-        ("redrive", LETTER),
+        ("redrive", LETTER, "op", "they helped"),
     ]
     assert 'href="/console/learners/42/"' in answers[0].text
     assert answers[0].headers["cache-control"] == "private, no-store"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from markupsafe import escape
 
 from streams.api.console.answering import CONSOLE
 from streams.catalog.in_force import Revision, pack
@@ -233,6 +234,15 @@ async def test_a_letter_shows_all_but_its_bytes(tmp_path: Path) -> None:
     assert "17 bytes" in text
     assert "user1@example.com" not in text
     assert r"\xff\xfe" in text
+
+
+async def test_a_letter_that_was_sent_again_shows_by_whom_and_why(tmp_path: Path) -> None:
+    at = desk(letter_=letter(redriven=True, note=("op", HOSTILE)))
+
+    async with console(tmp_path, at) as here:
+        text = (await page(here, f"dead-letters/{LETTER}/")).text
+
+    assert f"yes, by <bdi>op</bdi>: <bdi>{escape(HOSTILE)}</bdi>" in text
 
 
 async def test_its_address_is_found_without_its_slash(tmp_path: Path) -> None:
