@@ -5,8 +5,8 @@ What an issuer cannot do is one of its traits, and what is done instead is asser
 
 import asyncio
 import random
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import wraps
 from inspect import Parameter, signature
@@ -25,7 +25,7 @@ from streams.sandbox.issuers.faults import Fault
 from tests.relay.feeding import reading
 from tests.relay.simulated import ORGANIZATION, SIMULATED, TEMPLATE, Simulated
 from tests.relay.virtual import EPOCH
-from tests.relay.world import QUICK, World, event, play, recipient
+from tests.relay.world import QUICK, STORM, Term, World, event, in_order, play, recipient
 
 Scenario = Callable[..., Awaitable[None]]
 BRISK = Limits(in_flight=8, rate=1e6, key=Patience(30, 60), template=Patience(30, 300))
@@ -371,63 +371,29 @@ async def test_a_crash_at_any_moment_issues_nothing_twice(here: World, seed: int
     assert max(Counter(entry.earner for entry in done_calls(here, "issue")).values()) == 1
 
 
-STORM = [
-    Fault("error", share=0.05, status=503),
-    Fault("error", share=0.03, status=500, body="html"),
-    Fault("error", share=0.02, status=429, retry_after="1"),
-    Fault("error", share=0.01, status=429),
-    Fault("error", share=0.005, status=401),
-    Fault("lost", share=0.03, status=502, body="binary"),
-    Fault("reset_before", share=0.03),
-    Fault("reset_after", share=0.03),
-    Fault("slow", share=0.01, seconds=60),
-    Fault("slow_before", share=0.01, seconds=29.9),
-]
-
-
 @pytest.mark.parametrize("seed", range(2))
 @with_every_issuer()
 async def test_through_every_kind_of_trouble_the_issuer_ends_with_the_last_word(
     here: World, seed: int
 ) -> None:
     draw = random.Random(seed)
-    here.simulator.schedule(STORM)
-    held = [learner async for learner in _term(here, draw, words=300)][-1]
+    here.simulator.schedule([*STORM, Fault("slow_before", share=0.01, seconds=29.9)])
+    term = Term()
+    for _ in range(300):
+        here.say(term.turn(draw.randrange(60)))
+        await asyncio.sleep(draw.random() * 0.1)
+        if draw.random() < 0.02:
+            here.restart()
     await here.settled(within=100_000, every=1.0)
-    assert here.held() == sorted((TEMPLATE, str(learner)) for learner in held)
+    assert here.held() == sorted((TEMPLATE, str(learner)) for learner in term.held)
     assert all(done(issuance) for _, issuance in here.store.scan())
     assert {entry.fault for entry in here.simulator.journal} >= {"error", "lost", "reset_after"}
     for learner in range(60):
         own = [entry for entry in done_calls(here, "issue", "revoke") if entry.earner == str(learner)]
         if traits(here).finds:
-            _in_order([entry.call for entry in own])
+            assert in_order([entry.call for entry in own])
         elif own:
             # What nobody can ask for may be told more often, but the newest of it is the last word.
             newest = max(own, key=lambda entry: entry.sequence)
-            assert newest.call == ("issue" if learner in held else "revoke")
+            assert newest.call == ("issue" if learner in term.held else "revoke")
     assert not here.store.letters
-
-
-async def _term(here: World, draw: random.Random, words: int) -> Any:
-    """Award and revoke badges of sixty learners, with crashes; yields who should hold one."""
-    generations: defaultdict[int, int] = defaultdict(int)
-    held: set[int] = set()
-    for _ in range(words):
-        learner = draw.randrange(60)
-        if learner in held:
-            held.remove(learner)
-            here.say(event("revoked", learner, generations[learner]))
-        else:
-            held.add(learner)
-            generations[learner] += 1
-            earned = EPOCH + timedelta(days=generations[learner])
-            here.say(event("awarded", learner, generations[learner], time=earned))
-        await asyncio.sleep(draw.random() * 0.1)
-        if draw.random() < 0.02:
-            here.restart()
-        yield held
-
-
-def _in_order(calls: Sequence[str]) -> None:
-    """An issue, its revocation, the next issue."""
-    assert list(calls) == (["issue", "revoke"] * len(calls))[: len(calls)]

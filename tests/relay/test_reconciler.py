@@ -1,10 +1,9 @@
 """The reconciler against the simulator, in virtual time."""
 
 import asyncio
-import random
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from streams.badges import Duration
 from streams.catalog.durations import parse_duration
 from streams.clock import Patience
 from streams.issuers.http import Answer, NoAnswer, Request
-from streams.relay.issuance import Kind, Word, done
+from streams.relay.issuance import Kind
 from streams.relay.keys import KeyRef
 from streams.relay.ownership import Ownership
 from streams.relay.pace import Limits
@@ -920,111 +919,6 @@ async def test_how_late_a_look_up_may_be_is_a_setting(here: World) -> None:
     await here.settled()
 
     assert len(here.held()) == 1
-    assert not here.store.letters
-
-
-STORM = [
-    Fault("error", share=0.05, status=503),
-    Fault("error", share=0.03, status=500, body="html"),
-    Fault("error", share=0.02, status=429, retry_after="1"),
-    Fault("error", share=0.01, status=429),
-    Fault("error", share=0.005, status=401),
-    Fault("lost", share=0.03, status=502, body="binary"),
-    Fault("reset_before", share=0.03),
-    Fault("reset_after", share=0.03),
-    Fault("slow", share=0.01, seconds=60),
-]
-
-
-BAD = Manners(list_lag=0.9, rate=40.0, burst=4)
-"""Lists lag a little less than a look-up waits, and more calls are made than Credly takes."""
-
-
-def last_words(events: Iterable[Word]) -> dict[str, Word]:
-    words: dict[str, Word] = {}
-    for word in events:
-        words[word.badge] = word
-    return words
-
-
-EVERY_KIND = {
-    "an answer of 503": Fault("error", share=0.3, status=503),
-    "an answer of 500 in HTML": Fault("error", share=0.3, status=500, body="html"),
-    "429 with Retry-After": Fault("error", share=0.2, status=429, retry_after="1"),
-    "429 without": Fault("error", share=0.2, status=429, body="empty"),
-    "401": Fault("error", share=0.05, status=401),
-    "200 of a page in between": Fault("error", share=0.2, status=200, body="html"),
-    "an error behind the work": Fault("lost", share=0.3, status=502, body="binary"),
-    "a reset before the work": Fault("reset_before", share=0.3),
-    "a reset behind it": Fault("reset_after", share=0.3),
-    "a slow answer": Fault("slow", share=0.1, seconds=60),
-    "slow work": Fault("slow_before", share=0.1, seconds=29.9),
-}
-
-
-@pytest.mark.parametrize("duplicates", [False, True])
-@pytest.mark.parametrize("archived", [False, True])
-@pytest.mark.parametrize("seed", range(4))
-@in_world()
-async def test_through_every_kind_of_trouble_credly_ends_with_the_last_word(
-    here: World, seed: int, archived: bool, duplicates: bool
-) -> None:
-    await endure(here, STORM, seed, archived=archived, duplicates=duplicates)
-
-
-@pytest.mark.parametrize("duplicates", [False, True])
-@pytest.mark.parametrize("kind", EVERY_KIND)
-@in_world()
-async def test_through_one_kind_of_trouble_credly_ends_with_the_last_word(
-    here: World, kind: str, duplicates: bool
-) -> None:
-    await endure(here, [EVERY_KIND[kind]], seed=1, duplicates=duplicates, words=200)
-
-
-async def endure(
-    here: World, faults: list[Fault], seed: int, *, archived: bool = False, duplicates: bool, words: int = 800
-) -> None:
-    """Many words, trouble and crashes: Credly ends with the last words' badges, none twice, in order."""
-    draw = random.Random(seed)
-    here.credly.add_template(ORGANIZATION, TEMPLATE, allow_duplicate_badges=duplicates)
-    here.credly.schedule(faults)
-    here.credly.manners = BAD
-    said: list[Word] = []
-    generations: defaultdict[int, int] = defaultdict(int)
-    held: set[int] = set()
-    for number in range(words):
-        if archived and number % 200 == 100:
-            here.credly.add_template(ORGANIZATION, TEMPLATE, "archived", duplicates)
-        elif archived and number % 200 == 160:
-            here.credly.add_template(ORGANIZATION, TEMPLATE, "active", duplicates)
-        learner = draw.randrange(200)
-        if learner in held:
-            held.remove(learner)
-            said.append(event("revoked", learner, generations[learner]))
-        else:
-            held.add(learner)
-            generations[learner] += 1
-            earned = EPOCH + timedelta(days=generations[learner])
-            said.append(event("awarded", learner, generations[learner], time=earned))
-        here.say(said[-1])
-        if draw.random() < 0.05:
-            here.say(draw.choice(said))
-        await asyncio.sleep(draw.random() * 0.1)
-        if draw.random() < 0.02:
-            here.restart()
-    await here.settled(within=100_000, every=1.0)
-    assert any(entry.status == 429 and not entry.fault for entry in here.credly.journal)
-    met = {entry.fault for entry in here.credly.journal}
-    assert met >= {fault.kind for fault in faults if fault.kind != "slow_before"}
-    assert sorted(map(int, (b.earner for b in here.credly.held()))) == sorted(held)
-    for word in last_words(said).values():
-        assert done(here.issuance(word.learner))
-    # In order within a badge: an issue, its revocation, the next issue.
-    for learner in range(200):
-        calls = [e.call for e in here.credly.journal if e.done and e.earner == str(learner)]
-        assert calls == (["issue", "revoke"] * len(calls))[: len(calls)]
-        issues = Counter(e.issued_at for e in issued(here) if e.earner == str(learner))
-        assert max(issues.values(), default=0) <= 1
     assert not here.store.letters
 
 

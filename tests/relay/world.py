@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -39,7 +39,7 @@ from streams.relay.rows import dump, load
 from streams.relay.saving import Change, ToSave
 from streams.relay.seen import Seen
 from streams.relay.terms import OrganizationTerms, TemplateTerms
-from streams.sandbox.credly import CredlyBadge, CredlySimulator, Entry
+from streams.sandbox.credly import CredlyBadge, CredlySimulator, Entry, Fault
 from tests.relay.simulated import (
     CREDLY,
     KEY,
@@ -367,3 +367,40 @@ def in_world(
 def both_with(key: KeyRef, simulated: Simulated = CREDLY) -> list[OrganizationTerms]:
     """Both organizations, with this reference to their key."""
     return [OrganizationTerms(id, simulated.provider, simulated.base(id), key) for id in TEMPLATES]
+
+
+STORM = [
+    Fault("error", share=0.05, status=503),
+    Fault("error", share=0.03, status=500, body="html"),
+    Fault("error", share=0.02, status=429, retry_after="1"),
+    Fault("error", share=0.01, status=429),
+    Fault("error", share=0.005, status=401),
+    Fault("lost", share=0.03, status=502, body="binary"),
+    Fault("reset_before", share=0.03),
+    Fault("reset_after", share=0.03),
+    Fault("slow", share=0.01, seconds=60),
+]
+"""Of every kind of trouble something."""
+
+
+class Term:
+    """Learners who earn a badge and lose it again, in turns; `held` are those who have it."""
+
+    def __init__(self) -> None:
+        self.held: set[int] = set()
+        self._generations: Counter[int] = Counter()
+
+    def turn(self, learner: int) -> Word:
+        """What is decided next of the learner."""
+        if learner in self.held:
+            self.held.remove(learner)
+            return event("revoked", learner, self._generations[learner])
+        self.held.add(learner)
+        self._generations[learner] += 1
+        earned = EPOCH + timedelta(days=self._generations[learner])
+        return event("awarded", learner, self._generations[learner], time=earned)
+
+
+def in_order(calls: Sequence[str]) -> bool:
+    """Whether they are an issue, its revocation, the next issue."""
+    return list(calls) == (["issue", "revoke"] * len(calls))[: len(calls)]
