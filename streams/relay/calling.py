@@ -3,13 +3,13 @@
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import astuple, replace
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from typing import Any, assert_never
 
 from streams.clock import Clock
 from streams.issuers import outcomes
-from streams.issuers.issuer import Call, Made, Steps, Wanted, drive
+from streams.issuers.issuer import Call, Made, Maker, Steps, Wanted, drive
 from streams.issuers.outcomes import Outcome
 from streams.relay.doubt import Trust
 from streams.relay.issuance import Issuance
@@ -25,6 +25,17 @@ log = logging.getLogger(__name__)
 
 OURS_SECONDS = 0.5
 """How often to look whether the partition is surely ours; the group answers a worker every two seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """A step that is to be done: of which badge, by what is known of it, and at whose terms."""
+
+    badge: bytes
+    step: Called
+    issuance: Issuance
+    organization: Organization
+    terms: TemplateTerms
 
 
 class Calling:
@@ -61,39 +72,26 @@ class Calling:
             trust=self._trust,
         )
 
-    async def make(
-        self,
-        badge: bytes,
-        step: Called,
-        issuance: Issuance,
-        organization: Organization,
-        terms: TemplateTerms,
-    ) -> Made | None:
+    async def make(self, doing: Doing) -> Made | None:
         """Do a step, by calls or here; None if it was no longer the step when its turn came."""
+        maker, step = doing.organization.issuer.maker, doing.step
         try:
-            maker = organization.issuer.maker
             if maker is not None and isinstance(step, Issue | Revoke | Erase):
-                async with organization.turn(partial(self._belongs, organization, terms)) as turn:
-                    still = partial(self._may_be_made, badge, step, turn, terms)
-                    wanted = _wanted(badge, issuance, terms, self._organizations.ownership)
-                    made = await self._making.make(maker, step, issuance, terms, wanted, turn, still)
-                    organization.made(turn, type(step).__name__.lower(), made.outcome)
-                    return made
-            return Made(await self._called(badge, step, issuance, organization, terms))
+                return await self._made(doing, maker, step)
+            steps = _steps(doing, self._organizations.ownership)
+            outcome = await drive(steps, partial(self._ask, doing))
+            return Made(await self._blamed(doing.organization, doing.terms, outcome))
         except OvertakenError:
             return None
 
-    async def _called(
-        self,
-        badge: bytes,
-        step: Called,
-        issuance: Issuance,
-        organization: Organization,
-        terms: TemplateTerms,
-    ) -> Outcome:
-        steps = _steps(badge, step, issuance, organization, terms, self._organizations.ownership)
-        outcome = await drive(steps, partial(self._ask, badge, step, issuance, organization, terms))
-        return await self._blamed(organization, terms, outcome)
+    async def _made(self, doing: Doing, maker: Maker, step: Issue | Revoke | Erase) -> Made:
+        organization, terms = doing.organization, doing.terms
+        async with organization.turn(partial(self._belongs, organization, terms)) as turn:
+            still = partial(self._may_be_made, doing, turn)
+            wanted = _wanted(doing, self._organizations.ownership)
+            made = await self._making.make(maker, step, doing.issuance, terms, wanted, turn, still)
+            organization.made(turn, type(step).__name__.lower(), made.outcome)
+            return made
 
     async def ask_template(self, organization: Organization, terms: TemplateTerms) -> Outcome | None:
         """Ask whether badges of a template can be issued, and let the organization know.
@@ -126,27 +124,20 @@ class Calling:
         checked = await drive(steps, partial(organization.ask, wanted=wanted))
         return outcome if isinstance(checked, outcomes.KeyWorks | outcomes.Unsupported) else checked
 
-    async def _ask(
-        self,
-        badge: bytes,
-        step: Called,
-        issuance: Issuance,
-        organization: Organization,
-        terms: TemplateTerms,
-        call: Call[Any],
-    ) -> Outcome:
+    async def _ask(self, doing: Doing, call: Call[Any]) -> Outcome:
         """Make a call; one that changes something only once its intent is durable.
 
         What is personal in the issuance will not be quoted from its answer.
         """
+        step, issuance, organization = doing.step, doing.issuance, doing.organization
         hidden = (*call.request.hidden, *_personal(issuance))
         call = replace(call, request=replace(call.request, hidden=hidden))
-        wanted = partial(self._belongs, organization, terms)
+        wanted = partial(self._belongs, organization, doing.terms)
         if not call.changes:
             return await organization.ask(call, wanted)
         assert isinstance(step, Issue | Revoke)
         async with organization.turn(wanted) as turn:
-            if not self._is_still(badge, step, organization, terms):
+            if not self._is_still(doing):
                 raise OvertakenError
             now = self._clock.wall()
 
@@ -155,7 +146,7 @@ class Calling:
                     return current
                 return intend(current, step, now, organization.issuer, self._trust)
 
-            intended = await self._saving.save(badge, intent)
+            intended = await self._saving.save(doing.badge, intent)
             if intended.doubt is None or intended.doubt.at != now:
                 raise OvertakenError
             while not self._ours():
@@ -163,46 +154,34 @@ class Calling:
                 await self._clock.sleep(OURS_SECONDS)
             return await turn.ask(call)
 
-    def _may_be_made(
-        self, badge: bytes, step: Issue | Revoke | Erase, turn: Turn, terms: TemplateTerms
-    ) -> bool:
+    def _may_be_made(self, doing: Doing, turn: Turn) -> bool:
         """False also while the key does not work: of those that were waiting for it, each would try it."""
         if turn.organization.held and not turn.trial:
             return False
-        return isinstance(step, Erase) or self._is_still(badge, step, turn.organization, terms)
+        return isinstance(doing.step, Erase) or self._is_still(doing)
 
     def _belongs(self, organization: Organization, terms: TemplateTerms) -> bool:
         return self._organizations.of(terms.id) == (organization, terms)
 
-    def _is_still(
-        self, badge: bytes, step: Issue | Revoke, organization: Organization, terms: TemplateTerms
-    ) -> bool:
+    def _is_still(self, doing: Doing) -> bool:
         """False if the bus has spoken, the template was parked or the catalog has changed before its turn."""
-        issuance = self._store.get(badge)
+        issuance, organization, terms = self._store.get(doing.badge), doing.organization, doing.terms
         if issuance is None or not self._belongs(organization, terms):
             return False
         if issuance.kind == "awarded" and not organization.templates.knows(terms.id):
             return False
-        return self.next(issuance, organization) == step
+        return self.next(issuance, organization) == doing.step
 
 
-def _wanted(
-    own: bytes, issuance: Issuance, terms: TemplateTerms, ownership: Ownership
-) -> Callable[..., Wanted]:
+def _wanted(doing: Doing, ownership: Ownership) -> Callable[..., Wanted]:
     """How an issuer is told of a badge, by the addresses of its learner and the issuer's id of it."""
-    return partial(ownership.wanted, own.decode(), terms.external_id, issuance.learner)
+    return partial(ownership.wanted, doing.badge.decode(), doing.terms.external_id, doing.issuance.learner)
 
 
-def _steps(
-    own: bytes,
-    step: Called,
-    issuance: Issuance,
-    organization: Organization,
-    terms: TemplateTerms,
-    ownership: Ownership,
-) -> Steps[Outcome]:
-    issuer, id = organization.issuer, organization.id
-    wanted = _wanted(own, issuance, terms, ownership)
+def _steps(doing: Doing, ownership: Ownership) -> Steps[Outcome]:
+    issuer, id = doing.organization.issuer, doing.organization.id
+    step, issuance, terms = doing.step, doing.issuance, doing.terms
+    wanted = _wanted(doing, ownership)
     match step:
         case Issue():
             return issuer.issue(id, award_of(step, issuance, terms, wanted))

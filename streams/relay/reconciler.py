@@ -18,7 +18,7 @@ from streams.clock import Clock, Patience, change_within
 from streams.issuers import outcomes
 from streams.issuers.issuer import Made
 from streams.issuers.outcomes import Outcome
-from streams.relay.calling import Calling
+from streams.relay.calling import Calling, Doing
 from streams.relay.doubt import Trust
 from streams.relay.failing import UNSEEN, Others
 from streams.relay.issuance import ERASED, KEPT, Issuance, adopts, done, kept, learned
@@ -191,7 +191,7 @@ class Reconciler:
             case Keep():
                 await self._keep(badge)
             case Issue() | Revoke() | LookUp() | Trace() | Erase():
-                made = await self._calling.make(badge, step, issuance, organization, terms)
+                made = await self._calling.make(Doing(badge, step, issuance, organization, terms))
                 if made is not None:
                     made = replace(made, outcome=self._claimed(badge, made.outcome))
                     others = organization.others(type(step))
