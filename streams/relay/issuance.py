@@ -298,18 +298,8 @@ def _observed(
     issuance: Issuance, step: Called, outcome: outcomes.Outcome, now: datetime, trust: Trust
 ) -> Issuance:
     match outcome:
-        case outcomes.Issued(badge, state) | outcomes.Found(badge, state):
-            # A badge that is found again and again after its revocation waits longer each time.
-            attempts = issuance.attempts if issuance.kind == "revoked" else 0
-            found = issuance.found if badge == issuance.held else isinstance(outcome, outcomes.Found)
-            # What it was until now was replaced, or is another that was found.
-            replaced = isinstance(outcome, outcomes.Issued) and badge != issuance.held
-            past = _past(issuance) if replaced else issuance.past
-            known = replace(issuance, adopted=adopts(issuance, outcome), past=_without(past, badge))
-            known = replace(known, held=badge, found=found, state=state, sure=True)
-            # What was looked up may be the earlier award, unless the issuer said that it takes no second.
-            renews = issuance.renews and isinstance(outcome, outcomes.Found) and not _refused_second(issuance)
-            return replace(known, doubt=None, attempts=attempts, answer="", renews=renews)
+        case outcomes.Issued() | outcomes.Found():
+            return _held(issuance, outcome)
         case outcomes.Withheld(badge, why):
             known = replace(issuance, past=_without(issuance.past, badge), held=badge, state=WITHHELD)
             return replace(known, sure=True, doubt=None, attempts=issuance.attempts + 1, answer=why)
@@ -360,6 +350,22 @@ def _observed(
             raise TypeError(f"{type(outcome).__name__} is half an answer")
         case _:
             assert_never(outcome)
+
+
+def _held(issuance: Issuance, outcome: outcomes.Issued | outcomes.Found) -> Issuance:
+    """What follows where the issuer has the badge: issued now, or found."""
+    badge, was_found = outcome.badge, isinstance(outcome, outcomes.Found)
+    # A badge that is found again and again after its revocation waits longer each time.
+    attempts = issuance.attempts if issuance.kind == "revoked" else 0
+    found = issuance.found if badge == issuance.held else was_found
+    # What it was until now was replaced, or is another that was found.
+    replaced = not was_found and badge != issuance.held
+    past = _past(issuance) if replaced else issuance.past
+    known = replace(issuance, adopted=adopts(issuance, outcome), past=_without(past, badge))
+    known = replace(known, held=badge, found=found, state=outcome.state, sure=True)
+    # What was looked up may be the earlier award, unless the issuer said that it takes no second.
+    renews = issuance.renews and was_found and not _refused_second(issuance)
+    return replace(known, doubt=None, attempts=attempts, answer="", renews=renews)
 
 
 def _leaves_doubt(issuance: Issuance, step: Called) -> bool:
