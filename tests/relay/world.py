@@ -404,3 +404,13 @@ class Term:
 def in_order(calls: Sequence[str]) -> bool:
     """Whether they are an issue, its revocation, the next issue."""
     return list(calls) == (["issue", "revoke"] * len(calls))[: len(calls)]
+
+
+def issued(here: World) -> list[Entry]:
+    """The calls that issued a badge at Credly."""
+    return [entry for entry in here.credly.journal if entry.call == "issue" and entry.done]
+
+
+def now() -> float:
+    """The virtual time, in seconds."""
+    return asyncio.get_running_loop().time()
