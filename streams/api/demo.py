@@ -16,7 +16,7 @@ from fastapi.responses import RedirectResponse
 from streams.api.keys import Keys
 from streams.api.rows import LARGEST
 from streams.api.tokens import HEADER_PAYLOAD, SIGNATURE, Tokens
-from streams.catalog.document import is_loopback
+from streams.catalog.document_types import is_loopback
 from streams.clock import Clock
 from streams.errors import ConfigurationError
 from streams.settings import Settings

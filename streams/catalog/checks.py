@@ -12,7 +12,8 @@ from typing import Any
 from streams.badges import parse_time
 from streams.bus.schemas import BADGE_AWARDED, BADGE_EVENTS, event_types, learner_path
 from streams.catalog.cycles import cycles
-from streams.catalog.document import ORGANIZATIONS, normal_id, provider_of
+from streams.catalog.document import ORGANIZATIONS, provider_of
+from streams.catalog.document_types import normal_id
 from streams.catalog.fields import Field, field, is_number
 from streams.catalog.patterns import Pattern
 from streams.catalog.reading import inside

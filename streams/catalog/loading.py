@@ -14,11 +14,11 @@ from streams.catalog import checks, reading
 from streams.catalog.compiling import compiled
 from streams.catalog.document import (
     ORGANIZATIONS,
-    UUID_PATTERN,
     Declaration,
     Organization,
     TemplateDeclaration,
 )
+from streams.catalog.document_types import UUID_PATTERN
 from streams.errors import CatalogError
 
 _SAID = {

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 import yaml
 
 from streams.catalog import CatalogDocument, TemplateDeclaration, load_catalog
-from streams.catalog.document import normal_id
+from streams.catalog.document_types import normal_id
 from streams.clock import Clock
 from streams.errors import CatalogError, FatalError
 from streams.issuers.client import Http
