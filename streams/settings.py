@@ -2,28 +2,36 @@
 
 import os
 import re
-import shlex
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from difflib import get_close_matches
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from streams.errors import ConfigurationError
+from streams.setting_types import (
+    Address,
+    Brokers,
+    Command,
+    File,
+    Hosts,
+    KeysUrl,
+    Names,
+    Networks,
+    Origins,
+    Pages,
+    RedisUrl,
+    RegistryUrl,
+    Url,
+)
 
 PREFIX = "BADGES_"
 BRIDGE = "-bridge"
 LIFECYCLE_TOPIC = "learning-badges-lifecycle"
 TOPIC_PART = r"^[a-zA-Z0-9._-]{1,200}$"
-HOST = r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
 
-REDIS_URL = r"rediss?://@?([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[0-9]{0,4})?"
-REGISTRY_URL = r"https?://([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[^\s,?#]*)?"
 KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_\w+)$")
 """What it sets in each pod for a service whose name begins with `badges`."""
 
@@ -39,8 +47,8 @@ class Settings(BaseModel):
     bus: Literal["kafka", "redis"] = Field(
         "kafka", description="Where the bus of Open edX is; with `redis` a bridge joins its streams to Kafka."
     )
-    kafka: str = Field("localhost:9092", description="Bootstrap servers of Kafka, comma-separated.")
-    registry: str = Field(
+    kafka: Brokers = Field("localhost:9092", description="Bootstrap servers of Kafka, comma-separated.")
+    registry: RegistryUrl = Field(
         "http://localhost:8081",
         description="URL of the Confluent-compatible schema registry; empty: the site has none, and our "
         "badge events are written and read by the built-in schemas.",
@@ -54,16 +62,14 @@ class Settings(BaseModel):
     topic_prefix: str = Field(
         "", description="The bus's topic prefix; if empty, topics have neither prefix nor dash."
     )
-    source_topics: tuple[str, ...] = Field(
+    source_topics: Names = Field(
         (),
         description="Full names of the Open edX topics, comma-separated; default: the badge topic's default.",
     )
     badge_topic: str = Field(
         "", description="Where badge events go; default `{prefix}-learning-badges-lifecycle`."
     )
-    catalog: Path | None = Field(
-        None, description="The catalog file; in force while the catalog topic is empty."
-    )
+    catalog: File = Field(None, description="The catalog file; in force while the catalog topic is empty.")
     partitions: int = Field(12, ge=1, le=10_000, description="Partitions of our own topics.")
     replication: int = Field(3, ge=1, le=32, description="Replication factor of our own topics.")
     source: str = Field("openedx/badge-streams/tracker", description="`ce_source` of our badge events.")
@@ -76,13 +82,13 @@ class Settings(BaseModel):
         le=3_650,
         description="Days for which a learner stays known as forgotten; more than a topic keeps a record.",
     )
-    http: str = Field(
+    http: Address = Field(
         "",
         description="`host:port` of metrics and health; tracker `127.0.0.1:8080`, relay `127.0.0.1:8090`, "
         "bridge `127.0.0.1:8070`, api `127.0.0.1:8060`, a whole site `127.0.0.1:8080`; port 0: any; host "
         "`*`: every address, IPv4 and IPv6; `fd:N`: a listening socket that was inherited under that number.",
     )
-    http_token_file: Path | None = Field(
+    http_token_file: File = Field(
         None,
         description="File of the token that `/health` in full and `/metrics` are asked with "
         "(`Authorization: Bearer …`); without, `/metrics` is open, `/health` says only whether.",
@@ -165,47 +171,47 @@ class Settings(BaseModel):
         description="How the variable of a catalog's `{env: …}` must begin; default: the issuer's name in "
         "capitals and `_`, like `CREDLY_`.",
     )
-    issuer_hosts: tuple[str, ...] = Field(
+    issuer_hosts: Hosts = Field(
         (),
         description="Hosts that a catalog's `url` may name, as `host` or `host:port`, comma-separated; "
         "default: the issuers' own, and this machine's loopback.",
     )
-    signing_command: str = Field(
+    signing_command: Command = Field(
         "",
         description="Program, with its arguments, that signs Open Badges where a key's file holds the public "
         "key alone (docs/issuers.md); the key's name is its last argument.",
     )
-    api: str = Field(
+    api: Url = Field(
         "", description="URL of a worker that answers: `explain` and `status` ask it in place of the topics."
     )
-    api_token_file: Path | None = Field(
+    api_token_file: File = Field(
         None, description="File of the LMS's token (JWT) that it is asked with: an administrator's."
     )
-    api_http: str = Field(
+    api_http: Address = Field(
         "",
         description="`host:port` of the API; default `127.0.0.1:8050`; port 0: any; host `*`: every address, "
         "IPv4 and IPv6.",
     )
-    api_store: Path | None = Field(
+    api_store: File = Field(
         None,
         description="File of what the API knows, on a disk that is kept: it then starts in seconds; without, "
         "a temporary one, and each start reads the topics whole.",
     )
-    api_keys_file: Path | None = Field(
+    api_keys_file: File = Field(
         None,
         description="File of the LMS's public keys that callers' tokens are checked by (JWK set or PEM).",
     )
-    api_keys_url: str = Field("", description="In its place the web address of the LMS's JWK set.")
-    api_issuers: tuple[str, ...] = Field(
+    api_keys_url: KeysUrl = Field("", description="In its place the web address of the LMS's JWK set.")
+    api_issuers: Names = Field(
         (), description="Who may have signed a token (`iss`), comma-separated: the LMS's `JWT_ISSUER`."
     )
     api_audience: str = Field("openedx", min_length=1, description="Whom a token must be for (`aud`).")
-    api_origins: tuple[str, ...] = Field(
+    api_origins: Origins = Field(
         (),
         description="Origins of the pages that may show a learner's answers (the MFEs), like "
         "`https://apps.lms.example.org`, comma-separated.",
     )
-    api_proxies: tuple[str, ...] = Field(
+    api_proxies: Networks = Field(
         (),
         description="Addresses or networks of the proxies whose `X-Forwarded-For` is believed, "
         "comma-separated.",
@@ -227,7 +233,7 @@ class Settings(BaseModel):
         le=10_000_000,
         description="Requests a minute of one address, behind which a whole school may be; 0: any number.",
     )
-    console_workers: tuple[str, ...] = Field(
+    console_workers: Pages = Field(
         (),
         description="Where the console asks for the workers' pages, as `host:port`, comma-separated; of a "
         "name all its addresses. Default: where the groups' members are, and then without the token of "
@@ -248,99 +254,35 @@ class Settings(BaseModel):
     kafka_security_protocol: SecurityProtocol = Field("PLAINTEXT", description="How to talk to the brokers.")
     kafka_sasl_mechanism: SaslMechanism = Field("PLAIN", description="SASL mechanism.")
     kafka_username: str = Field("", description="SASL user name.")
-    kafka_password_file: Path | None = Field(
+    kafka_password_file: File = Field(
         None,
         description="File of the SASL password, or of OAUTHBEARER's token, read for each connection.",
     )
-    kafka_ca_file: Path | None = Field(
-        None, description="Authorities that sign the brokers' certificates (PEM)."
-    )
-    kafka_cert_file: Path | None = Field(
+    kafka_ca_file: File = Field(None, description="Authorities that sign the brokers' certificates (PEM).")
+    kafka_cert_file: File = Field(
         None, description="Certificate by which the brokers know us (PEM, with its chain)."
     )
-    kafka_key_file: Path | None = Field(None, description="The certificate's private key (PEM).")
-    redis: str = Field(
+    kafka_key_file: File = Field(None, description="The certificate's private key (PEM).")
+    redis: RedisUrl = Field(
         "redis://localhost:6379/0",
         description="URL of the Redis that is the bus, with its database; `rediss://` for TLS.",
     )
     redis_username: str = Field("", description="User name at Redis; empty: its default user.")
-    redis_password_file: Path | None = Field(
+    redis_password_file: File = Field(
         None, description="File of the password at Redis, read for each connection."
     )
-    redis_ca_file: Path | None = Field(None, description="Authorities that sign Redis' certificate (PEM).")
+    redis_ca_file: File = Field(None, description="Authorities that sign Redis' certificate (PEM).")
     redis_stream_max_len: int = Field(
         10_000,
         ge=1,
         description="About how many entries a stream keeps to which badge events are added; as many as the "
         "LMS' `EVENT_BUS_REDIS_STREAM_MAX_LEN`, for what is added by either shortens it.",
     )
-    registry_ca_file: Path | None = Field(
+    registry_ca_file: File = Field(
         None, description="Authorities that sign the registry's certificate (PEM)."
     )
     registry_username: str = Field("", description="User name for the registry's basic authentication.")
-    registry_password_file: Path | None = Field(None, description="File that holds the registry's password.")
-
-    @field_validator(
-        "source_topics",
-        "issuer_hosts",
-        "api_issuers",
-        "api_origins",
-        "api_proxies",
-        "console_workers",
-        mode="before",
-    )
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(name for part in value.split(",") if (name := part.strip()))
-        return value
-
-    @field_validator(
-        "catalog",
-        "http_token_file",
-        "api_store",
-        "api_token_file",
-        "api_keys_file",
-        "kafka_password_file",
-        "kafka_ca_file",
-        "kafka_cert_file",
-        "kafka_key_file",
-        "redis_password_file",
-        "redis_ca_file",
-        "registry_ca_file",
-        "registry_password_file",
-        mode="before",
-    )
-    @classmethod
-    def _empty_path_is_none(cls, value: object) -> object:
-        return value or None
-
-    @field_validator("issuer_hosts")
-    @classmethod
-    def _issuer_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        hosts = tuple(map(str.lower, value))
-        if not all(map(re.compile(HOST).fullmatch, hosts)):
-            raise ValueError("must be host or host:port, more of them separated by commas")
-        return hosts
-
-    @field_validator("signing_command")
-    @classmethod
-    def _signing_command(cls, value: str) -> str:
-        try:
-            shlex.split(value)
-        except ValueError as error:
-            raise ValueError(f"is no command: {error}") from None
-        return value
-
-    @field_validator("kafka")
-    @classmethod
-    def _hosts(cls, value: str) -> str:
-        from aiokafka.conn import collect_hosts  # dear, and a command that asks no broker goes without
-
-        with suppress(ValueError):
-            if all(host and 0 < port < 65_536 for host, port, _ in collect_hosts(value, randomize=False)):
-                return value
-        raise ValueError("must be host:port, more of them separated by commas")
+    registry_password_file: File = Field(None, description="File that holds the registry's password.")
 
     @field_validator("relay_id")
     @classmethod
@@ -352,79 +294,11 @@ class Settings(BaseModel):
 
     @field_validator("registry")
     @classmethod
-    def _one_url(cls, value: str, info: ValidationInfo) -> str:
+    def _of_a_kafka_bus(cls, value: str, info: ValidationInfo) -> str:
         if not value and info.data.get("bus") == "kafka":  # decision 0025
             raise ValueError(
                 "must not be empty where BADGES_BUS is kafka: its events are framed by a registry"
             )
-        parts = urlsplit(value)
-        parts.port  # noqa: B018 - reading it checks it
-        if "@" in parts.netloc:
-            raise ValueError(
-                "must hold no user name or password: that is what BADGES_REGISTRY_USERNAME and "
-                "BADGES_REGISTRY_PASSWORD_FILE are for"
-            )
-        if value and not re.fullmatch(REGISTRY_URL, value):
-            raise ValueError("must be one URL, like http://registry:8081")
-        return value
-
-    @field_validator("redis")
-    @classmethod
-    def _one_redis(cls, value: str) -> str:
-        parts = urlsplit(value)
-        parts.port  # noqa: B018 - reading it checks it
-        if parts.username or parts.password:
-            raise ValueError(
-                "must hold no user name or password: that is what BADGES_REDIS_USERNAME and "
-                "BADGES_REDIS_PASSWORD_FILE are for"
-            )
-        if not re.fullmatch(REDIS_URL, value):
-            raise ValueError("must be one URL, like redis://redis:6379/0")
-        return value
-
-    @field_validator("api_keys_url")
-    @classmethod
-    def _keys_url(cls, value: str) -> str:
-        if value and not re.fullmatch(REGISTRY_URL + r"(\?[^\s#]*)?", value):
-            raise ValueError("must be one URL, like https://lms.example.org/jwks.json")
-        return value
-
-    @field_validator("api")
-    @classmethod
-    def _api(cls, value: str) -> str:
-        if value and not re.fullmatch(REGISTRY_URL, value):
-            raise ValueError("must be one URL, like http://badges-api")
-        return value
-
-    @field_validator("api_origins")
-    @classmethod
-    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(map(re.compile(f"https?://{HOST}").fullmatch, value)):
-            raise ValueError("must be https://host, or with :port, more of them separated by commas")
-        return value
-
-    @field_validator("api_proxies")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ip_network(network)
-        return value
-
-    @field_validator("console_workers")
-    @classmethod
-    def _pages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for one in value:
-            found = re.fullmatch(r"(?i)(?:[a-z0-9._-]+|\[[0-9a-f:.]+\]):([0-9]{1,5})", one)
-            if found is None or not 0 < int(found[1]) < 65_536:
-                raise ValueError("must be host:port, more of them separated by commas")
-        return value
-
-    @field_validator("http", "api_http")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if value and not (host and port.isascii() and port.isdigit() and int(port) < 65_536):
-            raise ValueError("must be host:port")
         return value
 
     @property

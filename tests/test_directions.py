@@ -11,7 +11,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-GROUND = {"errors", "headers", "settings", "metrics", "logs", "clock", "faust_app"}
+GROUND = {"errors", "headers", "settings", "setting_types", "metrics", "logs", "clock", "faust_app"}
 CORE = GROUND | {"badges"}
 WORKERS_USE = CORE | {"bus", "kafka", "catalog", "runtime"}
 MAY_IMPORT: Mapping[str, set[str]] = {
