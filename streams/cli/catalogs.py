@@ -10,6 +10,7 @@ from streams.cli.options import (
     FileOrStdin,
     as_json,
     at_site,
+    catalog_of,
     print_lines,
     run_async,
     say,
@@ -31,7 +32,7 @@ def publish_catalog(settings: "Settings", file: IO[bytes]) -> None:
     """Put a catalog in force, - for stdin; workers take it within seconds."""
     from streams.operate.catalog import publish
 
-    print_lines(run_async(publish(settings, file.read(), datetime.now(UTC))))
+    print_lines(run_async(publish(settings, catalog_of(file), datetime.now(UTC))))
 
 
 @catalog.command("show")

@@ -2,18 +2,18 @@
 
 from collections import Counter
 from datetime import datetime
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from streams.cli.options import (
     SAID,
-    File,
     FileOrStdin,
+    LearnerId,
     Time,
     as_json,
     at_site,
+    catalog_of,
     counted,
     print_lines,
     run_async,
@@ -37,7 +37,7 @@ def check(catalog: IO[bytes], strict: bool) -> None:
     from streams.operate.check import check
 
     try:
-        checked = check(catalog.read())
+        checked = check(catalog_of(catalog))
     except CatalogError as error:
         for fault in error.faults:
             click.echo(fault)
@@ -81,7 +81,7 @@ def lms_settings(catalog: IO[bytes]) -> None:
 
     read, unknown = sources()
     say(unknown)
-    print_lines(lms_settings(load_worded(catalog.read()), read))
+    print_lines(lms_settings(load_worded(catalog_of(catalog)), read))
 
 
 @click.command()
@@ -93,11 +93,11 @@ def schema() -> None:
 
 
 @click.command()
-@click.option("--catalog", type=File, required=True, help="The catalog to judge by.")
+@click.option("--catalog", type=FileOrStdin, required=True, help="The catalog to judge by.")
 @click.option("--activities", type=FileOrStdin, required=True, help="JSON lines; - for stdin.")
-@click.option("--against", type=File, help="Print where this catalog decides differently instead.")
+@click.option("--against", type=FileOrStdin, help="Print where this catalog decides differently instead.")
 @click.option("--totals", is_flag=True, help="Totals also where standard error is no terminal.")
-def simulate(catalog: Path, activities: IO[bytes], against: Path | None, totals: bool) -> None:
+def simulate(catalog: IO[bytes], activities: IO[bytes], against: IO[bytes] | None, totals: bool) -> None:
     """Judge activities in JSON lines by a catalog; print the decisions as JSON lines.
 
     On a terminal, after them: by template how many hold the badge, who just missed it, and what they lack.
@@ -120,11 +120,11 @@ def simulate(catalog: Path, activities: IO[bytes], against: Path | None, totals:
 
     totals = totals or is_terminal()
     if against is None:
-        rehearsed = ours.rehearse(catalog.read_bytes(), activities, report, note, click.echo, closely=totals)
+        rehearsed = ours.rehearse(catalog_of(catalog), activities, report, note, click.echo, closely=totals)
         say(ours.totals(rehearsed) if totals else ())
     else:
         lines = activities.readlines()
-        one, other = (ours.rehearse(file.read_bytes(), lines, report, note) for file in (catalog, against))
+        one, other = (ours.rehearse(catalog_of(file), lines, report, note) for file in (catalog, against))
         found = list(ours.differences(one, other))
         print_lines(as_json(difference.as_json()) for difference in found)
         say(ours.compared(found) if totals else ())
@@ -135,7 +135,7 @@ def simulate(catalog: Path, activities: IO[bytes], against: Path | None, totals:
 @click.command()
 @click.option("--topic", "names", multiple=True, help="In place of the source topics; may be repeated.")
 @click.option("--type", "types", multiple=True, help="Only events of that type; may be repeated.")
-@click.option("--learner", type=int, help="Only of that LMS user id.")
+@click.option("--learner", type=LearnerId, help="Only of that LMS user id.")
 @click.option("--since", type=Time(), help="Only records of that time and later (ISO 8601).")
 @click.option("--until", type=Time(), help="Only records before that time.")
 @at_site

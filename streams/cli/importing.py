@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.options import File, FileOrStdin, at_site, print_lines, run_async, say
+from streams.cli.options import File, FileOrStdin, at_site, catalog_of, print_lines, run_async, say
 
 if TYPE_CHECKING:
     from streams.operate.importing.sources import Access
@@ -87,14 +87,15 @@ def import_state(
     from streams.catalog.wording import load_worded
     from streams.operate.importing.state import Wanted, import_state
 
-    wanted = Wanted(source, access, load_worded(catalog.read()), learners, badges)
+    wanted = Wanted(source, access, load_worded(catalog_of(catalog)), learners, badges)
     print_lines(run_async(import_state(settings, wanted, datetime.now(UTC), sends=yes)))
 
 
 def _access(password_file: Path | None, ca_file: Path | None) -> "Access":
     from streams.operate.importing.sources import Access
 
-    password = os.environ.get(PASSWORD, "")
+    # Bytes: a server compares them, in whatever encoding they were typed.
+    password = os.environb.get(PASSWORD.encode(), b"")
     if password_file is not None:
-        password = password_file.read_text(encoding="utf-8").strip("\r\n")
+        password = password_file.read_bytes().strip(b"\r\n")
     return Access(password, ca_file)

@@ -9,6 +9,8 @@ import click
 from streams.cli.options import (
     SAID,
     FileOrStdin,
+    LearnerId,
+    Seconds,
     Time,
     at_site,
     counted,
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--learner", type=int, required=True, help="The LMS user id.")
+@click.option("--learner", type=LearnerId, required=True, help="The LMS user id.")
 @click.option("--template", help="Only this badge template.")
 @click.option("--brief", is_flag=True, help="Activities by their ids alone, which reads no topic of them.")
 @at_site
@@ -49,8 +51,10 @@ def explain(settings: "Settings", learner: int, template: str | None, brief: boo
 
 
 @click.command()
-@click.option("--learner", type=click.IntRange(min=0), required=True, help="The LMS user id.")
-@click.option("--within", default=120.0, show_default=True, help="Seconds to wait for each worker.")
+@click.option("--learner", type=LearnerId, required=True, help="The LMS user id.")
+@click.option(
+    "--within", type=Seconds(), default=120.0, show_default=True, help="Seconds to wait for each worker."
+)
 @at_site
 def forget(settings: "Settings", learner: int, within: float) -> None:
     """Delete a learner's progress and badges, here and at the issuers; exit 1 if some are still there.
@@ -64,9 +68,11 @@ def forget(settings: "Settings", learner: int, within: float) -> None:
 
 
 @click.command()
-@click.option("--learner", type=click.IntRange(min=0), required=True, help="The LMS user id.")
+@click.option("--learner", type=LearnerId, required=True, help="The LMS user id.")
 @click.option("--template", help="Only the badge of this template.")
-@click.option("--within", default=120.0, show_default=True, help="Seconds to wait for the tracker.")
+@click.option(
+    "--within", type=Seconds(), default=120.0, show_default=True, help="Seconds to wait for the tracker."
+)
 @at_site
 def reissue(settings: "Settings", learner: int, template: str | None, within: float) -> None:
     """Have a learner's awards and revocations said again, with what is known of the learner now.

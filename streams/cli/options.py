@@ -2,11 +2,12 @@
 
 import functools
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -40,6 +41,7 @@ class Faults(logging.Handler):
 FAULTS, NOTHING = Faults(logging.ERROR), logging.NullHandler()
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
 FileOrStdin = click.File("rb", lazy=False)
+LearnerId = click.IntRange(0, LARGEST_ID)
 as_json = click.option("--json", "json", is_flag=True, help="A JSON object a line.")
 
 
@@ -58,6 +60,20 @@ class Time(click.ParamType):
         return time
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds above 0; one that ends."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse it."""
+        seconds: float = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
+
+
 class Commands(click.Group):
     """Ends what went wrong on purpose as clear lines, with the exit codes of `docs/operate.md`."""
 
@@ -68,6 +84,12 @@ class Commands(click.Group):
         except BadgeStreamsError as error:
             say(str(error).splitlines())
             ctx.exit(2 if isinstance(error, ConfigurationError) else 1)
+        except BrokenPipeError:
+            raise  # nobody reads any more, as after `head`: click ends it without a word
+        except OSError as error:
+            what = error.strerror or type(error).__name__
+            say([f"{error.filename}: {what}" if error.filename else what])
+            ctx.exit(1)
         except Exception as error:
             if not _is_kafkas(error):
                 raise
@@ -86,7 +108,7 @@ def at_site(command: Callable[Concatenate["Settings", P], None]) -> Callable[...
 
     @click.option(
         "--wait",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Seconds(),
         default=WAIT_SECONDS,
         show_default=True,
         metavar="SECONDS",
@@ -108,7 +130,9 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.option("--reason", default="", help="Only letters of that reason."),
         click.option("--agent", default="", help="Only letters of that agent."),
-        click.option("--learner", type=int, help="Only of that LMS user id, of those that can be read."),
+        click.option(
+            "--learner", type=LearnerId, help="Only of that LMS user id, of those that can be read."
+        ),
         click.option("--since", type=Time(), help="Only letters of that time and later (ISO 8601)."),
         click.option("--until", type=Time(), help="Only letters before that time."),
         click.option("--limit", type=click.IntRange(min=1), help="At most so many, the oldest."),
@@ -120,7 +144,7 @@ def ordering(command: Callable[..., None]) -> Callable[..., None]:
     """The options of an order about a badge: which badge, whose, and by whom and why."""
     options = (
         click.option("--template", required=True, help="The badge template's id."),
-        click.option("--learner", type=click.IntRange(0, LARGEST_ID), help="The LMS user id."),
+        click.option("--learner", type=LearnerId, help="The LMS user id."),
         click.option(
             "--csv",
             type=FileOrStdin,
@@ -148,6 +172,13 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     import asyncio  # dear, and a command that asks no broker goes without
 
     return asyncio.run(work)
+
+
+def catalog_of(file: IO[bytes]) -> bytes:
+    """The text of a catalog's file; of one that is too large to be a catalog, enough to be refused."""
+    from streams.catalog.reading import TEXT_BYTES
+
+    return file.read(TEXT_BYTES + 1)
 
 
 def say(lines: Iterable[str]) -> None:

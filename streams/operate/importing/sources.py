@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 from streams.errors import ConfigurationError, FatalError
 from streams.operate.importing import dump
 from streams.operate.importing.tables import Table
+from streams.settings import tls
 
 SQLITE, MYSQL = "sqlite:///", "mysql://"
 MYSQL_PORT = 3306
@@ -22,7 +23,7 @@ Row = tuple[Any, ...]
 class Access:
     """What a database server asks for, and is not said on a command line."""
 
-    password: str = field(default="", repr=False)
+    password: bytes = field(default=b"", repr=False)
     ca_file: Path | None = None
 
 
@@ -82,7 +83,7 @@ def _of_mysql(source: str, access: Access, tables: Collection[Table]) -> Iterato
             "SOURCE: mysql:// needs PyMySQL: pip install 'badge-streams[import]'"
         ) from None
     where = _server(source)
-    verified: Any = {"ssl_ca": str(access.ca_file), "ssl_verify_identity": True} if access.ca_file else {}
+    verified: Any = {"ssl": tls(access.ca_file, "--ca-file")} if access.ca_file else {}
     try:
         with pymysql.connect(
             **where, password=access.password, charset="utf8mb4", cursorclass=SSCursor, **verified

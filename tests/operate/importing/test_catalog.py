@@ -338,6 +338,31 @@ def test_a_password_on_the_command_line_is_refused() -> None:
     assert "secret" not in ran.output
 
 
+@pytest.mark.parametrize(
+    "password", [b"gr\xf6\xdfer\n", "größer Ω\n".encode(), b"\xef\xbb\xbfbom", b"\xff\x00"]
+)
+def test_a_password_may_be_any_bytes(password: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(password)
+
+    ran = CliRunner().invoke(
+        main, ["import", "catalog", "mysql://u@127.0.0.1:1/d", "--password-file", str(file)]
+    )
+
+    assert (ran.exit_code, ran.stderr.count("\n")) == (1, 1)
+    assert "127.0.0.1:1/d: Can't connect" in ran.stderr
+
+
+def test_an_authority_that_is_none_is_named_by_its_option(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("no certificate")
+
+    ran = CliRunner().invoke(main, ["import", "catalog", "mysql://u@127.0.0.1:1/d", "--ca-file", str(file)])
+
+    assert ran.exit_code == 2
+    assert ran.stderr.startswith("--ca-file: cannot be read: ")
+
+
 def test_a_file_that_is_no_database_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         import_catalog(f"sqlite:///{SAMPLE}", NO_ACCESS)
