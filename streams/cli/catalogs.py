@@ -85,11 +85,11 @@ def pull_templates(
     from streams.operate.templates import pull, written
     from streams.operate.terminal import as_json
 
-    text = file.read_text()
+    text = file.read_bytes()
     pulled = run_async(pull(settings, text, organizations))
     print_lines(as_json(asdict(found)) if json else str(found) for found in pulled.differences)
     say(pulled.unasked)
     if write:
-        file.write_text(written(text, pulled.differences))
+        file.write_bytes(written(text.decode(), pulled.differences).encode())
     elif pulled.differences:
         raise SystemExit(1)

@@ -14,6 +14,7 @@ import yaml
 
 from streams.catalog import CatalogDocument, TemplateDeclaration, load_catalog
 from streams.catalog.document_types import normal_id
+from streams.catalog.wording import load_worded
 from streams.clock import Clock
 from streams.errors import CatalogError, FatalError
 from streams.issuers.client import Http
@@ -65,13 +66,13 @@ class Pulled:
     unasked: Sequence[str]
 
 
-async def pull(settings: Settings, text: str, names: Sequence[str]) -> Pulled:
+async def pull(settings: Settings, text: str | bytes, names: Sequence[str]) -> Pulled:
     """Ask the issuers of a catalog's organizations, or of those named.
 
     Raises `CatalogError` for a catalog that is refused, `ConfigurationError` for an organization that it does
     not have or whose key is missing, `FatalError` if an issuer does not answer.
     """
-    document = load_catalog(text)
+    document = load_worded(text)
     http, clock = Http(), Clock()
     organizations = Organizations(limits_of(settings), http, clock, reach(settings))
     organizations.take(*terms(document))
@@ -129,8 +130,9 @@ def written(text: str, differences: Sequence[Difference]) -> str:
     Raises `CatalogError` where the file's form does not allow that. What is `missing` is a person's decision.
     """
     edits = [edit for difference in differences for edit in _edits(text, difference)]
+    line_end = "\r\n" if "\r\n" in text else "\n"
     for start, end, put in sorted(edits, reverse=True):
-        text = text[:start] + put + text[end:]
+        text = text[:start] + put.replace("\n", line_end) + text[end:]
     load_catalog(text)
     return text
 
@@ -151,14 +153,21 @@ def _edits(text: str, difference: Difference) -> Iterator[Edit]:
     key, value = ("active", "false") if inactive else (difference.kind, _scalar(difference.there))
     for template in templates.value if isinstance(templates, yaml.SequenceNode) else ():
         if _id(template) == difference.template:
-            yield _set(template, key, value)
+            yield _set(text, template, key, value)
 
 
-def _set(template: yaml.MappingNode, key: str, value: str) -> Edit:
+def _set(text: str, template: yaml.MappingNode, key: str, value: str) -> Edit:
     """Set a key's value where it is, or before the first key."""
     there = _value(template, key)
     if isinstance(there, yaml.ScalarNode):
-        return there.start_mark.index, there.end_mark.index, value
+        start = there.start_mark.index
+        # A text in lines of its own reaches to the line of the next key.
+        was = text[start : there.end_mark.index].rstrip()
+        if was.startswith("&"):  # it is named elsewhere, or here by an alias
+            raise CatalogError(
+                [f"{key} of template {_id(template)}: written with an anchor (&): change it by hand"]
+            )
+        return start, start + len(was), value if was else f" {value}"
     first = template.value[0][0].start_mark
     after = ", " if template.flow_style else "\n" + " " * first.column
     return first.index, first.index, f"{key}: {value}{after}"

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from streams.catalog import load_catalog
+from streams.cli import main
 from streams.errors import CatalogError, ConfigurationError, FatalError
 from streams.issuers.outcomes import IssuerTemplate
 from streams.operate.templates import Difference, compare, pull, written
@@ -109,6 +111,45 @@ templates:
 def test_a_template_without_a_name_is_called_by_its_id() -> None:
     text = written(FILE.replace("url: URL, ", ""), differences(template(NEW, "")))
     assert load_catalog(text).templates[NEW].name == NEW
+
+
+@pytest.mark.parametrize(
+    "was",
+    ["X", "'X'", ">\n      a long\n      text", "|\n      a text\n      in lines", "", "null", "!!str X"],
+)
+def test_a_text_is_written_over_in_whatever_form_it_was(was: str) -> None:
+    begin, _, end = FILE.replace("url: URL, ", "").partition("    requirements:")
+    begin, end = f"{begin}    description:", f"\n    image_url: https://x/y.png\n    requirements:{end}"
+
+    after = written(
+        f"{begin} {was}".rstrip() + end, differences(template(ONE, "Kafka Aprentice", description="1\n2"))
+    )
+
+    assert after == f'{begin} "1\\n2"{end}'
+
+
+def test_a_text_that_is_named_elsewhere_is_left_to_a_person() -> None:
+    text = FILE.replace("url: URL, ", "").replace("name: Kafka", "description: &same Yes\n    name: Kafka")
+
+    with pytest.raises(CatalogError, match=f"description of template {ONE}: written with an anchor"):
+        written(text, differences(template(ONE, "Kafka Aprentice", description="No")))
+
+
+def test_a_file_of_another_system_keeps_its_line_ends() -> None:
+    text = FILE.replace("url: URL, ", "").replace("\n", "\r\n")
+
+    after = written(text, differences(template(ONE, "Größer", description="New"), template(NEW, "New")))
+
+    assert after.count("\n") == after.count("\r\n") == text.count("\n") + 7
+
+
+def test_a_file_that_is_no_text_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.yaml"
+    file.write_bytes(FILE.encode("utf-16"))
+
+    result = CliRunner().invoke(main, ["templates", "pull", str(file)])
+
+    assert (result.exit_code, result.stderr) == (2, "catalog: not UTF-8: invalid start byte at byte 0\n")
 
 
 def test_a_file_that_cannot_be_added_to_is_left_as_it_is() -> None:
