@@ -8,6 +8,7 @@ from hashlib import sha256
 from urllib.parse import parse_qsl
 
 from fastapi import HTTPException, Request
+from starlette.requests import ClientDisconnect
 
 from streams.api.tokens import token_of
 
@@ -40,10 +41,13 @@ async def fields(request: Request) -> dict[str, str]:
     if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
         raise HTTPException(400)
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            raise HTTPException(413)
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MOST_BYTES:
+                raise HTTPException(413)
+    except ClientDisconnect:
+        raise HTTPException(400) from None
     try:
         found = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError:

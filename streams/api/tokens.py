@@ -1,5 +1,6 @@
 """Who asks, by the LMS's token: a JWT that it has signed, as edx-drf-extensions reads it (OEP-42)."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ def token_of(authorization: str | None, cookies: Mapping[str, str]) -> str | Non
 
 def _caller(claims: Mapping[str, Any]) -> Caller:
     major = str(claims.get("version", NEWEST_MAJOR)).partition(".")[0]
-    if not (major.isascii() and major.isdigit() and int(major) <= NEWEST_MAJOR):
+    if not (re.fullmatch(r"[0-9]{1,9}", major) and int(major) <= NEWEST_MAJOR):
         raise RefusedError(f"a token of version {claims.get('version')!s:.20}")
     if claims.get("is_restricted"):
         raise RefusedError("a token of a restricted application")

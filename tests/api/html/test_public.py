@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from streams.api.html.addresses import FRAGMENT, HOME
 from streams.api.html.public import PUBLIC, SHARE
@@ -28,6 +29,7 @@ from tests.api.world import (
 )
 
 HERE = "http://badges.test"
+FORM = "application/x-www-form-urlencoded"
 ADA = "Ada <Lovelace>"
 BOTH = judged([passed(42, "kafka", 1, name=ADA), passed(43, "kafka", 1)])
 
@@ -178,6 +180,24 @@ async def test_a_form_that_was_made_for_another_or_is_none_changes_nothing(tmp_p
     assert [answer.status_code for answer in forged] == [303] * 3
     assert [answer.status_code for answer in (as_json, large, odd, asked)] == [400, 413, 400, 405]
     assert made == ""
+
+
+async def test_a_form_that_breaks_off_is_none_and_no_fault_of_ours(tmp_path: Path) -> None:
+    async with world(tmp_path, rows(BOTH)) as here:
+        said = of(42) | {"Origin": HERE, "Host": "badges.test", "Content-Type": FORM}
+        headers = [(name.lower().encode(), text.encode()) for name, text in said.items()]
+        scope = {"type": "http", "method": "POST", "path": SHARE, "query_string": b"", "client": ("::1", 1)}
+        sent: list[Message] = []
+
+        async def gone() -> Message:
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await here.app(scope | {"headers": headers}, gone, send)
+
+    assert sent[0]["status"] == 400
 
 
 async def test_a_consent_that_cannot_be_kept_is_said_to_be_so(tmp_path: Path) -> None:
