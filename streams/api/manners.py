@@ -15,7 +15,6 @@ LAG = "X-Badges-Lag-Seconds"
 HEADERS = {
     # An answer is about one person, and a proxy or a shared browser may keep what is not forbidden to it.
     "Cache-Control": "private, no-store",
-    "Vary": "Accept-Language, Authorization, Cookie",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -23,6 +22,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-site",
 }
 """Set where an answer does not say otherwise."""
+VARY = "Accept-Language, Authorization, Cookie"
+"""What an answer depends on that does not say how long it is kept: it is about one person."""
 
 
 class Manners:
@@ -58,6 +59,8 @@ class Manners:
             await self._app({**scope, "method": "GET"} if head else scope, receive, mannerly)
 
     def _add(self, headers: MutableHeaders) -> None:
+        if "cache-control" not in headers:
+            headers.add_vary_header(VARY)  # besides the origin, where there are any
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
         if (lag := self._lag()) is not None:

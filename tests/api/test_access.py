@@ -91,6 +91,7 @@ REFUSED: Mapping[str, Callable[[], str]] = {
     "without a beginning": lambda: token(user_id=42, iat=None),
     "of a later version": lambda: token(user_id=42, version="2.0.0"),
     "of a version that is none": lambda: token(user_id=42, version="x"),
+    "of a version of thousands of digits": lambda: token(user_id=42, version="1" * 5_000),
     "restricted": lambda: token(user_id=42, is_restricted=True),
     "user_id a text": lambda: token(user_id="42"),
     "user_id a boolean": lambda: token(user_id=True),
@@ -262,6 +263,13 @@ async def test_only_the_named_origins_are_shown_an_answer(tmp_path: Path) -> Non
 
     async with world(tmp_path, BOTH, origins=[mfe]) as here:
         assert await allowed(here, mfe) == (mfe, "true")
+        answer = await here.ask.get("/badges/api/v1/badges/", headers=of(42) | {"Origin": mfe})
+        assert set(answer.headers["Vary"].split(", ")) == {
+            "Origin",
+            "Accept-Language",
+            "Authorization",
+            "Cookie",
+        }
         for other in ("https://evil.example.org", f"{mfe}.evil.org", "null", "http://apps.lms.example.org"):
             assert (await allowed(here, other))[0] is None
 
