@@ -296,7 +296,7 @@ def test_the_api_is_at_the_lms_and_believes_its_tokens(
     )
     caddy = external.env.joinpath("apps/caddy/Caddyfile").read_text()
     [lms] = [site for site in caddy.split("\n\n") if "@badgestreams" in site]
-    assert "@badgestreams path /badges/* /console /console/*\n" in lms
+    assert "@badgestreams path /badges /badges/* /console /console/*\n" in lms
     assert "reverse_proxy badgestreams:8050\n" in lms
     assert "api" in wanted(settings)
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 
 from streams.api.access import Asking
 from streams.api.asked import Known, Languages
@@ -89,6 +89,10 @@ def pages(origins: Sequence[str]) -> APIRouter:
     frames = " ".join(("'self'", *origins))
     offers = Offers()
     framed = {"Content-Security-Policy": f"{POLICY}; frame-ancestors {frames}"}
+
+    @router.get(HOME.rstrip("/"))
+    async def without_its_slash() -> Response:
+        return RedirectResponse(HOME, 308)
 
     @router.get(HOME)
     async def learner(request: Request, view: Known, caller: Asking, languages: Languages) -> Response:

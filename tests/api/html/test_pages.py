@@ -174,6 +174,13 @@ async def test_only_where_an_issuer_surely_shows_a_badge_is_there_a_link(
     assert re.findall(r'href="(https:[^"]+)"', text) == ([url] if url else [])
 
 
+async def test_her_page_is_found_without_its_slash(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        answer = await here.ask.get(HOME.rstrip("/"))
+
+    assert (answer.status_code, answer.headers["location"]) == (308, HOME)
+
+
 async def test_who_has_done_nothing_sees_what_she_could(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         text = (await page(here)).text
