@@ -138,12 +138,12 @@ def _order(
     reason: str,
     by: str | None,
 ) -> None:
-    from streams.operate.learners import learners
+    from streams.operate.learners import MOST_BYTES, learners
     from streams.operate.order import Given, give
 
     named: Mapping[int, User | None]
     if csv is not None and learner is None:
-        named = learners(csv.read())
+        named = learners(csv.read(MOST_BYTES + 1))
     elif learner is not None and csv is None:
         named = {learner: None}
     else:

@@ -23,6 +23,9 @@ WAIT_SECONDS = 4.0
 SAID = 20
 """Lines about what cannot be read, before the rest is only counted."""
 
+INTERRUPTED = 128 + 2
+"""What a shell says of whom Ctrl-C has ended: 128, and the signal's number."""
+
 LARGEST_ID = 2**63 - 1
 """The largest id that a database gives."""
 
@@ -84,6 +87,9 @@ class Commands(click.Group):
         except BadgeStreamsError as error:
             say(str(error).splitlines())
             ctx.exit(2 if isinstance(error, ConfigurationError) else 1)
+        except KeyboardInterrupt:
+            click.echo(err=True)  # a terminal has written ^C
+            ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             raise  # nobody reads any more, as after `head`: click ends it without a word
         except OSError as error:

@@ -15,7 +15,11 @@ from aiokafka import AIOKafkaConsumer, conn
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchError, PartitionRecords
 from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import CommitFailedError, RebalanceInProgressError
+from aiokafka.errors import (
+    CommitFailedError,
+    GroupCoordinatorNotAvailableError,
+    RebalanceInProgressError,
+)
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
@@ -197,9 +201,19 @@ class Member:
     assigned: tuple[TopicPartition, ...]
 
 
-async def members(client: AIOKafkaAdminClient, group: str) -> list[Member]:
-    """The members of a group; none where nobody is in it, or it is none."""
-    (described,) = await client.describe_consumer_groups([group])
+async def members(client: AIOKafkaAdminClient, group: str, patience: float) -> list[Member]:
+    """The members of a group; none where nobody is in it, or it is none.
+
+    A new cluster makes the place where groups are known when it is first asked for one: it is waited for.
+    """
+    import stamina  # dear, and not every command asks for groups
+
+    described: Any = None
+    async for attempt in stamina.retry_context(
+        on=GroupCoordinatorNotAvailableError, attempts=None, timeout=patience, wait_initial=0.1, wait_max=1.0
+    ):
+        with attempt:
+            (described,) = await client.describe_consumer_groups([group])
     found = []
     for _, _, host, _, assignment in (member[:5] for member in described.groups[0][5]):
         assigned = ConsumerProtocol.ASSIGNMENT.decode(assignment).partitions() if assignment else ()

@@ -14,6 +14,8 @@ LONGEST = 255
 """Characters of a text about a learner: the longest that the LMS keeps, a name."""
 MOST = 100_000
 """Learners of one file: their orders are one transaction, of eight seconds and 170 MiB."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of a file: six hundred for each of so many learners."""
 SHOWN = 20
 """Faults that are said, a screen of them; the others are counted."""
 
@@ -54,6 +56,9 @@ def is_line(text: str, longest: int) -> bool:
 
 def _rows(raw: bytes, faults: list[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Each line that is not blank, by column, with its number; what is no CSV is a fault."""
+    if len(raw) > MOST_BYTES:
+        faults.append(f"larger than {MOST_BYTES} bytes")
+        return
     try:
         text = raw.decode("utf-8-sig")  # a spreadsheet writes the mark of the byte order
     except UnicodeDecodeError as error:

@@ -129,7 +129,7 @@ async def groups(here: Site) -> tuple[list[Stream], dict[str, set[str]]]:
     streams: list[Stream] = []
     hosts: dict[str, set[str]] = {}
     for worker, group in names.items():
-        members = await insides.members(await here.admin(), group)
+        members = await insides.members(await here.admin(), group, settings.start_seconds)
         offsets = await (await here.admin()).list_consumer_group_offsets(group)
         committed = {tp: found.offset for tp, found in offsets.items()}
         if worker == "bridge":

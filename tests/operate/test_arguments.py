@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from streams.catalog.reading import TEXT_BYTES
 from streams.cli import main
+from streams.operate.learners import MOST_BYTES
 
 CATALOG = "streams/sandbox/catalog.yaml"
 
@@ -42,6 +43,23 @@ def test_of_a_file_without_an_end_no_more_is_read_than_a_catalog_may_have(comman
     result = run(*command, "/dev/zero")
 
     assert f"catalog: larger than {TEXT_BYTES} bytes" in result.output
+
+
+def test_of_a_list_of_learners_without_an_end_no_more_is_read_than_one_may_have() -> None:
+    result = run("award", "--template", "x", "--reason", "x", "--csv", "/dev/zero")
+
+    assert (result.exit_code, result.stderr) == (2, f"--csv: larger than {MOST_BYTES} bytes\n")
+
+
+def test_ctrl_c_ends_a_command_as_a_shell_expects(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: bytes) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("streams.operate.check.check", interrupted)
+
+    result = run("check", CATALOG)
+
+    assert (result.exit_code, result.output) == (130, "\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
