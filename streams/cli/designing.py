@@ -135,7 +135,7 @@ def simulate(catalog: IO[bytes], activities: IO[bytes], against: IO[bytes] | Non
 @click.command()
 @click.option("--topic", "names", multiple=True, help="In place of the source topics; may be repeated.")
 @click.option("--type", "types", multiple=True, help="Only events of that type; may be repeated.")
-@click.option("--learner", type=LearnerId, help="Only of that LMS user id.")
+@click.option("--learner", type=LearnerId(), help="Only of that LMS user id.")
 @click.option("--since", type=Time(), help="Only records of that time and later (ISO 8601).")
 @click.option("--until", type=Time(), help="Only records before that time.")
 @at_site

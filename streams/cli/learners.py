@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--learner", type=LearnerId, required=True, help="The LMS user id.")
+@click.option("--learner", type=LearnerId(), required=True, help="The LMS user id.")
 @click.option("--template", help="Only this badge template.")
 @click.option("--brief", is_flag=True, help="Activities by their ids alone, which reads no topic of them.")
 @at_site
@@ -51,7 +51,7 @@ def explain(settings: "Settings", learner: int, template: str | None, brief: boo
 
 
 @click.command()
-@click.option("--learner", type=LearnerId, required=True, help="The LMS user id.")
+@click.option("--learner", type=LearnerId(), required=True, help="The LMS user id.")
 @click.option(
     "--within", type=Seconds(), default=120.0, show_default=True, help="Seconds to wait for each worker."
 )
@@ -68,7 +68,7 @@ def forget(settings: "Settings", learner: int, within: float) -> None:
 
 
 @click.command()
-@click.option("--learner", type=LearnerId, required=True, help="The LMS user id.")
+@click.option("--learner", type=LearnerId(), required=True, help="The LMS user id.")
 @click.option("--template", help="Only the badge of this template.")
 @click.option(
     "--within", type=Seconds(), default=120.0, show_default=True, help="Seconds to wait for the tracker."

@@ -44,7 +44,6 @@ class Faults(logging.Handler):
 FAULTS, NOTHING = Faults(logging.ERROR), logging.NullHandler()
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
 FileOrStdin = click.File("rb", lazy=False)
-LearnerId = click.IntRange(0, LARGEST_ID)
 as_json = click.option("--json", "json", is_flag=True, help="A JSON object a line.")
 
 
@@ -61,6 +60,19 @@ class Time(click.ParamType):
         if time is None:
             self.fail(f"{value!r} is no ISO 8601 time", param, ctx)
         return time
+
+
+class LearnerId(click.ParamType):
+    """An LMS user id."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse it."""
+        id: int = click.INT.convert(value, param, ctx)
+        if not 0 <= id <= LARGEST_ID:
+            self.fail(f"{value} is no LMS user id", param, ctx)
+        return id
 
 
 class Seconds(click.FloatRange):
@@ -137,7 +149,7 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--reason", default="", help="Only letters of that reason."),
         click.option("--agent", default="", help="Only letters of that agent."),
         click.option(
-            "--learner", type=LearnerId, help="Only of that LMS user id, of those that can be read."
+            "--learner", type=LearnerId(), help="Only of that LMS user id, of those that can be read."
         ),
         click.option("--since", type=Time(), help="Only letters of that time and later (ISO 8601)."),
         click.option("--until", type=Time(), help="Only letters before that time."),
@@ -150,7 +162,7 @@ def ordering(command: Callable[..., None]) -> Callable[..., None]:
     """The options of an order about a badge: which badge, whose, and by whom and why."""
     options = (
         click.option("--template", required=True, help="The badge template's id."),
-        click.option("--learner", type=LearnerId, help="The LMS user id."),
+        click.option("--learner", type=LearnerId(), help="The LMS user id."),
         click.option(
             "--csv",
             type=FileOrStdin,
