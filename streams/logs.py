@@ -50,7 +50,8 @@ class CountingHandler(logging.StreamHandler[Any]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, or count it."""
-        self._report(record.created)
+        # The last words of a worker are why it ends.
+        self._report(record.created if record.levelno < logging.CRITICAL else float("inf"))
         if record.levelno < logging.WARNING:
             super().emit(record)
             return

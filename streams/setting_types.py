@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
+TOPIC_PART = r"^[a-zA-Z0-9._-]{1,200}$"
 HOST = r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
 PAGES = r"(?i)(?:[a-z0-9._-]+|\[[0-9a-f:.]+\]):([0-9]{1,5})"
 REDIS_URL = r"rediss?://@?([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[0-9]{0,4})?"
@@ -77,13 +78,27 @@ def _command(value: str) -> str:
     return value
 
 
+def _source(value: str) -> str:
+    if not re.fullmatch(r"[!-~]{1,255}", value):
+        raise ValueError("must be 1 to 255 characters of ASCII without blanks: our events are known by it")
+    return value
+
+
+def _instance_id(value: str) -> str:
+    if value and not re.fullmatch(TOPIC_PART, value):
+        raise ValueError("must be made of letters, digits, dots, dashes and underscores")
+    return value
+
+
 def _url(value: str) -> str:
+    _parts(value)
     if value and not re.fullmatch(WEB_URL, value):
         raise ValueError("must be one URL, like http://badges-api")
     return value
 
 
 def _keys_url(value: str) -> str:
+    _parts(value)
     if value and not re.fullmatch(WEB_URL + r"(\?[^\s#]*)?", value):
         raise ValueError("must be one URL, like https://lms.example.org/jwks.json")
     return value
@@ -128,6 +143,8 @@ File = Annotated[Path | None, BeforeValidator(_empty_is_none)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
 Address = Annotated[str, AfterValidator(_address)]
 """Where to listen; empty: where each worker does by itself."""
+Source = Annotated[str, AfterValidator(_source)]
+InstanceId = Annotated[str, AfterValidator(_instance_id)]
 Command = Annotated[str, AfterValidator(_command)]
 Url = Annotated[str, AfterValidator(_url)]
 KeysUrl = Annotated[str, AfterValidator(_keys_url)]

@@ -11,12 +11,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from streams.errors import ConfigurationError
+from streams.logs import blanked
 from streams.setting_types import (
+    TOPIC_PART,
     Address,
     Brokers,
     Command,
     File,
     Hosts,
+    InstanceId,
     KeysUrl,
     Names,
     Networks,
@@ -24,14 +27,16 @@ from streams.setting_types import (
     Pages,
     RedisUrl,
     RegistryUrl,
+    Source,
     Url,
 )
 
 PREFIX = "BADGES_"
 BRIDGE = "-bridge"
 LIFECYCLE_TOPIC = "learning-badges-lifecycle"
-TOPIC_PART = r"^[a-zA-Z0-9._-]{1,200}$"
 
+SECRET_BYTES = 64 * 1024
+"""Of a password or a token in a file: the longest tokens have a few thousand."""
 KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_\w+)$")
 """What it sets in each pod for a service whose name begins with `badges`."""
 
@@ -72,7 +77,7 @@ class Settings(BaseModel):
     catalog: File = Field(None, description="The catalog file; in force while the catalog topic is empty.")
     partitions: int = Field(12, ge=1, le=10_000, description="Partitions of our own topics.")
     replication: int = Field(3, ge=1, le=32, description="Replication factor of our own topics.")
-    source: str = Field("openedx/badge-streams/tracker", description="`ce_source` of our badge events.")
+    source: Source = Field("openedx/badge-streams/tracker", description="`ce_source` of our badge events.")
     source_epoch: int = Field(
         0, ge=0, le=2**31, description="Part of an origin; raise it after a source topic was recreated."
     )
@@ -93,7 +98,9 @@ class Settings(BaseModel):
         description="File of the token that `/health` in full and `/metrics` are asked with "
         "(`Authorization: Bearer …`); without, `/metrics` is open, `/health` says only whether.",
     )
-    instance_id: str = Field("", description="Name of this worker for static membership; empty: dynamic.")
+    instance_id: InstanceId = Field(
+        "", description="Name of this worker for static membership; empty: dynamic."
+    )
     start_seconds: float = Field(
         60,
         gt=0,
@@ -101,7 +108,7 @@ class Settings(BaseModel):
         description="How long a worker tries to reach Kafka at its start; a command has `--wait`.",
     )
     stall_seconds: float = Field(
-        120, gt=0, description="Lag without a commit for longer than this: not live."
+        120, gt=0, allow_inf_nan=False, description="Lag without a commit for longer than this: not live."
     )
     schema_wait_seconds: float = Field(
         30,
@@ -132,6 +139,7 @@ class Settings(BaseModel):
     issuer_rate: float = Field(
         5,
         gt=0,
+        allow_inf_nan=False,
         description="Calls a second at its issuer for each organization, of relays and commands together; "
         "Accredible's own limit holds as well.",
     )
@@ -284,6 +292,19 @@ class Settings(BaseModel):
     registry_username: str = Field("", description="User name for the registry's basic authentication.")
     registry_password_file: File = Field(None, description="File that holds the registry's password.")
 
+    @field_validator("topic_prefix", "source_topics", "badge_topic")
+    @classmethod
+    def _names_of_topics(cls, value: str | tuple[str, ...], info: ValidationInfo) -> str | tuple[str, ...]:
+        names = (value,) if isinstance(value, str) else value
+        # A stream of Redis may have any name.
+        if info.data.get("bus") == "kafka" and not all(
+            re.fullmatch(TOPIC_PART, name) for name in names if name
+        ):
+            raise ValueError(
+                "must be made of letters, digits, dots, dashes and underscores, as topics' names are"
+            )
+        return value
+
     @field_validator("relay_id")
     @classmethod
     def _a_group_each(cls, value: str, info: ValidationInfo) -> str:
@@ -334,12 +355,20 @@ def tls(cafile: Path | None, setting: str) -> ssl.SSLContext:
         raise ConfigurationError(f"{setting}: cannot be read: {error}") from None
 
 
-def read_secret(path: Path) -> str:
-    """The secret in `path`, without the line end; raise `ConfigurationError` where it cannot be read."""
+def read_secret(path: Path, setting: str) -> str:
+    """The secret in `path`, without the line end; `ConfigurationError` names the setting."""
     try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {type(error).__name__}") from None
+        with path.open("rb") as file:
+            text = file.read(SECRET_BYTES + 1).decode().rstrip("\r\n")
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    except UnicodeDecodeError:
+        why = "not UTF-8"
+    else:
+        if len(text) <= SECRET_BYTES and text == blanked(text):
+            return text
+        why = f"not one line of at most {SECRET_BYTES} bytes"
+    raise ConfigurationError(f"{setting}: {path}: {why}") from None
 
 
 def _given(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -52,6 +52,19 @@ def console() -> Log:
     return Log("console")
 
 
+def test_the_last_words_of_a_worker_come_last(console: Log) -> None:
+    for _ in range(3):
+        console.say(logging.WARNING, "Kafka cannot be reached yet")
+    console.say(logging.CRITICAL, "The worker stops: Kafka cannot be reached", line=2)
+    console.end()
+
+    assert [line.rpartition(": ")[2] for line in console.lines] == [
+        "Kafka cannot be reached yet",
+        "Kafka cannot be reached yet repeated=2",
+        "Kafka cannot be reached",
+    ]
+
+
 def test_the_same_error_a_thousand_times_is_one_line_and_one_with_a_count(console: Log) -> None:
     for number in range(1_000):
         console.say(logging.ERROR, "registry is away: %d", number)

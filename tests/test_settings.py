@@ -1,10 +1,12 @@
 """A wrong setting is one line that names it."""
 
+from pathlib import Path
+
 import pytest
 
 from streams.errors import ConfigurationError
 from streams.kafka.topics import topics
-from streams.settings import load_settings
+from streams.settings import load_settings, read_secret
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,18 @@ from streams.settings import load_settings
         ("CONSOLE_WORKERS", "http://tracker:8080"),
         ("CONSOLE_WORKERS", "tracker:8080,relay:99999"),
         ("CONSOLE_WRITES", "perhaps"),
+        ("TOPIC_PREFIX", "a b"),
+        ("SOURCE_TOPICS", "dev-lifecycle,ünder"),
+        ("BADGE_TOPIC", "badges/lifecycle"),
+        ("BADGE_TOPIC", "x" * 300),
+        ("SOURCE", ""),
+        ("SOURCE", "openedx/badges\n"),
+        ("INSTANCE_ID", "pod 1"),
+        ("STALL_SECONDS", "inf"),
+        ("ISSUER_RATE", "inf"),
+        ("ISSUER_RATE", "nan"),
+        ("API", "http://api:99999"),
+        ("API_KEYS_URL", "https://lms:99999/jwks"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -123,6 +137,44 @@ def test_a_value_that_works_is_taken(monkeypatch: pytest.MonkeyPatch, name: str,
     monkeypatch.setenv(f"BADGES_{name}", value)
 
     assert getattr(load_settings(), name.lower()) == value
+
+
+def test_a_stream_of_redis_may_have_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGES_BUS", "redis")
+    monkeypatch.setenv("BADGES_SOURCE_TOPICS", "site:learning-badges-lifecycle")
+
+    assert load_settings().source_topics == ("site:learning-badges-lifecycle",)
+
+
+SECRET = "BADGES_ANY_PASSWORD_FILE"
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        (None, "No such file or directory"),
+        (b"\xff", "not UTF-8"),
+        (b"one\ntwo\n", "not one line of at most 65536 bytes"),
+        (b"x" * 70_000, "not one line of at most 65536 bytes"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_is_named_by_its_setting(
+    tmp_path: Path, held: bytes | None, why: str
+) -> None:
+    file = tmp_path / "secret"
+    if held is not None:
+        file.write_bytes(held)
+
+    with pytest.raises(ConfigurationError) as refusal:
+        read_secret(file, SECRET)
+    assert str(refusal.value) == f"{SECRET}: {file}: {why}"
+
+
+def test_a_secret_is_the_line_of_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(" hush, größer \r\n")
+
+    assert read_secret(file, SECRET) == " hush, größer "
 
 
 def test_a_site_on_redis_needs_no_registry(monkeypatch: pytest.MonkeyPatch) -> None:

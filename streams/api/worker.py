@@ -175,16 +175,18 @@ def _tokens(settings: Settings, clock: Clock) -> Tokens:
             "BADGES_API_ISSUERS: who signs the tokens, like https://lms.example.org/oauth2"
         )
     if file is not None:
-        parsed(_read(file))
+        _check(file)
     fetch = from_file(file) if file is not None else from_url(url)
     return Tokens(Keys(fetch, clock), settings.api_issuers, settings.api_audience, clock)
 
 
-def _read(file: Path) -> bytes:
+def _check(file: Path) -> None:
     try:
-        return file.read_bytes()
+        parsed(file.read_bytes())
     except OSError as error:
         raise ConfigurationError(f"BADGES_API_KEYS_FILE: {file}: {error.strerror}") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"BADGES_API_KEYS_FILE: {file}: {error}") from None
 
 
 def listening(address: str) -> socket.socket:

@@ -37,7 +37,7 @@ class _Credentials(CredentialProvider):
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
         """For `AUTH`."""
         file = self._settings.redis_password_file
-        password = "" if file is None else read_secret(file)
+        password = "" if file is None else read_secret(file, "BADGES_REDIS_PASSWORD_FILE")
         user = self._settings.redis_username
         return (user, password) if user else (password,)
 

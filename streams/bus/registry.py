@@ -237,7 +237,8 @@ def _is_registrys(method: str, status: int, reply: dict[str, Any]) -> bool:
 def _headers(settings: Settings) -> dict[str, str]:
     headers = {"Accept": CONTENT_TYPE}
     if settings.registry_username:
-        password = read_secret(settings.registry_password_file) if settings.registry_password_file else ""
+        file = settings.registry_password_file
+        password = "" if file is None else read_secret(file, "BADGES_REGISTRY_PASSWORD_FILE")
         credentials = f"{settings.registry_username}:{password}".encode()
         headers["Authorization"] = f"Basic {b64encode(credentials).decode()}"
     return headers

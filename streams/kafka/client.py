@@ -27,6 +27,7 @@ from streams.settings import Settings, read_secret, tls
 
 log = logging.getLogger(__name__)
 
+PASSWORD = "BADGES_KAFKA_PASSWORD_FILE"  # noqa: S105 (a setting's name)
 PROBE_MS = 1_000
 """For asking each address why it does not do: a broker that is there accepts a connection in milliseconds."""
 TRANSACTION_SECONDS = 30
@@ -60,18 +61,15 @@ def connection(settings: Settings) -> dict[str, Any]:
         options["sasl_mechanism"] = settings.kafka_sasl_mechanism
         if settings.kafka_sasl_mechanism == "OAUTHBEARER":
             if settings.kafka_password_file is None:
-                raise ConfigurationError(
-                    "BADGES_KAFKA_SASL_MECHANISM: OAUTHBEARER needs BADGES_KAFKA_PASSWORD_FILE"
-                )
+                raise ConfigurationError(f"BADGES_KAFKA_SASL_MECHANISM: OAUTHBEARER needs {PASSWORD}")
             insides.hear_refused_tokens()
             return options | {"sasl_oauth_token_provider": TokenFile(settings.kafka_password_file)}
         if not settings.kafka_username or settings.kafka_password_file is None:
             raise ConfigurationError(
-                "BADGES_KAFKA_SECURITY_PROTOCOL: SASL needs BADGES_KAFKA_USERNAME and "
-                "BADGES_KAFKA_PASSWORD_FILE"
+                f"BADGES_KAFKA_SECURITY_PROTOCOL: SASL needs BADGES_KAFKA_USERNAME and {PASSWORD}"
             )
         options["sasl_plain_username"] = settings.kafka_username
-        options["sasl_plain_password"] = read_secret(settings.kafka_password_file)
+        options["sasl_plain_password"] = read_secret(settings.kafka_password_file, PASSWORD)
     return options
 
 
@@ -212,7 +210,7 @@ async def _trouble(settings: Settings, error: Exception) -> str:
 
 def _refused(settings: Settings, error: Exception) -> FatalError:
     token = settings.kafka_sasl_mechanism == "OAUTHBEARER"
-    what = "the token of BADGES_KAFKA_PASSWORD_FILE" if token else "the user name or password"
+    what = f"the token of {PASSWORD}" if token else "the user name or password"
     return FatalError(f"Kafka at {settings.kafka} refuses {what}: {error}")
 
 
@@ -234,13 +232,15 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no
 
     async def token(self) -> str:
         """The token."""
-        return read_secret(self._path).strip()
+        return read_secret(self._path, PASSWORD).strip()
 
 
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
     context = tls(settings.kafka_ca_file, "BADGES_KAFKA_CA_FILE")
     certificate, key = settings.kafka_cert_file, settings.kafka_key_file
     if certificate is None:
+        if key is not None:
+            raise ConfigurationError("BADGES_KAFKA_KEY_FILE: needs BADGES_KAFKA_CERT_FILE")
         return context
     try:
         # Without a password OpenSSL would ask for the one of an encrypted key on the terminal.

@@ -35,7 +35,8 @@ async def _get(settings: Settings, path: str, query: dict[str, str]) -> Any:
     """The answer; raises `FatalError` where there is none, `ConfigurationError` where it is refused."""
     if settings.api_token_file is None:
         raise ConfigurationError("BADGES_API_TOKEN_FILE: the token of an administrator of the LMS is needed")
-    headers = {"Authorization": f"JWT {read_secret(settings.api_token_file).strip()}"}
+    token = read_secret(settings.api_token_file, "BADGES_API_TOKEN_FILE").strip()
+    headers = {"Authorization": f"JWT {token}"}
     url = f"{settings.api.rstrip('/')}/{ROOT}/{path}"
     try:
         async with (

@@ -66,7 +66,9 @@ class SubjectPages:
     async def start(self) -> None:
         """Listen; raise `ConfigurationError` where the address cannot be used or the token not be read."""
         if self._settings.http_token_file is not None:
-            self._token = read_secret(self._settings.http_token_file).strip().encode()
+            self._token = (
+                read_secret(self._settings.http_token_file, "BADGES_HTTP_TOKEN_FILE").strip().encode()
+            )
             if not self._token:
                 raise ConfigurationError("BADGES_HTTP_TOKEN_FILE: it is empty")
         metrics.BUILD.info({"version": version("badge-streams"), "python": platform.python_version()})

@@ -131,12 +131,17 @@ def test_an_answer_does_not_wait_for_the_callers_acknowledgement(address: str) -
 
 
 def test_a_wrong_setting_is_one_line(site: Site, tmp_path: Path) -> None:
-    keys = tmp_path / "none.json"
+    keys, text = tmp_path / "none.json", tmp_path / "text.pem"
+    text.write_text("no keys")
 
     for settings, said in (
         ({}, "BADGES_API_KEYS_FILE or BADGES_API_KEYS_URL"),
         ({"BADGES_API_KEYS_FILE": str(keys)}, "BADGES_API_ISSUERS"),
         ({"BADGES_API_KEYS_FILE": str(keys), "BADGES_API_ISSUERS": ISSUER}, "No such file"),
+        (
+            {"BADGES_API_KEYS_FILE": str(text), "BADGES_API_ISSUERS": ISSUER},
+            f"BADGES_API_KEYS_FILE: {text}: no public keys",
+        ),
         ({"BADGES_API_DEMO_LOGIN": "1", "BADGES_API_HTTP": "*:0"}, "this may be a site"),
     ):
         refused = Commands(dict(site.commands.settings) | settings)

@@ -83,6 +83,13 @@ def test_a_certificate_that_cannot_be_used_is_one_clear_line(
         connection(settings)
 
 
+def test_a_key_without_its_certificate_is_refused(pair: tuple[Path, Path]) -> None:
+    settings = Settings(kafka_security_protocol="SSL", kafka_key_file=pair[1])
+
+    with pytest.raises(ConfigurationError, match=r"^BADGES_KAFKA_KEY_FILE: needs BADGES_KAFKA_CERT_FILE$"):
+        connection(settings)
+
+
 async def test_a_bearer_token_is_read_for_each_connection(tmp_path: Path) -> None:
     token = tmp_path / "token"
     settings = Settings(

@@ -92,7 +92,7 @@ class OfSite:
         named = [_address(text) for text in self._settings.console_workers]
         token = self._settings.http_token_file
         if named:
-            shown = read_secret(token).strip() if token is not None else ""
+            shown = read_secret(token, "BADGES_HTTP_TOKEN_FILE").strip() if token is not None else ""
             return await self._look(named, shown)
         # Without the token, which whoever joins a group could have sent to a host of theirs.
         found = groups.hosts if groups else ()
