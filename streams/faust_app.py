@@ -1,7 +1,10 @@
 """How a worker's package has the `app` that `faust -A` asks for."""
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from streams.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -22,7 +25,12 @@ def on_demand(build: Callable[[], Build]) -> Callable[[str], Any]:
         if not built:
             from streams.settings import load_settings
 
-            built.append(build()(load_settings()))
+            try:
+                built.append(build()(load_settings()))
+            except ConfigurationError as error:
+                # Faust would print where in our code it was raised, and end with 1.
+                print(error, file=sys.stderr)
+                raise SystemExit(2) from None
         return built[0]
 
     return get

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from aiokafka.errors import KafkaError
 
+from streams.errors import ConfigurationError
 from streams.sandbox import lms, publisher
 from streams.sandbox.bus import bus
 from streams.sandbox.credly import CredlySimulator, Server
@@ -45,7 +47,10 @@ def run() -> None:
 @click.option("--unreadable", type=click.Choice(sorted(FAULTS)), help="What is wrong with the message.")
 def passes(learner: int, course: str, no_longer: bool, unreadable: str | None) -> None:
     """Say on the bus, as the LMS does, that a learner passes a course."""
-    settings = load_settings()
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from None
     data = {"is_passing": not no_longer, "course": lms.course(course), "user": lms.user(learner)}
     happening = lms.Happening(lms.PASSING, datetime.now(UTC), learner, data)
 
@@ -57,7 +62,11 @@ def passes(learner: int, course: str, no_longer: bool, unreadable: str | None) -
             settings.kafka, [press.rubbish(emission, unreadable) if unreadable else emission]
         )
 
-    asyncio.run(emit())
+    try:
+        asyncio.run(emit())
+    except (KafkaError, OSError) as error:
+        where = f"{settings.kafka}, {settings.registry}"
+        raise click.ClickException(f"{where}: {error}: is `python -m streams.sandbox run` at work?") from None
 
 
 async def _serve(kafka: str, registry: str) -> None:
