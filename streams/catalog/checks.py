@@ -307,13 +307,13 @@ def _distinct(node: _Node) -> Iterator[str]:
     found, faults = _common_field(path, _known_types(node))
     yield from faults
     if found is not None and "other" in found.kinds:
-        yield path.fault(f"a {found.words} has no values to tell apart")
+        yield path.fault(f"{found.one} has no values to tell apart")
     yield from _part(node.get("distinct").get("part"), found)
 
 
 def _part(part: _Node, found: Field | None) -> Iterator[str]:
     if part.value is not None and found is not None and "string" not in found.kinds:
-        yield part.fault(f"only a string has parts, not a {found.words}")
+        yield part.fault(f"only a string has parts, not {found.one}")
 
 
 def _common_field(path: _Node, types: list[str]) -> tuple[Field | None, list[str]]:
@@ -326,7 +326,7 @@ def _common_field(path: _Node, types: list[str]) -> tuple[Field | None, list[str
         return next(iter(fields.values()), None), missing
     (first, field), *others = fields.items()
     different = [
-        path.fault(f"a {other.words} in {type}, but a {field.words} in {first}")
+        path.fault(f"{other.one} in {type}, but {field.one} in {first}")
         for type, other in others
         if set(other.words.split(" or ")) != set(field.words.split(" or "))
     ]
@@ -348,7 +348,7 @@ def _rule(rule: _Node, types: list[str]) -> Iterator[str]:
     if operator.text not in _OPERATORS:
         return
     if found is not None and not _operator_fits(operator.text, found):
-        yield operator.fault(f"does not fit a {found.words}")
+        yield operator.fault(f"does not fit {found.one}")
     else:
         yield from _value(rule, operator.text, found)
 

@@ -32,6 +32,7 @@ class Field:
             _KINDS.get(_name(branch), "other") for branch in branches
         )
         self.words = " or ".join(dict.fromkeys(_name(branch) for branch in branches))
+        self.one = f"{'an' if self.words[:1] in 'aei' else 'a'} {self.words}"
 
     def can_be(self, value: Any) -> bool:
         """Whether the value can be of the field's type."""
@@ -127,7 +128,7 @@ def _step(branch: Any, name: str) -> Iterator[Any]:
 
 def _has(branches: tuple[Any, ...]) -> str:
     names = [m["name"] for branch in branches if _name(branch) == "record" for m in branch["fields"]]
-    return f"has {', '.join(names)}" if names else f"is a {' or '.join(map(_name, branches))}"
+    return f"has {', '.join(names)}" if names else f"is {Field(branches).one}"
 
 
 def _fits(branch: Any, value: Any) -> bool:

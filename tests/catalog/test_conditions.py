@@ -15,6 +15,7 @@ PASSING = "org.openedx.learning.course.passing.status.updated.v1"
 CERTIFICATE = "org.openedx.learning.certificate.created.v1"
 EXAM = "org.openedx.learning.exam.attempt.verified.v1"
 REGISTERED = "org.openedx.learning.student.registration.completed.v1"
+POSTED = "org.openedx.learning.forum.thread.created.v1"
 AWARDED = "org.openedx.learning.badge.awarded.v1"
 KEY = "course.course_key"
 PLACE = "templates[0].requirements[0]"
@@ -36,7 +37,7 @@ def faults(*requirements: dict[str, Any], penalties: Any = (), **more: Any) -> l
 
 
 def passes(**more: Any) -> dict[str, Any]:
-    return {"id": "r", "event_type": PASSING, **more}
+    return {"id": "r", "event_type": PASSING} | more
 
 
 def either(*types: str, **more: Any) -> dict[str, Any]:
@@ -111,6 +112,10 @@ def test_all_of_the_second_edition_is_taken() -> None:
         (either(PASSING, EXAM, distinct=KEY), f"distinct: in {EXAM}: no field 'course' in the payload"),
         (passes(rules=[rule(operator="starts_with", value=1)]), "rules[0].value: must be a string"),
         (passes(rules=[rule("is_passing", "starts_with")]), "rules[0].operator: does not fit a boolean"),
+        (
+            passes(event_type=POSTED, rules=[rule("user_course_roles")]),
+            "rules[0].operator: does not fit an array",
+        ),
         (
             passes(rules=[rule("is_passing", "exists", True, part="org")]),
             "rules[0].part: only a string has parts",

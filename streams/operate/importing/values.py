@@ -39,7 +39,7 @@ def converted(event_type: str, path: str, operator: str, text: str) -> Converted
         return Converted({"path": path, "operator": "exists", "value": operator == "ne"})
     value = _value(text, found)
     if value is None:
-        return _one_sided(False, operator, f"{path}: {said!r} is never the text of a {found.words}")
+        return _one_sided(False, operator, f"{path}: {said!r} is never the text of {found.one}")
     note = ""
     if text != said and value == text:
         note = f"{path}: {said!r} is compared there as {text!r}"
