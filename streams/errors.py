@@ -13,6 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from streams.logs import blanked
 
+FAULT_CHARACTERS = 1_000
+"""Of a line about a fault, which quotes what is wrong: a screen of them."""
+
 
 class BadgeStreamsError(Exception):
     """Any error that this product raises on purpose."""
@@ -27,7 +30,10 @@ class CatalogError(ConfigurationError):
 
     def __init__(self, faults: Sequence[str]) -> None:
         # They quote a document of which anybody may be the author.
-        self.faults = tuple(map(blanked, faults))
+        self.faults = tuple(
+            blanked(fault if len(fault) <= FAULT_CHARACTERS else f"{fault[:FAULT_CHARACTERS]}…")
+            for fault in faults
+        )
         super().__init__("\n".join(self.faults))
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from streams.catalog import load_catalog, take_catalog
+from streams.catalog.wording import load_worded
 from streams.errors import CatalogError
 from streams.issuers.known import ISSUERS
 from streams.operate.simulate import simulate
@@ -490,3 +491,13 @@ def test_ids_may_be_written_in_capitals_and_mean_the_same() -> None:
 
 def test_a_fault_is_one_printable_line_whatever_it_repeats() -> None:
     assert faults(json.dumps({"version": 1, "a\n\x1b[2J": 1})) == ["a\\n\\x1b[2J: unknown key"]
+
+
+@pytest.mark.parametrize("place", ["after", "rules", "event_type", "x" * 70_000])
+def test_a_fault_is_no_longer_than_a_screen_whatever_it_quotes(place: str) -> None:
+    text = catalog({"id": "kafka", "event_type": PASSING, place: "x" * 70_000})
+
+    with pytest.raises(CatalogError) as refusal:
+        load_worded(text)
+
+    assert max(map(len, refusal.value.faults)) < 1_200
