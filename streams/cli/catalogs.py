@@ -90,6 +90,6 @@ def pull_templates(
     print_lines(as_json(asdict(found)) if json else str(found) for found in pulled.differences)
     say(pulled.unasked)
     if write:
-        file.write_bytes(written(text.decode(), pulled.differences).encode())
+        file.write_bytes(written(written(text.decode(), pulled.differences), pulled.more).encode())
     elif pulled.differences:
         raise SystemExit(1)

@@ -6,7 +6,7 @@ not know.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
@@ -60,10 +60,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What differs, and of which organizations nothing could be asked, a line each."""
+    """What differs, and of which organizations nothing could be asked, a line each.
+
+    `more` are the texts of those that are new, which are taken over once they are in the file.
+    """
 
     differences: Sequence[Difference]
     unasked: Sequence[str]
+    more: Sequence[Difference] = ()
 
 
 async def pull(settings: Settings, text: str | bytes, names: Sequence[str]) -> Pulled:
@@ -77,6 +81,7 @@ async def pull(settings: Settings, text: str | bytes, names: Sequence[str]) -> P
     organizations = Organizations(limits_of(settings), http, clock, reach(settings))
     organizations.take(*terms(document))
     differences: list[Difference] = []
+    more: list[Difference] = []
     unasked: list[str] = []
     try:
         for organization in wanted(organizations, names):
@@ -84,12 +89,14 @@ async def pull(settings: Settings, text: str | bytes, names: Sequence[str]) -> P
             if isinstance(found, Unsupported):
                 unasked.append(f"organization {organization.id}: {found.why}")
             elif isinstance(found, tuple):
-                differences += compare(document, organization.id, found)
+                of_one = list(compare(document, organization.id, found))
+                differences += of_one
+                more += texts_of_new(of_one, found)
             else:
                 raise FatalError(f"organization {organization.id}: no list of its templates: {found.why}")
     finally:
         await http.close()
-    return Pulled(differences, unasked)
+    return Pulled(differences, unasked, more)
 
 
 def compare(
@@ -108,6 +115,18 @@ def compare(
     for id, described in there.items():
         if described.active and id not in own:
             yield Difference("new", organization, id, "", described.name)
+
+
+def texts_of_new(differences: Sequence[Difference], found: Sequence[IssuerTemplate]) -> Iterator[Difference]:
+    """What an issuer says of the templates that are new besides their names."""
+    there = {normal_id(template.id): template for template in found}
+    for one in differences:
+        if one.kind == "new":
+            described = there[one.template]
+            if described.description:
+                yield replace(one, kind="description", there=described.description)
+            if described.image_url:
+                yield replace(one, kind="image_url", there=described.image_url)
 
 
 def _texts(

@@ -9,7 +9,7 @@ from streams.catalog import load_catalog
 from streams.cli import main
 from streams.errors import CatalogError, ConfigurationError, FatalError
 from streams.issuers.outcomes import IssuerTemplate
-from streams.operate.templates import Difference, compare, pull, written
+from streams.operate.templates import Difference, compare, pull, texts_of_new, written
 from streams.sandbox.accredible import AccredibleSimulator
 from streams.sandbox.credly import CredlySimulator, Fault, Server
 from streams.sandbox.issuers.server import IssuerServer
@@ -155,6 +155,17 @@ def test_a_file_that_is_no_text_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_added_to_is_left_as_it_is() -> None:
     with pytest.raises(CatalogError):
         written("version: 1\ntemplates: []\n", [Difference("new", ORGANIZATION, NEW, "", "New")])
+
+
+def test_what_is_new_is_taken_over_whole_at_once() -> None:
+    text = FILE.replace("url: URL, ", "")
+    found = (template(NEW, "New", description="For: all", image_url="https://x/y.png"), template(ONE, "One"))
+    differences = list(compare(load_catalog(text), ORGANIZATION, found))
+
+    after = written(written(text, differences), list(texts_of_new(differences, found)))
+
+    left = compare(load_catalog(after), ORGANIZATION, found)
+    assert [(one.kind, one.template) for one in left] == [("missing", TWO)]
 
 
 async def test_every_page_of_every_issuer_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
