@@ -266,8 +266,7 @@ def _learner(type: str, data: Mapping[str, Any]) -> tuple[int, User | None]:
     assert path is not None, type  # a catalog names no other types
     found = data.get(path[0]) if path else data
     if isinstance(found, dict):
-        id = found.get("id")
-        if _is_id(id):
+        if _is_id(id := found.get("id")):
             return id, _user(id, found)
     elif path == ("user_id",) and _is_id(found):
         return found, None
@@ -275,7 +274,8 @@ def _learner(type: str, data: Mapping[str, Any]) -> tuple[int, User | None]:
 
 
 def _is_id(found: Any) -> TypeGuard[int]:
-    return isinstance(found, int) and not isinstance(found, bool) and abs(found) <= LARGEST
+    """Whether it is an LMS user id: no badge event could name a larger one, and nobody forget one below 0."""
+    return type(found) is int and 0 <= found <= LARGEST
 
 
 def _noted(*texts: Any) -> Note | None:

@@ -103,6 +103,7 @@ def test_a_recording_need_not_say_more_than_the_place() -> None:
         (changed(data={}), "data.user: names no learner"),
         (changed(data={"user": {"id": True}}), "data.user: names no learner"),
         (changed(data={"user": {"id": "7"}}), "data.user: names no learner"),
+        (changed(data={"user": {"id": -1}}), "data.user: names no learner"),
         (changed(data={"user": {"id": 2**63}}), "data.user: names no learner"),
         (sourced(topic=""), "source.topic: empty"),
         (sourced(partition=True), "source.partition: of a wrong type"),

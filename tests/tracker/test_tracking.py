@@ -129,6 +129,15 @@ async def test_an_activity_seen_before_changes_nothing() -> None:
     assert (unit.sent, unit.table) == ([], {})
 
 
+@pytest.mark.parametrize("learner", [2**63, 2**64 - 1])
+async def test_a_learner_whom_no_badge_event_can_name_is_set_aside(learner: int) -> None:
+    data = {**PASSED.payload, "user": {**PASSED.payload["user"], "id": learner}}
+
+    unit = await tracked(activity(key=b"%d" % learner, data=data))
+
+    assert (reasons(unit), unit.table) == ([b"no_activity"], {})
+
+
 async def test_an_activity_on_which_no_rule_holds_changes_nothing() -> None:
     unit = await tracked(activity(), where=NOT_PASSING)
     assert (unit.sent, unit.table) == ([], {})
