@@ -49,7 +49,7 @@ async def pages(**answers: Any) -> AsyncIterator[tuple[int, list[str]]]:
 
     application = web.Application()
     application.router.add_get("/{page}", answer)
-    runner = web.AppRunner(application, shutdown_timeout=0)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)  # 0 would wait without end
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
