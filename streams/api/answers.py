@@ -42,7 +42,7 @@ def time(stamp: int | None) -> str | None:
 
 def written(at: datetime) -> str:
     """A moment as Open edX's services write it."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def summary(document: CatalogDocument, template: str) -> models.TemplateSummary:

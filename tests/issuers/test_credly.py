@@ -288,6 +288,7 @@ def test_what_a_learner_lacks_is_said(who: Recipient | None, lacking: str) -> No
     [
         (TIME, "2026-03-14 15:09:26 +0000"),
         (TIME.astimezone(timezone(timedelta(hours=5, minutes=30))), "2026-03-14 15:09:26 +0000"),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01 00:00:00 +0000"),
     ],
 )
 def test_times_are_told_in_utc(time: datetime, text: str) -> None:

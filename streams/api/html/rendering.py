@@ -65,4 +65,4 @@ def _environment(language: str) -> Environment:
 def _moment(at: datetime | str) -> str:
     """A time to the second, as logs and commands write it."""
     time = datetime.fromisoformat(at) if isinstance(at, str) else at
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return time.astimezone(UTC).isoformat(" ", "seconds").removesuffix("+00:00")

@@ -186,7 +186,7 @@ def names(recipient: Recipient) -> tuple[str, str]:
 
 def timestamp(time: datetime) -> str:
     """A time as Credly takes it."""
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
+    return time.astimezone(UTC).isoformat(" ", "seconds").replace("+00:00", " +0000")
 
 
 def _evidence(award: Award) -> list[dict[str, str]]:

@@ -59,7 +59,7 @@ def as_jwt(claimed: str, signature: bytes) -> str:
 
 def timestamp(time: datetime) -> str:
     """A time as XML Schema's `dateTimeStamp`, in UTC, to the second."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _seconds(time: str) -> int:

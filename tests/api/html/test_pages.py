@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
+import orjson
 import pytest
 import yaml
 
@@ -70,6 +71,17 @@ async def test_a_learner_sees_her_badges_how_far_she_is_and_what_is_next(tmp_pat
     assert "<strong>Next:</strong> <bdi>Pass Streams</bdi>" in english
     assert "<strong>Siguiente:</strong> <bdi>Aprueba Streams</bdi>" in spanish
     assert "14 de marzo de 2026" in spanish
+
+
+async def test_what_a_clock_without_a_time_awarded_is_shown_too(tmp_path: Path) -> None:
+    first = orjson.loads(passed(42, "kafka", 1)) | {"time": "0001-01-01T00:00:00Z"}
+
+    async with world(tmp_path, rows(judged([orjson.dumps(first)]))) as here:
+        text = (await page(here)).text
+        badge = (await here.get("badges/", of(42)))["results"][0]
+
+    assert "January 1, 1<" in text
+    assert badge["awarded_at"] == "0001-01-01T00:00:00Z"
 
 
 async def test_a_badge_that_was_lost_is_shown_as_such(tmp_path: Path) -> None:

@@ -76,3 +76,7 @@ def test_a_context_that_is_not_shipped_is_not_fetched() -> None:
 def test_base_58_is_what_others_read(data: bytes) -> None:
     assert theirs._b58btc_decode(multibase(data)[1:]) == data
     assert unmultibase(multibase(data)) == data
+
+
+def test_a_time_has_four_digits_for_its_year() -> None:
+    assert proof.timestamp(datetime(1, 1, 1, tzinfo=UTC)) == "0001-01-01T00:00:00Z"
