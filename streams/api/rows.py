@@ -55,7 +55,8 @@ class IssuanceRow:
 
 def learner_of(key: bytes | None) -> int:
     """The learner whose row has this key; raises `RowError`."""
-    if key is None or not key.isdigit() or int(key) > LARGEST:
+    # Python refuses to read thousands of digits, by another error.
+    if key is None or not key.isdigit() or len(key) > len(str(LARGEST)) or int(key) > LARGEST:
         raise RowError("no learner's id")
     return int(key)
 
@@ -91,7 +92,8 @@ def issuance_row(raw: bytes) -> IssuanceRow:
     try:
         issuance = load(orjson.loads(raw))
         stage = REFUSED if issuance.refused else DONE if done(issuance) else WAITING
-        return IssuanceRow(raw, int(issuance.learner), str(issuance.template), stage)
+        learner = learner_of(b"%d" % issuance.learner)
+        return IssuanceRow(raw, learner, str(issuance.template), stage)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise RowError(f"issuance: {type(error).__name__}") from None
 

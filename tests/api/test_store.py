@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -220,7 +221,9 @@ def test_beginning_again_leaves_nothing_to_those_who_read_meanwhile(store: Store
         assert numbers(store, APPRENTICE) == [(HELD, ("kafka",), 1)]
 
 
-@pytest.mark.parametrize("key", [None, b"", b"x", b"-1", b"1.5", b"\xff", str(2**63).encode(), "²".encode()])
+@pytest.mark.parametrize(
+    "key", [None, b"", b"x", b"-1", b"1.5", b"\xff", b"%d" % 2**63, b"9" * 5_000, "²".encode()]
+)
 def test_a_key_that_names_no_learner_is_said_so(key: bytes | None) -> None:
     with pytest.raises(RowError):
         learner_of(key)
@@ -240,6 +243,14 @@ def test_a_row_that_cannot_be_read_is_said_so(raw: bytes) -> None:
         progress_row(raw)
     with pytest.raises(RowError):
         issuance_row(raw)
+
+
+@pytest.mark.parametrize("learner", [-1, 2**63, "x", None])
+def test_a_badge_of_no_learner_is_said_to_be_so(learner: object) -> None:
+    _, row = issued(42, APPRENTICE)
+
+    with pytest.raises(RowError):
+        issuance_row(orjson.dumps(orjson.loads(row) | {"learner": learner}))
 
 
 def test_whoever_asks_while_a_store_begins_again_is_answered(store: Store) -> None:
