@@ -62,12 +62,12 @@ async def show(settings: Settings, published: str | None = None) -> tuple[str, s
         revisions = await here.catalogs()
     for revision in revisions:
         if revision.name == name:
-            return blanked(name), _shown(in_force.unpack(revision.value).decode())
+            return blanked(name), shown(in_force.unpack(revision.value))
     if published is not None:
         raise ConfigurationError(f"no catalog {published} was published: see `catalog history`")
     if settings.catalog is None:
         raise ConfigurationError("no catalog is in force")
-    return name, _shown(settings.catalog.read_text(encoding="utf-8"))
+    return name, shown(settings.catalog.read_bytes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +140,9 @@ def _published(revision: Revision) -> Published:
     return Published(at, blanked(revision.name), None if document is None else len(document.templates))
 
 
-def _shown(text: str) -> str:
-    """A document as a terminal may print it: comments may hold anything."""
-    return "\n".join(map(blanked, text.splitlines()))
+def shown(document: bytes) -> str:
+    """A document as a terminal may print it: one that was refused may hold anything, and comments may."""
+    return "\n".join(map(blanked, document.decode(errors="replace").splitlines()))
 
 
 def document_of(revision: Revision) -> CatalogDocument | None:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from streams.errors import CatalogError
-from streams.operate.catalog import publish
+from streams.operate.catalog import publish, shown
 from streams.operate.terminal import table
 from streams.settings import Settings
 
@@ -38,3 +38,7 @@ def test_a_listing_steers_no_terminal_whatever_was_published_or_set_aside() -> N
 
     assert all(line.isprintable() for line in lines)
     assert {len(line) for line in lines} == {len("│ name"), len("│ A [2J  1m"), len("│ B")}
+
+
+def test_a_revision_that_is_no_text_is_shown_as_far_as_it_is_one() -> None:
+    assert shown(b"version: 1 # \xff\x1b[2J\n") == "version: 1 # \ufffd [2J"
