@@ -160,9 +160,36 @@ def _in_order_of_after(template: Template) -> Iterator[Requirement]:
     return (requirements[id] for id in TopologicalSorter(others).static_order())
 
 
-def index(tests: Sequence[Test], used: frozenset[Spot] = frozenset()) -> Index:
+class _Known:
+    """What was found of tests, once: one whose list has thousands of values is at as many places."""
+
+    def __init__(self) -> None:
+        self._values: dict[int, dict[Spot, frozenset[Hashable]]] = {}
+        self._left: dict[tuple[int, frozenset[Spot]], Test] = {}
+
+    def values(self, test: Test) -> dict[Spot, frozenset[Hashable]]:
+        """By spot, the places of the only values for which a rule there can hold."""
+        if (known := self._values.get(id(test))) is None:
+            known = self._values[id(test)] = _values(test.condition.rules)
+        return known
+
+    def left_open(self, test: Test, used: frozenset[Spot]) -> Test:
+        """The test without the checks that are answered once the values at `used` were looked up."""
+        if (known := self._left.get((id(test), used))) is None:
+            rules, values = test.condition.rules, self.values(test)
+            checks = zip(rules, test.checks, strict=True)
+            left = [c for rule, c in checks if rule.spot not in used or _places(rule) != values[rule.spot]]
+            known = self._left[id(test), used] = replace(test, checks=tuple(left))
+        return known
+
+
+def index(tests: Sequence[Test]) -> Index:
     """Each test goes under one of its spots: the one at which the tests together want the most values."""
-    wanted = {id(test): _wanted(test.condition.rules, used) for test in tests}
+    return _index(tests, frozenset(), _Known())
+
+
+def _index(tests: Sequence[Test], used: frozenset[Spot], known: _Known) -> Index:
+    wanted = {id(test): _wanted(known.values(test), used) for test in tests}
     values: dict[Spot, set[Hashable]] = defaultdict(set)
     for spots in wanted.values():
         for spot, places in spots.items():
@@ -172,7 +199,7 @@ def index(tests: Sequence[Test], used: frozenset[Spot] = frozenset()) -> Index:
     for test in tests:
         spots = wanted[id(test)]
         if not spots:
-            rest.append(_left_open(test, used))
+            rest.append(known.left_open(test, used))
             continue
         spot = max(spots, key=lambda spot: (len(values[spot]), spot.name))
         for place in spots[spot]:
@@ -182,7 +209,7 @@ def index(tests: Sequence[Test], used: frozenset[Spot] = frozenset()) -> Index:
             (
                 spot.path,
                 spot.part,
-                {place: _subindex(some, used | {spot}) for place, some in branch.items()},
+                {place: _subindex(some, used | {spot}, known) for place, some in branch.items()},
             )
             for spot, branch in branches.items()
         ),
@@ -190,19 +217,10 @@ def index(tests: Sequence[Test], used: frozenset[Spot] = frozenset()) -> Index:
     )
 
 
-def _subindex(tests: Sequence[Test], used: frozenset[Spot]) -> Index:
+def _subindex(tests: Sequence[Test], used: frozenset[Spot], known: _Known) -> Index:
     if len(tests) > _SMALL:
-        return index(tests, used)
-    return Index((), (), tuple(_left_open(test, used) for test in tests))
-
-
-def _left_open(test: Test, used: frozenset[Spot]) -> Test:
-    """The test without the checks that are answered once the values at the `used` spots were looked up."""
-    rules = test.condition.rules
-    values = _values(rules)
-    checks = zip(rules, test.checks, strict=True)
-    left = [c for rule, c in checks if rule.spot not in used or _places(rule) != values[rule.spot]]
-    return replace(test, checks=tuple(left))
+        return _index(tests, used, known)
+    return Index((), (), tuple(known.left_open(test, used) for test in tests))
 
 
 def _by_beginning(tests: Sequence[Test]) -> tuple[Beginnings, tuple[Test, ...]]:
@@ -226,12 +244,13 @@ def _by_beginning(tests: Sequence[Test]) -> tuple[Beginnings, tuple[Test, ...]]:
     )
 
 
-def _wanted(rules: Iterable[Rule], used: frozenset[Spot]) -> dict[Spot, frozenset[Hashable]]:
+def _wanted(
+    wanted: Mapping[Spot, frozenset[Hashable]], used: frozenset[Spot]
+) -> dict[Spot, frozenset[Hashable]]:
     """For each spot not yet used: the places of the values under which to index the condition next.
 
     None where that would need too many entries.
     """
-    wanted = _values(rules)
     entries = prod(len(wanted[spot]) for spot in used)
     return {
         spot: places
