@@ -78,7 +78,7 @@ def hint(document: Any, place: str, message: str) -> str:
     if ".groups." in place and isinstance(value_at(document, place.partition(".groups.")[0]), dict):
         return _group(document, place, value)
     if message.startswith("unknown key"):
-        return _meant(key, _keys_at(above(place)) - set(around or ()))
+        return _meant(key, (name for name in _keys_at(above(place)) if name not in (around or ())))
     if message.startswith("required"):
         return _required(document, place, key)
     if message.endswith("more than once"):

@@ -23,6 +23,7 @@ class Lines:
         with suppress(yaml.YAMLError):  # JSON may be indented with tabs
             self._root = yaml.compose(decoded, _LOADER)
         self._document = document
+        self._mappings: dict[int, dict[str | int, tuple[int, Any]]] = {}
 
     def where(self, place: str) -> str:
         """The template's name, and the line with what it says: as far as the text has the place."""
@@ -30,7 +31,7 @@ class Lines:
         if number is None:
             return ""
         name = self.template(place)
-        text = self._lines[number].strip()
+        text = self._lines[number].lstrip()[: QUOTED + 1].rstrip()
         shown = text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
         return f"{name + ', ' if name else ''}line {number + 1}: {shown}"
 
@@ -50,11 +51,27 @@ class Lines:
             return None
         number: int | None = None
         for key in _keys(place):
-            below = _member(node, key)
+            below = self._member(node, key)
             if below is None:
                 break
             number, node = below
         return number
+
+    def _member(self, node: Any, key: str | int) -> tuple[int, Any] | None:
+        """The line and the node of a member."""
+        if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            member = node.value[key]
+            return member.start_mark.line, member
+        if isinstance(node, yaml.MappingNode):
+            if (known := self._mappings.get(id(node))) is None:
+                # The last of those that are given more than once: that is the one too many.
+                known = self._mappings[id(node)] = {
+                    name.value: (name.start_mark.line, member)
+                    for name, member in node.value
+                    if isinstance(name, yaml.ScalarNode)
+                }
+            return known.get(key)
+        return None
 
 
 def value_at(document: Any, place: str) -> Any:
@@ -75,16 +92,3 @@ def above(place: str) -> str:
 def _keys(place: str) -> Iterator[str | int]:
     for index, key in _PART.findall(place):
         yield int(index) if index else key
-
-
-def _member(node: Any, key: str | int) -> tuple[int, Any] | None:
-    """The line and the node of a member."""
-    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-        member = node.value[key]
-        return member.start_mark.line, member
-    if isinstance(node, yaml.MappingNode):
-        # The last of those that are given more than once: that is the one too many.
-        for name, member in reversed(node.value):
-            if isinstance(name, yaml.ScalarNode) and name.value == key:
-                return name.start_mark.line, member
-    return None

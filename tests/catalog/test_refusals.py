@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from time import process_time
 from typing import Any
 from uuid import UUID
 
@@ -501,3 +502,18 @@ def test_a_fault_is_no_longer_than_a_screen_whatever_it_quotes(place: str) -> No
         load_worded(text)
 
     assert max(map(len, refusal.value.faults)) < 1_200
+
+
+def test_many_faults_cost_as_much_as_they_are_many() -> None:
+    def worded(keys: int) -> float:
+        text = json.dumps({f"k{number}": 1 for number in range(keys)})
+        began = process_time()
+        with suppress(CatalogError):
+            load_worded(text)
+        return process_time() - began
+
+    worded(10)  # the first one imports what it needs
+    few, many = min(worded(1_000) for _ in range(2)), worded(8_000)
+
+    # Eight times as many; by their square they would cost 64 times as much.
+    assert many < 25 * few + 0.02
