@@ -130,8 +130,8 @@ class BadgeEmitter:
 def _badge(badge: str, learner: int, user: User, template: TemplateTexts, provider: str) -> bytes:
     """Avro's bytes of what both types of event have, in the order of their schemas' fields.
 
-    The Avro library takes three times as long, which was an eighth of what an award costs; a test holds these
-    bytes to its.
+    The Avro library takes three times as long, which was an eighth of what an award costs (decision 0105); a
+    test holds these bytes to its.
     """
     return b"".join(
         (

@@ -1,4 +1,6 @@
-"""The command line. A command imports what it needs when it is called, and calls one function elsewhere."""
+"""The command line. A command imports what it needs when it is called (decision 0107), and calls one function
+elsewhere.
+"""
 
 import os
 
