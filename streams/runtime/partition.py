@@ -34,6 +34,9 @@ NEXT: Mapping[State, frozenset[State]] = {
 READY = frozenset[State](("idle", "delivered", "working"))
 AT_ONCE = nullcontext()
 BUSY = frozenset[State](("delivered", "working"))
+CANCEL_SECONDS = 0.05
+"""A task that goes on after it was cancelled is cancelled again. Before Python 3.12 `asyncio.wait_for`, by
+which redis-py sends, takes a cancellation for nothing where what it waits for is done at that moment."""
 
 
 class Partition:
@@ -86,6 +89,7 @@ class Partition:
         self._committer: Committer | None = None
         self._commit: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         labels = (tp.topic, str(tp.partition))
         self._commits = metrics.COMMITS.labels(*labels)
         self._last_commit = metrics.LAST_COMMIT.labels(*labels)
@@ -148,11 +152,17 @@ class Partition:
         self.term += 1
         self.waits_for = ""
         self._drop_fetched()
-        for task in self._tasks:
+        self._ending |= self._tasks
+        self._tasks.clear()
+        for task in self._ending:
             task.cancel()
 
     async def drained(self) -> None:
-        """Wait for the unit that is open or being committed."""
+        """Wait for the unit that is open or being committed, and for the tasks that a suspension ends."""
+        while self._ending:
+            await asyncio.wait(self._ending, timeout=CANCEL_SECONDS)
+            for task in self._ending:
+                task.cancel()
         async with self.lock:
             pass
 
@@ -180,6 +190,7 @@ class Partition:
         running = asyncio.ensure_future(guarded())
         self._tasks.add(running)
         running.add_done_callback(self._tasks.discard)
+        running.add_done_callback(self._ending.discard)
 
     def wait_for(self, needed: WaitNeeded) -> None:
         """Deliver nothing until what is needed has come; `waits_for` says what that is."""

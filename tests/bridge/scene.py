@@ -89,9 +89,6 @@ class Scene:
     async def close(self) -> None:
         await self.redis.aclose()
         await self.bridge.redis.aclose()
-        # A task that was cancelled while it asked may have connected once more.
-        await asyncio.sleep(0.01)
-        await self.bridge.redis.aclose()
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import get_args
 
 import orjson
@@ -433,6 +434,28 @@ class TestACommitThatFails:
         await asyncio.sleep(0.01)
 
         assert world.worker.failures == [error]
+
+    async def test_a_task_that_takes_a_cancellation_for_nothing_has_ended_once_the_partition_is_drained(
+        self,
+    ) -> None:
+        world = await World().owner()
+        swallowed = 0
+
+        async def task() -> None:
+            nonlocal swallowed
+            while not swallowed:
+                with suppress(asyncio.CancelledError):
+                    await _for_ever()
+                swallowed += 1
+            await _for_ever()
+
+        world.partition.run(task)
+        await asyncio.sleep(0)
+        ours = asyncio.all_tasks() - {asyncio.current_task()}
+        world.partition.suspend()
+        await world.partition.drained()
+
+        assert (swallowed, [task for task in ours if not task.done()]) == (1, [])
 
 
 class TestAnExpiredProducer:
