@@ -1,4 +1,4 @@
-"""Time, randomness and waiting, as arguments."""
+"""Time, randomness and waiting, as arguments; and a time as other services take it."""
 
 import asyncio
 import math
@@ -45,3 +45,8 @@ async def change_within(changed: asyncio.Event, clock: Clock, seconds: float) ->
     finally:
         for wait in waits:
             wait.cancel()
+
+
+def zulu(time: datetime) -> str:
+    """A time in UTC to the second, as `2026-03-14T15:09:26Z`; the year has four digits, whatever it is."""
+    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

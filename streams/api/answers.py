@@ -1,7 +1,6 @@
 """From what is stored and the catalog in force to what the API answers. Pure: time is an argument."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 
 from streams.api import models
 from streams.api.questions import Counted
@@ -24,6 +23,7 @@ from streams.badges import (
 from streams.badges.completeness import expiry
 from streams.catalog import CatalogDocument, TemplateDeclaration
 from streams.catalog.texts import in_language
+from streams.clock import zulu
 from streams.issuers.known import ISSUERS
 from streams.operate.standing import standing_of, step_of
 from streams.relay.issuance import Issuance, done
@@ -37,12 +37,7 @@ Texts = Mapping[str, str]
 
 def time(stamp: int | None) -> str | None:
     """A moment as Open edX's services write it."""
-    return None if stamp is None else written(moment(stamp))
-
-
-def written(at: datetime) -> str:
-    """A moment as Open edX's services write it."""
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if stamp is None else zulu(moment(stamp))
 
 
 def summary(document: CatalogDocument, template: str) -> models.TemplateSummary:
@@ -218,7 +213,7 @@ def _at_issuer(
         state = "waiting"
     else:
         state = issuance.state or "revoked"
-    at = written(issuance.answered_at) if issuance.answered_at else None
+    at = zulu(issuance.answered_at) if issuance.answered_at else None
     url = _page(document, template, issuance.held, state)
     return models.AtIssuer(state=state, id=issuance.held, url=url, answered_at=at)
 

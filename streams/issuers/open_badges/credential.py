@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from streams.clock import zulu
 from streams.issuers.issuer import Evidence
 from streams.issuers.open_badges.achievement import Achievement
 from streams.issuers.open_badges.did import CREDENTIALS_CONTEXT, OPEN_BADGES_CONTEXT
-from streams.issuers.open_badges.proof import timestamp
 from streams.issuers.open_badges.status import entry
 
 
@@ -66,7 +66,7 @@ def credential(id: str, profile: Profile, achievement: Achievement, badge: Badge
         "id": id,
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "issuer": issuer,
-        "validFrom": timestamp(badge.time),
+        "validFrom": zulu(badge.time),
         "name": achievement.name,
         "credentialSubject": {
             "type": ["AchievementSubject"],
@@ -76,7 +76,7 @@ def credential(id: str, profile: Profile, achievement: Achievement, badge: Badge
         "credentialStatus": entry(badge.list_url, badge.place),
     }
     if badge.expires_at is not None:
-        made["validUntil"] = timestamp(badge.expires_at)
+        made["validUntil"] = zulu(badge.expires_at)
     if badge.evidence:
         made["evidence"] = [
             {"type": ["Evidence"], "name": one.name, "narrative": one.description} for one in badge.evidence

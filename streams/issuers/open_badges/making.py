@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from streams.clock import zulu
 from streams.issuers.issuer import About, Award, Desk, Made, Signed
 from streams.issuers.open_badges import HELD, did, is_of, proof, status
 from streams.issuers.open_badges.achievement import Achievement
@@ -137,7 +138,7 @@ def _list_url(desk: Desk, list: str) -> str:
 
 
 def _published_list(pen: Pen, list: str, bits: StatusList, at: datetime) -> Signed[Published]:
-    document = status.credential(_list_url(pen.desk, list), pen.issuer, bits, proof.timestamp(at))
+    document = status.credential(_list_url(pen.desk, list), pen.issuer, bits, zulu(at))
     return {f"status/{list}": (yield from pen.signed(document, at))}
 
 
@@ -153,6 +154,6 @@ def _introduced(pen: Pen, at: datetime, kept: dict[str, bytes]) -> Published:
         "issuer": pen.issuer,
         "name": pen.desk.name,
         "url": pen.desk.url,
-        "since": proof.timestamp(at),
+        "since": zulu(at),
     }
     return {name: orjson.dumps(value)}

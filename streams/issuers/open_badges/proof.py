@@ -3,11 +3,12 @@
 import base64
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
 
+from streams.clock import zulu
 from streams.issuers.open_badges.base58 import multibase
 from streams.issuers.open_badges.canonical import canonical
 
@@ -21,7 +22,7 @@ def options(method: str, created: datetime) -> Document:
     return {
         "type": "DataIntegrityProof",
         "cryptosuite": SUITE,
-        "created": timestamp(created),
+        "created": zulu(created),
         "verificationMethod": method,
         "proofPurpose": "assertionMethod",
     }
@@ -55,11 +56,6 @@ def claimed(document: Document, method: str) -> str:
 def as_jwt(claimed: str, signature: bytes) -> str:
     """The whole JWT."""
     return f"{claimed}.{_base64url(signature)}"
-
-
-def timestamp(time: datetime) -> str:
-    """A time as XML Schema's `dateTimeStamp`, in UTC, to the second."""
-    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _seconds(time: str) -> int:

@@ -1,11 +1,11 @@
 """The messages by which a service is told of a badge: Standard Webhooks' `type`, `timestamp` and `data`."""
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 import orjson
 
+from streams.clock import zulu
 from streams.issuers.http import Request
 from streams.issuers.issuer import Award, Cause, Revocation, Wanted
 
@@ -22,10 +22,10 @@ def awarded(award: Award) -> Request:
         "notify": award.notify,
     }
     if award.expires_at:
-        more["expires_at"] = _time(award.expires_at)
+        more["expires_at"] = zulu(award.expires_at)
     if award.evidence:
         more["evidence"] = [
-            {"name": one.name, "at": _time(one.at), "values": one.values} for one in award.evidence
+            {"name": one.name, "at": zulu(one.at), "values": one.values} for one in award.evidence
         ]
     return _message(AWARDED, award.cause.decision, award.wanted, award.cause, more)
 
@@ -53,9 +53,5 @@ def _message(type: str, id: str, wanted: Wanted, cause: Cause, more: dict[str, A
     }
     if wanted.badge and wanted.badge != wanted.own:
         data["id"] = wanted.badge
-    body = orjson.dumps({"type": type, "timestamp": _time(cause.time), "data": data | more})
+    body = orjson.dumps({"type": type, "timestamp": zulu(cause.time), "data": data | more})
     return Request("POST", "", body, key=id)
-
-
-def _time(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
