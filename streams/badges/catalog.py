@@ -24,17 +24,13 @@ class Compiled:
     """
 
     turn: int
+    id: str
     template: Template
     groups: tuple[Group, ...]
     requirements: Mapping[str, Requirement]
     badges: Mapping[str, str]
     dependents: tuple[int, ...]
     withdrawable: frozenset[str]
-
-    @property
-    def id(self) -> str:
-        """The template's id."""
-        return self.template.id
 
 
 class Catalog:
@@ -127,7 +123,9 @@ def _compile(template: Template, turn: int, dependents: tuple[int, ...]) -> Comp
     requirements = {r.id: r for r in template.requirements if isinstance(r, Requirement)}
     badges = {r.id: r.template for r in template.requirements if isinstance(r, BadgeRequirement)}
     withdrawable = frozenset(id for penalty in template.penalties for id in penalty.withdraws)
-    return Compiled(turn, template, template.groups, requirements, badges, dependents, withdrawable)
+    return Compiled(
+        turn, template.id, template, template.groups, requirements, badges, dependents, withdrawable
+    )
 
 
 def _by_type(compiled: Iterable[Compiled], patterns: Patterns) -> dict[str, Index]:

@@ -11,6 +11,7 @@ MICROSECOND = timedelta(microseconds=1)
 _DATE = r"\d{4}-\d\d-\d\d|\d{8}"
 _CLOCK = r"\d\d(:?\d\d(:?\d\d([.,]\d+)?)?)?"
 _OFFSET = r"Z|[+-]\d\d(:?\d\d)?"
+_USUAL = frozenset((len("YYYY-MM-DDThh:mm:ss+00:00"), len("YYYY-MM-DDThh:mm:ss.ffffff+00:00")))
 _TIME = re.compile(rf"({_DATE})([T ]{_CLOCK}({_OFFSET})?)?", re.ASCII | re.IGNORECASE)
 
 
@@ -41,7 +42,7 @@ def parse_time(text: str) -> datetime | None:
     """
     try:
         # As nearly all times are written; of the form, `fromisoformat` accepts nothing else in these places.
-        if text[4:5] == text[7:8] == "-" and text[10:11] == "T" and text[-6:] == "+00:00":
+        if len(text) in _USUAL and text[4] == text[7] == "-" and text[10] == "T" and text[-6:] == "+00:00":
             return datetime.fromisoformat(text)
         if not _TIME.fullmatch(text):
             return None

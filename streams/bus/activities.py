@@ -43,7 +43,8 @@ BROUGHT = ("fulfilled", "awarded", "revoked", "reset")
 """What an import's line has of one template."""
 NOTE_CHARACTERS = 500
 """Of who gave an order and of why: they are kept with the badge."""
-LARGEST = 2**63 - 1
+BITS = 63
+LARGEST = 2**BITS - 1
 """Offsets and learners have 64 bits with a sign: a larger number was not written by us, and no row or badge
 event could hold it."""
 
@@ -51,6 +52,7 @@ NOWHERE = {"topic": "catch-up", "partition": 0, "offset": 0}
 """The source of an activity that is given again without one: nobody looks at it."""
 
 Line = dict[str, Any]
+_NOBODY: Line = {}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -103,18 +105,16 @@ def parsed(raw: bytes) -> Line:
 
 def activity_of(value: Line, wanted: frozenset[str]) -> Activity | None:
     """The activity of a line; None where its type is not wanted; raise `UnreadableError` where it is none."""
-    get, place = value.get, value.get("source")
+    place: Any = value.get("source")
     catch_up = _catch_up(value["catch_up"]) if "catch_up" in value else False
     if catch_up and place is None:
         place = NOWHERE
-    kind, id, text, data = get("type"), get("id"), get("time"), get("data")
-    if type(place) is not dict or type(data) is not dict:
+    try:
+        kind, id, text, data = value["type"], value["id"], value["time"], value["data"]
+        topic, partition, offset = place["topic"], place["partition"], place["offset"]
+        epoch = place.get("epoch", 0)
+    except (KeyError, TypeError, AttributeError):
         _fault(value)
-    get = place.get
-    topic: Any = get("topic")
-    partition: Any = get("partition")
-    offset: Any = get("offset")
-    epoch: Any = get("epoch", 0)
     # One look at what is right nearly always; the words for what is not are found apart.
     if not (
         type(kind) is str
@@ -124,12 +124,12 @@ def activity_of(value: Line, wanted: frozenset[str]) -> Activity | None:
         and type(partition) is int
         and type(offset) is int
         and type(epoch) is int
+        and type(data) is dict
         and kind
         and id
         and topic
-        and 0 <= partition <= LARGEST
-        and 0 <= offset <= LARGEST
-        and 0 <= epoch <= LARGEST
+        # None is below 0 or has more than 63 bits.
+        and not (partition | offset | epoch) >> BITS
     ):
         _fault(value)
     time = _time(text)
@@ -315,15 +315,12 @@ def _ordered_user(id: int, found: Any) -> User:
 
 
 def _user(id: int, found: Mapping[str, Any]) -> User:
-    get = pii.get if isinstance(pii := found.get("pii"), dict) else {}.get
+    active, pii = found.get("is_active") is not False, found.get("pii")
+    get = (pii if type(pii) is dict else _NOBODY).get
     username, email, name = get("username"), get("email"), get("name")
-    return User(
-        id,
-        found.get("is_active") is not False,
-        username if isinstance(username, str) else "",
-        email if isinstance(email, str) else "",
-        name if isinstance(name, str) else "",
-    )
+    if type(username) is str and type(email) is str and type(name) is str:
+        return User(id, active, username, email, name)
+    return User(id, active, *(text if type(text) is str else "" for text in (username, email, name)))
 
 
 def _unreadable(detail: str) -> UnreadableError:

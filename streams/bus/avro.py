@@ -20,7 +20,8 @@ def decoder(schema: Any) -> Decode:
     result = function.value(schema)
     text = "\n".join(
         [
-            "def decode(b, i):",
+            # The same names every time, as locals: they are found sooner.
+            "def decode(b, i, ends=ends, far=far, long=long):",
             " try:",
             *function.lines,
             " except IndexError:",
@@ -33,7 +34,13 @@ def decoder(schema: Any) -> Decode:
             f" return {result}, i",
         ]
     )
-    names: dict[str, Any] = {"long": _long, "refuse": _refuse, "double": Struct("<d").unpack_from}
+    names: dict[str, Any] = {
+        "ends": _ENDS,
+        "far": _far,
+        "long": _long,
+        "refuse": _refuse,
+        "double": Struct("<d").unpack_from,
+    }
     exec(text, names)  # noqa: S102  # of the schema, which is ours, only names go into it, and quoted
     made: Decode = names["decode"]
     return made
@@ -64,9 +71,8 @@ class _Function:
             case "double":
                 return self._read("if i + 8 > len(b): raise EOFError", "{}, = double(b, i)", "i += 8")
             case "string":
-                self._number()
-                self._write("if n & 1: refuse()", "j = i + (n >> 1)")
-                return self._read('{} = str(b[i:j], "utf-8")', "i = j")
+                self._write("j = i + ends[b[i]]", "i += 1", "if j < i: i, j = far(b, i)")
+                return self._read("{} = b[i:j].decode()", "i = j")
             case "record":
                 self._named[schema["name"]] = schema
                 fields = [(field["name"], self.value(field["type"])) for field in schema["fields"]]
@@ -135,6 +141,18 @@ def _long(b: bytes, i: int) -> tuple[int, int]:
         shift += 7
         if shift >= _BITS:
             _refuse()
+
+
+def _far(b: bytes, i: int) -> tuple[int, int]:
+    """Where a string begins and ends whose length begins before `i` and is not in `_ENDS`."""
+    n, i = _long(b, i) if b[i - 1] > 127 else (b[i - 1], i)
+    if n & 1:
+        _refuse()
+    return i, i + (n >> 1)
+
+
+_ENDS = tuple(0 if byte & 1 or byte > 127 else 1 + (byte >> 1) for byte in range(256))
+"""By the first byte of a string how far on the string ends; 0 where that byte does not tell."""
 
 
 def _refuse() -> NoReturn:

@@ -209,21 +209,18 @@ def _resolving(written: Any, pinned: Any) -> Decode:
 
 def _attributes(headers: Headers) -> tuple[str, bytes | None, bytes | None]:
     """`ce_type`, `ce_id` (None if missing or doubled) and the first `ce_time`."""
-    event_type = id = time = None
-    types = ids = 0
-    for name, value in headers:
-        if name == "ce_type":
-            event_type = value
-            types += 1
-        elif name == "ce_id":
-            id = value
-            ids += 1
-        elif name == "ce_time" and time is None:
-            time = value
-    if types != 1 or event_type is None:
-        raise UnreadableError("no_type", "ce_type is missing" if types != 2 else "ce_type is doubled")
+    first = dict(reversed(headers))
+    event_type, id = first.get("ce_type"), first.get("ce_id")
+    if event_type is None:
+        raise UnreadableError("no_type", "ce_type is missing")
+    if len(first) < len(headers):
+        names = [name for name, _ in headers]
+        if names.count("ce_type") > 1:
+            raise UnreadableError("no_type", "ce_type is doubled")
+        if names.count("ce_id") > 1:
+            id = None
     try:
-        return event_type.decode(), id if ids == 1 else None, time
+        return event_type.decode(), id, first.get("ce_time")
     except UnicodeDecodeError:
         raise UnreadableError("no_type", "ce_type is not UTF-8") from None
 

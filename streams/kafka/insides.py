@@ -6,9 +6,10 @@ A new aiokafka touches this file and `runtime/patches.py`; nothing else reaches 
 import asyncio
 import math
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, conn
@@ -20,6 +21,7 @@ from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     RebalanceInProgressError,
 )
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
@@ -225,6 +227,30 @@ async def partitions(consumer: AIOKafkaConsumer, topic: str) -> Collection[int]:
     """The partitions that `topic` has now; `consumer` need not read it. Empty where it does not exist."""
     metadata = await consumer._client.fetch_all_metadata()
     return metadata.partitions_for_topic(topic) or ()
+
+
+Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+"""Key, value, headers."""
+
+
+class Packed(BatchBuilder):
+    """A record batch to be sent; aiokafka's own way to add a record takes twice the time."""
+
+    _relative_offset: int
+
+    def add(self, records: Sequence[Record], begin: int) -> int:
+        """Add records from place `begin` on, as far as there is room; returns the place after the last."""
+        append, offset = self._builder.append, self._relative_offset
+        now = int(time.time() * 1000)
+        place = begin
+        for key, value, headers in islice(records, begin, None):
+            if append(offset, now, key, value, headers) is None:
+                self.close()
+                break
+            offset += 1
+            place += 1
+        self._relative_offset = offset
+        return place
 
 
 def batches(records: PartitionRecords) -> Any:

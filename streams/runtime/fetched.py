@@ -4,6 +4,7 @@ import struct
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from aiokafka.consumer.fetcher import PartitionRecords
@@ -154,7 +155,7 @@ class Fetched:
 
 def _once(batch: Iterable[Any]) -> Iterator[Any]:
     """A batch of aiokafka's begins again, and refuses to, wherever a loop goes on with it; this goes on."""
-    return (record for record in batch)
+    return islice(batch, None)
 
 
 class Records:
