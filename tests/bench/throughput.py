@@ -157,7 +157,8 @@ async def stand_ready(bench: Bench, contender: Contender, commands: Commands, wo
     for number in range(contender.workers):
         log = bench.folder / f"{name}-{number}.log"
         if contender.templates:
-            workers.append(worker.tracker(commands, log, 2 * contender.partitions // (number + 1)))
+            # Of each of the two topics it has its share, rounded down.
+            workers.append(worker.tracker(commands, log, 2 * (contender.partitions // (number + 1))))
         else:
             arguments = bench.loop_arguments(commands)
             workers.append(worker.loop(arguments, log, *contender.flags))
