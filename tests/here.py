@@ -18,6 +18,9 @@ from streams.sandbox.bus import Bus
 ALONE = Lock()
 """A command that runs here has the process's output and environment for itself."""
 
+UNCLOSED = "error,ignore::ResourceWarning"
+"""Nor need a process say, as it ends, that it has left a connection to the system to close."""
+
 
 class Here(commands.Commands):
     """Runs commands in this process, one at a time; in an event loop, through `asyncio.to_thread`.
@@ -33,7 +36,8 @@ class Here(commands.Commands):
         if self.settings.get("BADGES_KAFKA_SECURITY_PROTOCOL", "").endswith("SSL"):
             # A command ends without waiting for a broker's answer to its goodbye by TLS. With its process all
             # is closed; here, asyncio would complain of it in the midst of some later test.
-            return super().run(*arguments, within=within, given=given, codes=codes)
+            alone = commands.Commands(dict(self.settings) | {"PYTHONWARNINGS": UNCLOSED})
+            return alone.run(*arguments, within=within, given=given, codes=codes)
         others = {name: None for name in os.environ if name.startswith("BADGES_")}
         if not ALONE.acquire(blocking=False):
             raise RuntimeError("what runs at the same time as another command runs as a process")
