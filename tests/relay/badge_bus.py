@@ -1,7 +1,7 @@
 """Badge events on a real bus, as a tracker emits them, and relays as they are run."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -186,14 +186,21 @@ async def issuances(settings: Settings) -> dict[str, Issuance]:
     return held
 
 
-async def all_done(settings: Settings, badges: int, within: float) -> dict[str, Issuance]:
-    """Wait until the table holds so many badges and nothing is left to do; return it."""
+async def all_done(
+    settings: Settings, badges: int, within: float, said: Collection[Word] = ()
+) -> dict[str, Issuance]:
+    """Wait until the table holds so many badges and nothing is left to do; return it.
+
+    `said` are last words of some, which a relay may not have read yet.
+    """
     held: dict[str, Issuance] = {}
     try:
         async with asyncio.timeout(within):
             while True:
                 held = await issuances(settings)
-                if len(held) == badges and all(map(done, held.values())):
+                decided = {issuance.decision for issuance in held.values()}
+                read = all(str(word.id) in decided for word in said)
+                if read and len(held) == badges and all(map(done, held.values())):
                     return held
                 await asyncio.sleep(0.5)
     except TimeoutError:

@@ -170,9 +170,10 @@ async def test_two_relays_of_which_one_is_killed_have_each_badge_signed_once_by_
             await bus.say(Word("awarded", TEMPLATE, learner, 1) for learner in range(SIGNED))
             lost = await some_held(commands.parsed, SIGNED // 8)
             await until(lambda: len(signers(tmp_path)) >= 2, 60)
-            await bus.say(Word("revoked", TEMPLATE, learner, 1) for learner in lost)
+            revocations = [Word("revoked", TEMPLATE, learner, 1) for learner in lost]
+            await bus.say(revocations)
             relays[0].kill()
-            table = await all_done(commands.parsed, SIGNED, within=120)
+            table = await all_done(commands.parsed, SIGNED, within=120, said=revocations)
     finally:
         for relay in relays:
             relay.stop()

@@ -233,7 +233,7 @@ async def test_credly_follows_the_bus_through_trouble_while_relays_crash(
                 await bus.say(words[half + 300 :], RATE)
                 mixed = sum(here.credly.happened(place) > 0 for place in range(len(STORM)))
                 here.credly.schedule([])
-                table = await all_done(settings, len(last), within=120)
+                table = await all_done(settings, len(last), within=120, said=last.values())
                 pages = [await here.page(page, n) for page in ("metrics", "health") for n in "23"]
         # then
         assert len(last) == 1_200
