@@ -18,7 +18,8 @@ from streams.badges.times import Duration
 class Compiled:
     """An active template.
 
-    Templates are judged in the order of their `turn`. `requirements` are by id those that activities fulfil;
+    Templates are judged in the order of their `turn`. `id` is the template's: a field of its own, for each
+    activity asks for it several times. `requirements` are by id those that activities fulfil;
     `badges` says which template each badge requirement names; `dependents` are the turns of the templates
     that require this one's badge. `withdrawable` are the requirements that a penalty withdraws from.
     """

@@ -242,15 +242,14 @@ class Packed(BatchBuilder):
         """Add records from place `begin` on, as far as there is room; returns the place after the last."""
         append, offset = self._builder.append, self._relative_offset
         now = int(time.time() * 1000)
-        place = begin
         for key, value, headers in islice(records, begin, None):
             if append(offset, now, key, value, headers) is None:
                 self.close()
                 break
             offset += 1
-            place += 1
+        added = offset - self._relative_offset
         self._relative_offset = offset
-        return place
+        return begin + added
 
 
 def batches(records: PartitionRecords) -> Any:
