@@ -20,7 +20,7 @@ $(VENV)/.installed: pyproject.toml hatch_build.py constraints.txt $(wildcard str
 demo: install ## Show the whole way of an event on a real Kafka; with KEEP=1, or at a terminal, pages to look at
 	$(BIN)/badge-streams demo $(if $(KEEP),--keep)
 
-quick: install lint types ## Run every check that needs no broker: about a minute
+quick: install lint types ## Run every check that needs no broker: about three minutes
 	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not broker"
 
 # Three on two processors: half of a broker test's time is waiting. tests/conftest.py has the order.
